@@ -1,0 +1,28 @@
+"""What every run shares. Lists and dicts here are MMEngine's defaults but for what has a comment."""
+
+default_scope = 'mmpretrain'
+custom_imports = dict(imports=['mmqpt.components'], allow_failed_imports=False)
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=10),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'),  # tells SeededSampler the epoch
+)
+custom_hooks = [
+    dict(type='ExportSpecHook'),  # checkpoints say what export needs
+    dict(type='UnreadablePhotosHook', max_share=0.05),  # photos that can't be read: warn, count, stop above 5 %
+]
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
+log_processor = dict(window_size=10)
+log_level = 'INFO'
+load_from = None
+resume = False
+randomness = dict(seed=0, deterministic=False)

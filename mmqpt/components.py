@@ -1,0 +1,22 @@
+"""Import this to have all of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])``."""
+
+from mmqpt.datasets import iqa_dataset, patch_pairs, photo_folder, sampler
+from mmqpt.engine import hooks
+from mmqpt.evaluation import iqa_metric
+from mmqpt.models import checkpoint, iqa_regressor, preprocessor, qc_head, qpt
+
+checkpoint.allow_resume()
+
+__all__ = [
+    'checkpoint',
+    'hooks',
+    'iqa_dataset',
+    'iqa_metric',
+    'iqa_regressor',
+    'patch_pairs',
+    'photo_folder',
+    'preprocessor',
+    'qc_head',
+    'qpt',
+    'sampler',
+]

@@ -1,0 +1,181 @@
+"""From one photo to degraded versions and their patches: the samples of the pretext task."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmpretrain.registry import TRANSFORMS
+from mmpretrain.structures import DataSample
+
+from mmqpt.core.errors import InputError
+from mmqpt.degradations import DegradationSpace, apply
+
+
+def _rng(results: dict[str, Any]) -> np.random.Generator:
+    """The sample's generator; in a pipeline of another dataset, one seeded from NumPy's global state (MMEngine seeds it)."""
+    if 'rng' in results:
+        return results['rng']
+    return np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint64))  # noqa: NPY002
+
+
+@TRANSFORMS.register_module()
+class RandomDegradation:
+    """Degrade ``img`` (uint8 BGR) by one recipe drawn from a space; for any OpenMMLab pipeline.
+
+    Args:
+        space: arguments of :class:`DegradationSpace`.
+    """
+
+    def __init__(self, space: dict[str, Any] | None = None) -> None:
+        self.space = DegradationSpace(**(space or {}))
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Changes ``img`` and adds ``recipe``."""
+        recipe = self.space.draw(_rng(results))
+        results['img'] = np.ascontiguousarray(apply(recipe, results['img'][..., ::-1])[..., ::-1])
+        results['recipe'] = recipe
+        return results
+
+
+@TRANSFORMS.register_module()
+class PatchPairs:
+    """One photo -> V versions degraded by different recipes -> P patches of each version.
+
+    First the photo is enlarged if it is too small, and a window is cut from it; both happen once, before the degradations,
+    so that all versions share them and neither tells versions apart. Patches are never resized. How patches are cut is
+    a design choice; the paper does not state it.
+
+    Args:
+        patch_size: side of a patch in px.
+        versions: V >= 2, degraded versions of a photo.
+        patches: P >= 2, patches of a version.
+        space: arguments of :class:`DegradationSpace`.
+        max_overlap: bound on the share of a patch that another patch of the same version may cover, 0 to 1. A photo too
+            small for P patches within the bound is enlarged (bicubic) until they fit.
+        window: side in px of the random window that is degraded, or None for the whole photo. Bounds the work on
+            large photos.
+        positions: ``'independent'``: every version has patches at places of its own; ``'shared'``: all versions at the
+            same places, so that degradation-based negatives show what the query shows.
+
+    Raises:
+        InputError: a value out of range, or a space that holds fewer than V recipes.
+    """
+
+    def __init__(
+        self,
+        patch_size: int = 224,
+        versions: int = 2,
+        patches: int = 2,
+        space: dict[str, Any] | None = None,
+        max_overlap: float = 0.5,
+        window: int | None = 512,
+        positions: str = 'independent',
+    ) -> None:
+        for name, value, least in (('patch_size', patch_size, 1), ('versions', versions, 2), ('patches', patches, 2)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f'{name} must be an integer >= {least}, got {value!r}')
+        if not 0 <= max_overlap <= 1:
+            raise InputError(f'max_overlap must be a share from 0 to 1, got {max_overlap!r}')
+        if positions not in ('independent', 'shared'):
+            raise InputError(f"positions must be 'independent' or 'shared', got {positions!r}")
+        self.patch_size = patch_size
+        self.versions = versions
+        self.patches = patches
+        self.space = DegradationSpace(**(space or {}))
+        if versions > self.space.size():
+            raise InputError(f'versions is {versions}, but the space holds {self.space.size()} recipes')
+        self.max_overlap = max_overlap
+        self.positions = positions
+        self._pitch = max(1, math.ceil(patch_size * (1 - max_overlap)))
+        grids = [
+            (self._side(math.ceil(patches / columns)), self._side(columns), columns) for columns in range(1, patches + 1)
+        ]
+        self._grids = [grid for grid in grids if window is None or max(grid[:2]) <= window]
+        if not self._grids:
+            raise InputError(
+                f'window must be >= {min(max(grid[:2]) for grid in grids)} px to hold {patches} patches of '
+                f'{patch_size} px with max_overlap {max_overlap}, got {window}'
+            )
+        self.window = window
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """``img`` (uint8 BGR) -> ``patches`` (V, P, S, S, 3) uint8 BGR, ``recipes`` (V) and ``positions`` (V, P, 2) as y, x."""
+        rng = _rng(results)
+        image = self._window(self._enlarge(results['img']), rng)
+        recipes = self.space.draw_different(self.versions, rng)
+        size = self.patch_size
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        places = self.draw_positions(image.shape[0], image.shape[1], rng)
+        patches, positions = [], []
+        for number, recipe in enumerate(recipes):
+            if number and self.positions == 'independent':
+                places = self.draw_positions(image.shape[0], image.shape[1], rng)
+            degraded = apply(recipe, rgb)
+            patches.append([degraded[y : y + size, x : x + size, ::-1] for y, x in places])
+            positions.append(places)
+        results['patches'] = np.array(patches)
+        results['recipes'] = recipes
+        results['positions'] = np.array(positions)
+        return results
+
+    def _side(self, count: int) -> int:
+        """Length in px of ``count`` patches in a row that overlap as much as they may."""
+        return self.patch_size + (count - 1) * self._pitch
+
+    def target_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size in px to which a photo must be enlarged for its patches to fit; its own size when they do."""
+        scale = min(max(rows / height, columns / width) for rows, columns, _ in self._grids)
+        if scale <= 1:
+            return height, width
+        return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
+
+    def draw_positions(self, height: int, width: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """Top left corners (y, x) of the patches of one version, uniform under the overlap bound.
+
+        Whole sets are redrawn while two patches overlap too much. Where that does not succeed in 100 draws (the photo is
+        hardly larger than it must be), patches stand on a grid with the least pitch that the bound allows, moved
+        as a whole to a random place.
+        """
+        size = self.patch_size
+        limit = self.max_overlap * size * size
+        for _ in range(100):
+            ys = rng.integers(0, height - size + 1, self.patches)
+            xs = rng.integers(0, width - size + 1, self.patches)
+            overlap = np.clip(size - abs(ys[:, None] - ys), 0, None) * np.clip(size - abs(xs[:, None] - xs), 0, None)
+            np.fill_diagonal(overlap, 0)
+            if overlap.max() <= limit:
+                return [(int(y), int(x)) for y, x in zip(ys, xs, strict=True)]
+        fitting = [grid for grid in self._grids if grid[0] <= height and grid[1] <= width]
+        rows, across, columns = fitting[rng.integers(len(fitting))]
+        top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - across + 1)
+        cells = [(int(top + i // columns * self._pitch), int(left + i % columns * self._pitch)) for i in range(self.patches)]
+        return [cells[i] for i in rng.permutation(self.patches)]
+
+    def _enlarge(self, image: np.ndarray) -> np.ndarray:
+        height, width = self.target_size(*image.shape[:2])
+        if (height, width) == image.shape[:2]:
+            return image
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+
+    def _window(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.window is None:
+            return image
+        height, width = image.shape[:2]
+        top = rng.integers(0, max(0, height - self.window) + 1)
+        left = rng.integers(0, max(0, width - self.window) + 1)
+        return image[top : top + self.window, left : left + self.window]
+
+
+@TRANSFORMS.register_module()
+class PackPatchPairs:
+    """``patches`` -> what :class:`QPT` takes: ``inputs`` uint8 (V, P, 3, S, S) BGR, and a ``DataSample`` with the rest."""
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Keeps ``img_path``, ``recipes``, ``positions`` and ``skipped`` as metainfo of the sample."""
+        patches = np.ascontiguousarray(results['patches'].transpose(0, 1, 4, 2, 3))
+        kept = {key: results[key] for key in ('img_path', 'recipes', 'positions', 'skipped') if key in results}
+        return {'inputs': torch.from_numpy(patches), 'data_samples': DataSample(metainfo=kept)}

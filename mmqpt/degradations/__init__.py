@@ -1,0 +1,15 @@
+"""Image + recipe -> degraded image. Knows nothing of torch models or OpenMMLab.
+
+Example:
+    >>> import numpy as np
+    >>> from mmqpt.degradations import DegradationSpace, apply
+    >>> space = DegradationSpace()
+    >>> recipe = space.draw(np.random.default_rng(0))
+    >>> degraded = apply(recipe, np.zeros((32, 32, 3), np.uint8))
+"""
+
+from mmqpt.degradations.recipe import Recipe, Step, apply
+from mmqpt.degradations.space import DegradationSpace
+from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, Operator, operator
+
+__all__ = ['KINDS', 'LEVELS', 'OPERATORS', 'DegradationSpace', 'Operator', 'Recipe', 'Step', 'apply', 'operator']

@@ -1,0 +1,1 @@
+"""Hooks that MMEngine lacks. Registered by ``mmqpt.components``."""

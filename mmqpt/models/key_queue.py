@@ -1,0 +1,54 @@
+"""The queue of keys that serve as content-based negatives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmqpt.core.errors import InputError
+
+
+class KeyQueue(nn.Module):
+    """A ring of the last ``length`` keys (He et al., MoCo, CVPR 2020). All of it is saved with the checkpoint.
+
+    Slots that were never written do not count, so a run starts with few negatives rather than with random ones.
+
+    Args:
+        length: number of keys.
+        width: length of a key.
+    """
+
+    keys: Tensor
+    position: Tensor
+    filled: Tensor
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        if length < 0 or width < 1:
+            raise InputError(f'KeyQueue needs length >= 0 and width >= 1, got {length} and {width}')
+        self.register_buffer('keys', torch.zeros(length, width))
+        self.register_buffer('position', torch.zeros((), dtype=torch.long))
+        self.register_buffer('filled', torch.zeros((), dtype=torch.long))
+
+    def __len__(self) -> int:
+        return self.keys.shape[0]
+
+    def mask(self) -> Tensor:
+        """bool (length,): which slots hold a key."""
+        return torch.arange(len(self), device=self.keys.device) < self.filled
+
+    @torch.no_grad()
+    def enqueue(self, keys: Tensor) -> None:
+        """Write keys over the oldest ones; without a host sync, for any number of keys.
+
+        Args:
+            keys: (B, width). Of more than ``length`` keys the last ones stay.
+        """
+        length = len(self)
+        if length == 0:
+            return
+        keys = keys.detach()[-length:].to(self.keys.dtype)
+        slots = (self.position + torch.arange(keys.shape[0], device=self.keys.device)) % length
+        self.keys[slots] = keys
+        self.position.copy_((self.position + keys.shape[0]) % length)
+        self.filled.copy_((self.filled + keys.shape[0]).clamp(max=length))

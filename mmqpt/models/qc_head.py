@@ -1,0 +1,32 @@
+"""The head that turns keys and queries into the QC-Loss."""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from torch import Tensor
+
+from mmqpt.core.errors import InputError
+from mmqpt.models.qc_loss import qc_logits, qc_loss_from_logits, qc_statistics
+
+
+@MODELS.register_module()
+class QCHead(BaseModule):
+    """Holds the hyper-parameters of :func:`qc_loss`.
+
+    Args:
+        temperature: > 0.
+    """
+
+    def __init__(self, temperature: float = 0.2) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise InputError(f'temperature must be > 0, got {temperature}')
+        self.temperature = temperature
+
+    def loss(
+        self, query: Tensor, positive: Tensor, degradation: Tensor, content: Tensor, content_mask: Tensor | None
+    ) -> dict[str, Tensor]:
+        """``loss`` and the values of :func:`qc_statistics`; arguments as in :func:`qc_logits`."""
+        logits = qc_logits(query, positive, degradation, content, self.temperature, content_mask)
+        return {'loss': qc_loss_from_logits(logits), **qc_statistics(logits)}
