@@ -1,0 +1,1 @@
+"""Checkpoint -> safetensors, and plain backbones for timm and torchvision."""

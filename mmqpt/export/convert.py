@@ -1,0 +1,148 @@
+"""From an MMEngine checkpoint to files that need no OpenMMLab."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.head import QualityHead, pool_features
+from mmqpt.core.weights_file import WeightsSpec, write_weights
+from mmqpt.models.backbone import build_backbone, plain_backbone_state
+from mmqpt.models.checkpoint import load_checkpoint_file
+
+_RESNETS = (18, 34, 50, 101, 152)
+_TOLERANCE = 1e-4
+
+
+def export_checkpoint(
+    checkpoint: str | os.PathLike[str], out: str | os.PathLike[str], backbone_name: str | None = None
+) -> WeightsSpec:
+    """Write what the metric loads: safetensors with the spec in its metadata.
+
+    Before anything is written, the backbone is rebuilt in timm, and its features on a random photo must equal those of
+    the trained model.
+
+    Args:
+        checkpoint: of QPT (gives a backbone) or IQARegressor (gives a metric).
+        out: file to write, ending with .safetensors.
+        backbone_name: timm's name, for mmpretrain backbones of which it is not known.
+
+    Raises:
+        InputError: not a checkpoint of mmqpt, or a backbone that timm does not have.
+    """
+    if Path(out).suffix != '.safetensors':
+        raise InputError(f'the exported file must end with .safetensors, got {out}')
+    state, meta = _read(checkpoint)
+    name, args = _timm_name(meta['backbone'], backbone_name)
+    backbone = _checked_backbone(state, meta, name, args)
+    tensors = {f'backbone.{key}': value for key, value in backbone.items()}
+    data = meta.get('data', {})
+    if meta['kind'] == 'metric':
+        head = {key.removeprefix('head.'): value for key, value in state.items() if key.startswith('head.')}
+        QualityHead(**meta['head']).load_state_dict(head)
+        tensors.update({f'head.{key}': value.contiguous() for key, value in head.items()})
+    spec = WeightsSpec(
+        kind=meta['kind'],
+        backbone=name,
+        backbone_args=args,
+        input_mean=tuple(meta['mean']),
+        input_std=tuple(meta['std']),
+        view=meta.get('view'),
+        head=meta.get('head'),
+        mos_range=tuple(data['mos_range']) if 'mos_range' in data else None,
+        dataset=data.get('dataset') or Path(data.get('data_root', '')).name or None,
+        config_sha256=meta['config_sha256'],
+        iterations=meta['iterations'],
+        mmqpt_version=meta['mmqpt_version'],
+    )
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    write_weights(out, tensors, spec)
+    return spec
+
+
+def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[str], library: str) -> str:
+    """Write the backbone alone as a plain state dict, without a classifier.
+
+    Args:
+        checkpoint: of QPT or IQARegressor.
+        out: file to write, .safetensors or .pth.
+        library: ``'timm'`` or ``'torchvision'``: whose names the keys have; the library must have the model.
+
+    Returns:
+        The name of the model in that library.
+    """
+    state, meta = _read(checkpoint)
+    name, args = _timm_name(meta['backbone'], None)
+    backbone = _checked_backbone(state, meta, name, args)
+    if library == 'torchvision':
+        if name not in torchvision.models.list_models():
+            raise InputError(f'torchvision has no model {name}')
+        wanted = torchvision.models.get_model(name, weights=None).state_dict()
+        keys = {key for key in wanted if not key.startswith(('fc.', 'classifier.'))}
+        if keys != set(backbone):
+            raise InputError(f"torchvision's {name} has other keys than this backbone")
+    elif library != 'timm':
+        raise InputError(f"library must be 'timm' or 'torchvision', got {library!r}")
+    suffix = Path(out).suffix
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    if suffix == '.safetensors':
+        save_file(backbone, os.fspath(out))
+    elif suffix == '.pth':
+        torch.save(backbone, out)
+    else:
+        raise InputError(f'the exported file must end with .safetensors or .pth, got {out}')
+    return name
+
+
+def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    loaded = load_checkpoint_file(checkpoint)
+    meta = loaded.get('meta', {}).get('mmqpt') if isinstance(loaded.get('meta'), dict) else None
+    if not meta or 'state_dict' not in loaded:
+        raise InputError(f'{checkpoint}: not a checkpoint of mmqpt (ExportSpecHook writes what export needs into them)')
+    return loaded['state_dict'], meta
+
+
+def _timm_name(backbone: dict[str, Any], given: str | None) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of the same network in timm."""
+    options = {key: value for key, value in backbone.items() if key not in ('type', 'init_cfg')}
+    if backbone['type'] == 'TIMMBackbone':
+        name = given or options.pop('model_name')
+        for unused in ('pretrained', 'checkpoint_path', 'features_only', 'model_name'):
+            options.pop(unused, None)
+        return name, options
+    if given:
+        return given, {}
+    if backbone['type'] == 'ResNet' and options.get('depth') in _RESNETS and set(options) <= {'depth', 'norm_eval'}:
+        return f'resnet{options["depth"]}', {}
+    raise InputError(f'what timm calls this backbone is not known: {backbone}; give its name')
+
+
+def _checked_backbone(
+    state: dict[str, Tensor], meta: dict[str, Any], name: str, args: dict[str, Any]
+) -> dict[str, Tensor]:
+    """The backbone's weights under timm's names, after a comparison of the two networks' features."""
+    if not timm.is_model(name):
+        raise InputError(f'timm has no model {name!r}')
+    ours, _ = build_backbone(dict(meta['backbone']), 224)
+    ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})
+    theirs = timm.create_model(name, pretrained=False, num_classes=0, global_pool='', **args)
+    plain = plain_backbone_state(ours)
+    try:
+        theirs.load_state_dict(plain)
+    except RuntimeError as error:
+        raise InputError(f"timm's {name} is another network than the checkpoint's backbone: {error}") from error
+    photo = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        a, b = pool_features(ours.eval()(photo)), pool_features(theirs.eval()(photo))
+    difference = float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
+    if not difference <= _TOLERANCE:
+        raise InputError(f"timm's {name} gives other features than the checkpoint's backbone (by {difference:.1e})")
+    return plain

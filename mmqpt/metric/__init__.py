@@ -1,0 +1,1 @@
+"""The pyiqa metric. Needs neither mmengine nor mmpretrain."""
