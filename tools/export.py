@@ -7,6 +7,8 @@ Examples:
 
 import argparse
 
+from mmengine.logging import MMLogger
+
 from mmqpt.engine.launch import run
 from mmqpt.export.convert import export_backbone, export_checkpoint
 
@@ -23,6 +25,7 @@ def main() -> None:
     )
     parser.add_argument('--backbone-name', help="timm's name of the backbone, where it is not known")
     args = parser.parse_args()
+    MMLogger.get_current_instance().setLevel('WARNING')  # backbones announce their stages
     if args.to == 'mmqpt':
         spec = export_checkpoint(args.checkpoint, args.out, args.backbone_name)
         print(f'{args.out}: {spec}')

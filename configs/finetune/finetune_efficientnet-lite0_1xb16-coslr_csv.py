@@ -14,10 +14,10 @@ _base_ = '../_base_/default_runtime.py'
 
 data_root = '{{$DATA_ROOT:data/photos}}'
 ann_file = '{{$ANN_FILE:data/scores.csv}}'
-mos_range = [float(end) for end in '{{$MOS_RANGE:0,1}}'.split(',')]  # the ends of the scale in its own units
+mos_range = [{{'$MOS_RANGE:0,1'}}]  # the ends of the scale in its own units
 where_train = dict(split='train')  # columns of the CSV and the values they must have; dict() for all rows
 where_test = dict(split='test')
-group_column = None  # a column of groups (near-duplicates, reference photos) that the validation part must not tear apart
+group_column = None  # a column of groups (near-duplicates, reference photos) that validation must not tear apart
 crop = 384  # side of the training crops in px
 view = dict(min_side=384, max_side=1536, crop=None)  # the size rule; exported with the weights
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 
 from mmqpt.core.errors import PhotoError
 
-MAX_PIXELS = 200_000_000
-"""Photos with more pixels are refused (a guard against decompression bombs)."""
+MAX_PIXELS = 178_956_970
+"""Photos with more pixels are refused (a guard against decompression bombs; Pillow's own limit)."""
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 """File names that count as photos in a folder (case does not matter)."""
@@ -28,7 +28,8 @@ def read_photo(source: str | os.PathLike[str] | bytes, name: str | None = None) 
 
     EXIF orientation is applied, grey is repeated to three channels, CMYK and palettes are converted, transparency is
     composited on :data:`BACKGROUND`, 16-bit grey keeps its high byte, and an animation gives its first frame. Plain
-    JPEG and PNG files are decoded by OpenCV, everything else by Pillow.
+    JPEG and PNG files are decoded by OpenCV, everything else by Pillow. Damage inside a JPEG that is complete to its end can't
+    be told from the photo and is decoded as it is.
 
     Args:
         source: path of a file, or the bytes of one.
@@ -45,7 +46,7 @@ def read_photo(source: str | os.PathLike[str] | bytes, name: str | None = None) 
         data, name = source, name or '<bytes>'
     else:
         name = name or os.fspath(source)
-        if not os.path.exists(source):
+        if not os.path.isfile(source):
             raise FileNotFoundError(f'no such photo: {name}')
         data = Path(source).read_bytes()
     if not data:
@@ -118,4 +119,4 @@ def _with_pillow(image: Image.Image) -> np.ndarray:
     if image.mode in ('RGBA', 'LA', 'PA', 'La', 'RGBa') or 'transparency' in image.info:
         rgba = image.convert('RGBA')
         image = Image.alpha_composite(Image.new('RGBA', rgba.size, (*BACKGROUND, 255)), rgba)
-    return np.ascontiguousarray(np.asarray(image.convert('RGB')))
+    return np.array(image.convert('RGB'))

@@ -54,6 +54,9 @@ class WeightsSpec:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        for name in ('input_mean', 'input_std', 'mos_range'):  # JSON gives lists
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.format != FORMAT:
             raise InputError(f'weights of format {self.format!r}, but this mmqpt reads format {FORMAT}')
         if self.kind not in ('metric', 'backbone'):
@@ -61,7 +64,10 @@ class WeightsSpec:
         if self.kind == 'metric':
             if self.view is None or self.head is None:
                 raise InputError('weights of a metric need view and head')
-            View(**self.view)
+            try:
+                View(**self.view)
+            except TypeError as error:
+                raise InputError(f'view has unknown fields: {self.view}') from error
 
 
 def write_weights(path: str | os.PathLike[str], tensors: dict[str, Tensor], spec: WeightsSpec) -> None:

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.datasets.sampler import SampleKey
+from mmqpt.datasets.sampler import SampleKey, sample_key
 
 
 @dataclass(frozen=True)
@@ -48,31 +48,38 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
     low, high = mos_range
     if not low < high:
         raise InputError(f'mos_range must be (low, high) with low < high, got {mos_range}')
-    with path.open(newline='', encoding='utf-8-sig') as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if len(header) < 2:
-            raise InputError(f'{path}: needs a header and at least the columns name and MOS, got {header}')
-        ratings = []
-        for fields in reader:
-            if not fields:
-                continue
-            where = f'{path}, line {reader.line_num}'
-            try:
-                mos = float(fields[1])
-            except (IndexError, ValueError):
-                raise InputError(f'{where}: no MOS in the second column: {fields}') from None
-            if not math.isfinite(mos):
-                raise InputError(f'{where}: MOS of {fields[0]!r} is {fields[1]}, not a finite number')
-            if not low <= mos <= high:
-                raise InputError(f'{where}: MOS of {fields[0]!r} is {mos}, outside mos_range {low} to {high}')
-            ratings.append(Rating(fields[0], mos, dict(zip(header, fields, strict=False))))
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path}: not UTF-8 text ({error})') from error
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    if len(header) < 2:
+        raise InputError(f'{path}: needs a header and at least the columns name and MOS, got {header}')
+    ratings = []
+    for fields in reader:
+        if not fields:
+            continue
+        where = f'{path}, line {reader.line_num}'
+        if len(fields) < len(header):
+            raise InputError(f'{where}: {len(fields)} columns, but the header has {len(header)}: {fields}')
+        try:
+            mos = float(fields[1])
+        except ValueError:
+            raise InputError(f'{where}: no MOS in the second column: {fields}') from None
+        if not math.isfinite(mos):
+            raise InputError(f'{where}: MOS of {fields[0]!r} is {fields[1]}, not a finite number')
+        if not low <= mos <= high:
+            raise InputError(f'{where}: MOS of {fields[0]!r} is {mos}, outside mos_range {low} to {high}')
+        ratings.append(Rating(fields[0], mos, dict(zip(header, fields, strict=False))))
     if not ratings:
         raise InputError(f'{path}: no rows below the header')
     return ratings
 
 
-def split_holdout(ratings: Sequence[Rating], share: float, group_column: str | None) -> tuple[list[Rating], list[Rating]]:
+def split_holdout(
+    ratings: Sequence[Rating], share: float, group_column: str | None
+) -> tuple[list[Rating], list[Rating]]:
     """Cut a part off for validation, always the same one for the same names.
 
     Groups are ordered by a hash of their name and the first ones are held out until they have ``share`` of the photos.
@@ -145,7 +152,9 @@ class IQADataset(Dataset):
                 raise InputError(f'{ann_file}: no column {column!r}; there are: {", ".join(ratings[0].row)}')
         ratings = [r for r in ratings if all(r.row[column] == str(value) for column, value in (where or {}).items())]
         if part not in ('all', 'fit', 'holdout') or not 0 <= holdout < 1 or (part == 'all') != (holdout == 0):
-            raise InputError(f"part must be 'all', or 'fit' or 'holdout' with 0 < holdout < 1, got {part!r} and {holdout}")
+            raise InputError(
+                f"part must be 'all', or 'fit' or 'holdout' with 0 < holdout < 1, got {part!r} and {holdout}"
+            )
         if part != 'all':
             ratings = split_holdout(ratings, holdout, group_column)[part == 'holdout']
         if not ratings:
@@ -170,7 +179,7 @@ class IQADataset(Dataset):
         return len(self.ratings)
 
     def __getitem__(self, key: SampleKey | int) -> dict[str, Any]:
-        index, entropy = key if isinstance(key, SampleKey) else (int(key), (0, 0, int(key)))
+        index, entropy = sample_key(key, len(self))
         rating = self.ratings[index]
         low, high = self.mos_range
         return self.pipeline(
@@ -225,4 +234,7 @@ class PackRatedPhoto:
         """Keeps ``img_path``, ``name`` and ``mos`` as metainfo of the sample."""
         image = torch.from_numpy(np.ascontiguousarray(results['img'].transpose(2, 0, 1)))
         sample = DataSample(metainfo={key: results[key] for key in ('img_path', 'name', 'mos')})
-        return {'inputs': image, 'data_samples': sample.set_gt_score(torch.tensor([results['score']], dtype=torch.float32))}
+        return {
+            'inputs': image,
+            'data_samples': sample.set_gt_score(torch.tensor([results['score']], dtype=torch.float32)),
+        }

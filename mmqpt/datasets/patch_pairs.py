@@ -92,7 +92,8 @@ class PatchPairs:
         self.positions = positions
         self._pitch = max(1, math.ceil(patch_size * (1 - max_overlap)))
         grids = [
-            (self._side(math.ceil(patches / columns)), self._side(columns), columns) for columns in range(1, patches + 1)
+            (self._side(math.ceil(patches / columns)), self._side(columns), columns)
+            for columns in range(1, patches + 1)
         ]
         self._grids = [grid for grid in grids if window is None or max(grid[:2]) <= window]
         if not self._grids:
@@ -152,7 +153,9 @@ class PatchPairs:
         fitting = [grid for grid in self._grids if grid[0] <= height and grid[1] <= width]
         rows, across, columns = fitting[rng.integers(len(fitting))]
         top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - across + 1)
-        cells = [(int(top + i // columns * self._pitch), int(left + i % columns * self._pitch)) for i in range(self.patches)]
+        cells = [
+            (int(top + i // columns * self._pitch), int(left + i % columns * self._pitch)) for i in range(self.patches)
+        ]
         return [cells[i] for i in rng.permutation(self.patches)]
 
     def _enlarge(self, image: np.ndarray) -> np.ndarray:

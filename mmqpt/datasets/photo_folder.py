@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import find_photos, read_photo
-from mmqpt.datasets.sampler import SampleKey
+from mmqpt.datasets.sampler import SampleKey, sample_key
 
 
 @DATASETS.register_module()
@@ -44,6 +44,8 @@ class PhotoFolder(Dataset):
         ann_file: str | None = None,
         max_tries: int = 20,
     ) -> None:
+        if max_tries < 1:
+            raise InputError(f'max_tries must be >= 1, got {max_tries}')
         self.data_root = str(data_root)
         self.paths = find_photos(data_root) if ann_file is None else _read_list(Path(data_root), Path(ann_file))
         self.max_tries = max_tries
@@ -65,14 +67,12 @@ class PhotoFolder(Dataset):
         return len(self.paths)
 
     def __getitem__(self, key: SampleKey | int) -> dict[str, Any]:
-        index, entropy = key if isinstance(key, SampleKey) else (int(key), (0, 0, int(key)))
+        index, entropy = sample_key(key, len(self))
         skipped: list[tuple[str, str]] = []
         for offset in range(min(self.max_tries, len(self))):
             path = self.paths[(index + offset) % len(self)]
             try:
-                return self.pipeline(
-                    {'img_path': str(path), 'rng': np.random.default_rng(entropy), 'skipped': skipped}
-                )
+                return self.pipeline({'img_path': str(path), 'rng': np.random.default_rng(entropy), 'skipped': skipped})
             except (PhotoError, FileNotFoundError) as error:
                 skipped.append((str(path), str(error)))
         raise InputError(f'{len(skipped)} photos in a row could not be read, the last: {skipped[-1][1]}')
@@ -100,7 +100,11 @@ def _check_size(paths: Sequence[Path], patch_size: int) -> None:
             continue  # named when it is loaded
         if largest >= patch_size:
             return
-    raise InputError(f'patch_size is {patch_size} px, but the largest of {len(paths)} photos has a short side of {largest} px')
+    if largest == 0:
+        raise InputError(f'none of {len(paths)} photos can be read, the first: {paths[0]}')
+    raise InputError(
+        f'patch_size is {patch_size} px, but the largest of {len(paths)} photos has a short side of {largest} px'
+    )
 
 
 def _read_list(root: Path, ann_file: Path) -> list[Path]:
@@ -108,7 +112,11 @@ def _read_list(root: Path, ann_file: Path) -> list[Path]:
         raise FileNotFoundError(f'no such folder: {root}')
     if not ann_file.is_file():
         raise FileNotFoundError(f'no such list of photos: {ann_file}')
-    paths = [root / line.strip() for line in ann_file.read_text(encoding='utf-8').splitlines() if line.strip()]
+    try:
+        lines = ann_file.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{ann_file}: not UTF-8 text ({error})') from error
+    paths = [root / line.strip() for line in lines if line.strip()]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise InputError(f'{ann_file}: {len(missing)} of {len(paths)} photos are missing, the first: {missing[0]}')

@@ -11,6 +11,8 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmpretrain.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from mmqpt.core.errors import InputError
+
 
 class SampleKey(NamedTuple):
     """What the sampler hands to the dataset.
@@ -22,6 +24,18 @@ class SampleKey(NamedTuple):
 
     index: int
     entropy: tuple[int, ...]
+
+
+def sample_key(key: SampleKey | int, length: int) -> SampleKey:
+    """What to load for ``dataset[key]``: plain indices, as browsing tools use, get a seed of their own.
+
+    Raises:
+        IndexError: outside 0 to ``length - 1``.
+    """
+    found = key if isinstance(key, SampleKey) else SampleKey(int(key), (0, 0, max(0, int(key))))
+    if not 0 <= found.index < length:
+        raise IndexError(f'photo {found.index} of {length}')
+    return found
 
 
 @DATA_SAMPLERS.register_module()
@@ -44,6 +58,8 @@ class SeededSampler(Sampler):
         self.size = len(dataset)
         self.shuffle = shuffle
         self.seed = int(sync_random_seed() if seed is None else seed)
+        if self.seed < 0:
+            raise InputError(f'seed must be >= 0, got {self.seed}')
         self.epoch = 0
         rest = self.size - self.rank
         self.num_samples = math.ceil((self.size if round_up else rest) / self.world_size)

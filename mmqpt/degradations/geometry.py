@@ -69,7 +69,9 @@ def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
     rows, columns = height // 16 + 4, width // 16 + 4
     coarse = generator(seed).standard_normal((rows, columns, 2)).astype(np.float32) * amplitude
-    field = cv2.resize(coarse, (columns * 16, rows * 16), interpolation=cv2.INTER_CUBIC)[24 : 24 + height, 24 : 24 + width]
+    field = cv2.resize(coarse, (columns * 16, rows * 16), interpolation=cv2.INTER_CUBIC)[
+        24 : 24 + height, 24 : 24 + width
+    ]
     grid_x, grid_y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return cv2.remap(image, grid_x + field[..., 0], grid_y + field[..., 1], cv2.INTER_LINEAR, borderMode=_BORDER)
 
@@ -86,7 +88,9 @@ def lens(image: np.ndarray, strength: float) -> np.ndarray:
     y = (np.arange(height, dtype=np.float32) - half_y)[:, None]
     radius2 = (x * x + y * y) / np.float32(half_x**2 + half_y**2)
     factor = (1 + np.float32(strength) * radius2) / np.float32(1 + strength)
-    return cv2.remap(image, x * factor + np.float32(half_x), y * factor + np.float32(half_y), cv2.INTER_LINEAR, borderMode=_BORDER)
+    return cv2.remap(
+        image, x * factor + np.float32(half_x), y * factor + np.float32(half_y), cv2.INTER_LINEAR, borderMode=_BORDER
+    )
 
 
 def resample(image: np.ndarray, factor: float) -> np.ndarray:

@@ -36,8 +36,10 @@ class Step:
 
     def __post_init__(self) -> None:
         operator(self.operator).value(self.level, self.sign)
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << _SEED_BITS:
-            raise InputError(f'{self.operator}: seed must be an integer from 0 to 2^{_SEED_BITS} - 1, got {self.seed!r}')
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 1 << _SEED_BITS:
+            raise InputError(
+                f'{self.operator}: seed must be an integer from 0 to 2^{_SEED_BITS} - 1, got {self.seed!r}'
+            )
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -62,7 +64,10 @@ class Recipe:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        if self.version != VERSION:
+        object.__setattr__(self, 'steps', tuple(self.steps))
+        if not all(isinstance(step, Step) for step in self.steps):
+            raise InputError(f'a recipe is made of steps, got {self.steps!r:.200}')
+        if isinstance(self.version, bool) or self.version != VERSION:
             raise InputError(f'recipe of version {self.version!r}, but this mmqpt replays version {VERSION}')
 
     @property
@@ -82,7 +87,8 @@ class Recipe:
         """Read a recipe.
 
         Raises:
-            InputError: not JSON, a field missing or unknown, or a value that breaks its rule.
+            InputError: not JSON, a field missing or unknown, or a value that breaks its rule. ``sign`` and ``seed`` of a step
+                may be left out.
         """
         try:
             return cls.from_dict(json.loads(text))
@@ -91,11 +97,13 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
-        """Read a recipe from what ``dataclasses.asdict`` made of one."""
+        """Read a recipe from what ``json.loads`` made of its JSON."""
+        if not isinstance(data, Mapping) or set(data) != {'steps', 'version'} or not isinstance(data['steps'], list):
+            raise InputError(f'not a recipe, which has the fields version and steps, a list: {data!r:.200}')
         try:
             return cls(tuple(Step(**step) for step in data['steps']), data['version'])
-        except (TypeError, KeyError) as error:
-            raise InputError(f'not a recipe ({error!r}): {data!r:.200}') from error
+        except TypeError as error:
+            raise InputError(f'not a recipe ({error}): {data!r:.200}') from error
 
 
 def apply(recipe: Recipe, image: np.ndarray) -> np.ndarray:
@@ -110,7 +118,9 @@ def apply(recipe: Recipe, image: np.ndarray) -> np.ndarray:
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         shape = getattr(image, 'shape', None)
-        raise InputError(f'image must be a uint8 array of shape (H, W, 3), got {getattr(image, "dtype", type(image))} {shape}')
+        raise InputError(
+            f'image must be a uint8 array of shape (H, W, 3), got {getattr(image, "dtype", type(image))} {shape}'
+        )
     if 0 in image.shape:
         raise InputError(f'image must have pixels, got shape {image.shape}')
     out = np.ascontiguousarray(image)

@@ -24,7 +24,7 @@ class DegradationSpace:
     Args:
         operators: names of the operators to use; all by default. A kind with no operator takes no part.
         levels: levels to draw from, each 1 to 5.
-        skip: probability to leave a kind out of a pass, for all kinds or by kind.
+        skip: probability to leave a kind out of a pass, for all kinds or by kind; kinds that are not named are never left out.
         shuffle: whether the kinds come in random order; else geometry, colour, texture.
         order: number of passes.
 
@@ -44,7 +44,11 @@ class DegradationSpace:
         rows = [operator(name) for name in names]
         if len(set(names)) < len(names):
             raise InputError(f'operators must not repeat, got {names}')
-        if not levels or len(set(levels)) < len(levels) or any(level not in LEVELS for level in levels):
+        if (
+            not levels
+            or len(set(levels)) < len(levels)
+            or any(type(level) is not int or level not in LEVELS for level in levels)
+        ):
             raise InputError(f'levels must be different values out of {LEVELS}, got {tuple(levels)}')
         if isinstance(order, bool) or not isinstance(order, int) or order < 1:
             raise InputError(f'order must be an integer >= 1, got {order!r}')
@@ -52,7 +56,7 @@ class DegradationSpace:
         for kind, probability in by_kind.items():
             if kind not in KINDS:
                 raise InputError(f'skip names an unknown kind {kind!r}; there are: {", ".join(KINDS)}')
-            if not 0 <= probability <= 1:
+            if not isinstance(probability, (int, float)) or not 0 <= probability <= 1:
                 raise InputError(f'skip of {kind} must be a probability from 0 to 1, got {probability!r}')
         self.levels = tuple(levels)
         self.shuffle = shuffle
@@ -60,7 +64,11 @@ class DegradationSpace:
         self.skip = {kind: float(by_kind.get(kind, 0.0)) for kind in KINDS}
         self.options = {
             kind: tuple(
-                (row.name, level, sign) for row in rows if row.kind == kind for level in self.levels for sign in row.signs
+                (row.name, level, sign)
+                for row in rows
+                if row.kind == kind
+                for level in self.levels
+                for sign in row.signs
             )
             for kind in KINDS
         }

@@ -58,9 +58,9 @@ class Operator:
             level: 1 to 5.
             sign: 1, or -1 for signed operators.
         """
-        if level not in LEVELS:
+        if type(level) is not int or level not in LEVELS:
             raise InputError(f'{self.name}: level must be one of {LEVELS}, got {level!r}')
-        if sign not in self.signs:
+        if type(sign) is not int or sign not in self.signs:
             raise InputError(f'{self.name}: sign must be one of {self.signs}, got {sign!r}')
         if sign == -1 and self.negative:
             return self.negative[level - 1]

@@ -139,9 +139,11 @@ def _checked_backbone(
         theirs.load_state_dict(plain)
     except RuntimeError as error:
         raise InputError(f"timm's {name} is another network than the checkpoint's backbone: {error}") from error
+    ours.eval()
+    theirs.eval()
     photo = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        a, b = pool_features(ours.eval()(photo)), pool_features(theirs.eval()(photo))
+        a, b = pool_features(ours(photo)), pool_features(theirs(photo))
     difference = float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
     if not difference <= _TOLERANCE:
         raise InputError(f"timm's {name} gives other features than the checkpoint's backbone (by {difference:.1e})")

@@ -13,15 +13,25 @@ from numpy.dtypes import Float64DType, Int64DType
 
 from mmqpt.core.errors import InputError
 
-_SAFE = [
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stands in for ``getattr`` while a checkpoint is read: MMEngine's log buffers refer to their own methods by it."""
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is not allowed')
+    return getattr(owner, name)
+
+
+_multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray  # NumPy 2 and 1
+_SAFE: list[Any] = [
     HistoryBuffer,
     np.ndarray,
     np.dtype,
-    np.core.multiarray._reconstruct if np.lib.NumpyVersion(np.__version__) < '2.0.0' else np._core.multiarray._reconstruct,
-    np.core.multiarray.scalar if np.lib.NumpyVersion(np.__version__) < '2.0.0' else np._core.multiarray.scalar,
+    _multiarray._reconstruct,
+    _multiarray.scalar,
     Float64DType,
     Int64DType,
-    getattr,
+    (_history_method, 'builtins.getattr'),
+    (_history_method, '__builtin__.getattr'),
 ]
 
 
@@ -45,8 +55,8 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not os.path.isfile(name):
         raise FileNotFoundError(f'no such checkpoint: {name}')
     try:
-        with torch.serialization.safe_globals(_SAFE):
-            loaded = torch.load(name, map_location='cpu', weights_only=True)
+        allow_resume()
+        loaded = torch.load(name, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f'{name}: not a checkpoint that can be loaded safely ({reason})') from error

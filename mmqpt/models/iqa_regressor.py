@@ -52,7 +52,7 @@ class IQARegressor(BaseModel):
     ) -> None:
         if loss not in LOSSES:
             raise InputError(f'unknown loss {loss!r}; there are: {", ".join(LOSSES)}')
-        super().__init__(data_preprocessor={'type': 'PhotoPreprocessor', **(data_preprocessor or {})})
+        super().__init__(data_preprocessor=MODELS.build({'type': 'PhotoPreprocessor', **(data_preprocessor or {})}))
         self._backbone_cfg = dict(backbone)
         self._head_cfg = dict(head or {})
         self.backbone, self.channels = build_backbone(backbone, input_size)
@@ -97,7 +97,9 @@ class IQARegressor(BaseModel):
             raise InputError(f'mode {mode!r} needs data_samples')
         if mode == 'loss':
             if isinstance(inputs, list):
-                raise InputError('training needs crops of one size; use RandomQualityCrop with a crop that every photo holds')
+                raise InputError(
+                    'training needs crops of one size; use RandomQualityCrop with a crop that every photo holds'
+                )
             target = torch.cat([sample.gt_score for sample in data_samples]).to(inputs.device)
             predicted = self.score_views(inputs).float()
             return {'loss': LOSSES[self.loss_name](predicted, target, **self.loss_args)}
@@ -121,8 +123,7 @@ class IQARegressor(BaseModel):
         return {
             'kind': 'metric',
             'backbone': self._backbone_cfg,
-            'mean': self.data_preprocessor.mean.flatten().tolist(),
-            'std': self.data_preprocessor.std.flatten().tolist(),
+            **self.data_preprocessor.statistics,
             'head': {'channels': self.channels, **self._head_cfg},
             'view': self.view.as_dict(),
         }

@@ -37,6 +37,7 @@ class PhotoPreprocessor(BaseDataPreprocessor):
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise InputError(f'mean and std must have 3 values, std above 0, got {mean} and {std}')
+        self.statistics = {'mean': [float(x) for x in mean], 'std': [float(x) for x in std]}
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
         self.bgr_to_rgb = bgr_to_rgb

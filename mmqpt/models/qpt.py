@@ -147,8 +147,7 @@ class QPT(BaseSelfSupervisor):
         return {
             'kind': 'backbone',
             'backbone': self._backbone_cfg,
-            'mean': self.data_preprocessor.mean.flatten().tolist(),
-            'std': self.data_preprocessor.std.flatten().tolist(),
+            **self.data_preprocessor.statistics,
         }
 
     def _content(self, key: Tensor, group: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,147 @@
+"""Real photos, a seeded generator, and runs with a tiny network, shared by all tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from PIL import Image
+from skimage import data
+
+torch.set_num_threads(1)  # tiny networks: more threads are slower, and the order of sums stays the same
+CONFIGS = Path(__file__).parent.parent / 'configs'
+
+
+@pytest.fixture(scope='session')
+def photos() -> list[np.ndarray]:
+    """Three real photos: uint8 RGB of shape (H, W, 3). Not to be written to."""
+    return [np.ascontiguousarray(photo) for photo in (data.astronaut(), data.coffee(), data.chelsea())]
+
+
+@pytest.fixture(scope='session')
+def photo_folder(photos: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six JPEG photos of 256 x 320 px. Not to be written to."""
+    folder = tmp_path_factory.mktemp('photos')
+    for photo, name in zip(photos, ('astronaut', 'coffee', 'chelsea'), strict=True):
+        height, width = photo.shape[:2]
+        Image.fromarray(photo[:256, :320]).save(folder / f'{name}_0.jpg', quality=95)
+        Image.fromarray(photo[height - 256 :, width - 320 :]).save(folder / f'{name}_1.jpg', quality=95)
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope='session')
+def rated_csv(photo_folder: Path) -> Path:
+    """A CSV beside ``photo_folder``: name, mos (1 to 5), split (4 train, all 6 test)."""
+    path = photo_folder.parent / 'rated.csv'
+    names = sorted(photo.name for photo in photo_folder.iterdir())
+    rows = [f'{name},{1 + 0.7 * number:.1f},{"train" if number < 4 else "test"}' for number, name in enumerate(names)]
+    rows += [f'{name},{1 + 0.7 * number:.1f},test' for number, name in enumerate(names[:4])]
+    path.write_text('\n'.join(['name,mos,split', *rows]) + '\n')
+    return path
+
+
+@pytest.fixture(scope='session')
+def tiny_pretrain(photo_folder: Path) -> Callable[..., Config]:
+    """Makes a config of a pre-training run that takes a second: the shipped folder config with a tiny network."""
+
+    def make(work_dir: Path, **changes: object) -> Config:
+        cfg = Config.fromfile(CONFIGS / 'qpt' / 'qpt_resnet18_1xb32-coslr_folder.py')
+        cfg.merge_from_dict(
+            {
+                'work_dir': str(work_dir),
+                'experiment_name': str(work_dir),  # MMEngine's default, the second, is not unique here
+                'model.backbone': {'_delete_': True, 'type': 'TIMMBackbone', 'model_name': 'test_resnet'},
+                'model.neck.hid_channels': 16,
+                'model.queue_length': 50,
+                'model.input_size': 32,
+                'train_dataloader.batch_size': 3,
+                'train_dataloader.num_workers': 0,
+                'train_dataloader.persistent_workers': False,
+                'train_dataloader.dataset.data_root': str(photo_folder),
+                'train_dataloader.dataset.pipeline.1': {
+                    'type': 'PatchPairs', 'patch_size': 32, 'versions': 2, 'patches': 2, 'window': 96
+                },
+                'train_cfg.max_epochs': 2,
+                'param_scheduler.0.T_max': 10,
+                'default_hooks.logger.interval': 1,
+                'log_processor.window_size': 1,
+                'log_level': 'ERROR',
+                **changes,
+            }
+        )  # fmt: skip
+        return cfg
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def tiny_finetune(photo_folder: Path, rated_csv: Path) -> Callable[..., Config]:
+    """Makes a config of a fine-tuning run that takes seconds: the shipped CSV config with a tiny network."""
+
+    def make(work_dir: Path, **changes: object) -> Config:
+        cfg = Config.fromfile(CONFIGS / 'finetune' / 'finetune_efficientnet-lite0_1xb16-coslr_csv.py')
+        changed = {
+            'work_dir': str(work_dir),
+            'experiment_name': str(work_dir),
+            'model.backbone.model_name': 'test_resnet',
+            'model.pretrained': None,
+            'model.head.hidden': 8,
+            'model.input_size': 64,
+            'model.view': {'min_side': 64, 'max_side': 128, 'crop': None},
+            'train_dataloader.batch_size': 3,
+            'train_dataloader.dataset.pipeline.1.crop': 64,
+            'train_dataloader.dataset.pipeline.1.view': {'min_side': 64, 'max_side': 128},
+            'train_dataloader.persistent_workers': False,
+            'train_cfg.max_epochs': 2,
+            'test_evaluator.out_file': str(work_dir / 'predictions.csv'),
+            'default_hooks.checkpoint.save_best': None,
+            'log_level': 'ERROR',
+        }
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            changed[f'{loader}.num_workers'] = 0
+            changed[f'{loader}.dataset.data_root'] = str(photo_folder)
+            changed[f'{loader}.dataset.ann_file'] = str(rated_csv)
+            changed[f'{loader}.dataset.mos_range'] = [1, 5]
+        changed |= {'train_dataloader.dataset.holdout': 0.0, 'train_dataloader.dataset.part': 'all'}
+        changed |= {'val_dataloader.dataset.holdout': 0.0, 'val_dataloader.dataset.part': 'all'}
+        cfg.merge_from_dict({**changed, **changes})
+        return cfg
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def pretrained_checkpoint(tiny_pretrain: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of tiny pre-training."""
+    folder = tmp_path_factory.mktemp('pretrain')
+    Runner.from_cfg(tiny_pretrain(folder)).train()
+    return folder / 'epoch_2.pth'
+
+
+@pytest.fixture(scope='session')
+def finetuned_checkpoint(
+    tiny_finetune: Callable[..., Config], pretrained_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A checkpoint of tiny fine-tuning that started from ``pretrained_checkpoint``."""
+    folder = tmp_path_factory.mktemp('finetune')
+    Runner.from_cfg(tiny_finetune(folder, **{'model.pretrained': str(pretrained_checkpoint)})).train()
+    return folder / 'epoch_2.pth'
+
+
+@pytest.fixture(scope='session')
+def metric_weights(finetuned_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported file of ``finetuned_checkpoint``."""
+    from mmqpt.export.convert import export_checkpoint
+
+    path = tmp_path_factory.mktemp('export') / 'qpt.safetensors'
+    export_checkpoint(finetuned_checkpoint, path)
+    return path

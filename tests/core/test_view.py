@@ -1,0 +1,139 @@
+"""The size rule."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.view import View
+
+SIZES = [(1, 1), (1, 7), (5, 3), (33, 64), (64, 33), (100, 101), (7, 500), (300, 200)]
+
+
+@pytest.fixture
+def batch(rng):
+    return torch.from_numpy(rng.random((3, 3, 40, 56), dtype=np.float32))
+
+
+def test_default_shows_the_whole_photo(batch):
+    crops = View().crops(batch)
+    assert len(crops) == 1
+    assert crops[0] is batch
+
+
+@pytest.mark.parametrize('size', [(32, 32), (40, 64), (64, 64), (32, 64)])
+def test_photos_within_the_bounds_are_left_alone(size):
+    images = torch.rand(2, 3, *size)
+    view = View(min_side=32, max_side=64)
+    assert view.target_size(*size) == size
+    assert view.resize(images) is images
+
+
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize(('min_side', 'max_side'), [(32, 64), (32, None), (1, 50), (64, 64), (224, 1536)])
+def test_target_size_keeps_bounds_and_aspect(size, min_side, max_side):
+    view = View(min_side=min_side, max_side=max_side)
+    target = view.target_size(*size)
+    if max_side is None:
+        assert min(target) >= min_side
+    else:
+        assert max(target) <= max_side
+        assert min(target) >= min_side or max(target) == max_side
+    # One scale for both sides, up to rounding (and at least 1 px).
+    scale = max(target) / max(size)
+    assert abs(min(target) - max(1, min(size) * scale)) <= 0.5 + 0.5 * min(size) / max(size)
+    assert view.target_size(*target) == target
+    assert view.target_size(*size[::-1]) == target[::-1]
+
+
+@pytest.mark.parametrize(
+    ('size', 'target'),
+    [
+        ((20, 30), (32, 48)),
+        ((100, 400), (50, 200)),
+        ((10, 400), (5, 200)),
+        ((1, 1000), (1, 200)),
+        ((40, 200), (40, 200)),
+    ],
+)
+def test_target_size_closed_form(size, target):
+    assert View(min_side=32, max_side=200).target_size(*size) == target
+
+
+@pytest.mark.parametrize(('size', 'min_side', 'max_side'), [((60, 90), 1, 45), ((17, 23), 51, None), ((64, 64), 1, 33)])
+def test_resize_equals_pillow(size, min_side, max_side, rng):
+    """Bicubic with antialiasing is the same rule in torch and in Pillow."""
+    plane = rng.random(size, dtype=np.float32)
+    view = View(min_side=min_side, max_side=max_side)
+    height, width = view.target_size(*size)
+    expected = np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)
+    out = view.resize(torch.from_numpy(plane)[None, None])[0, 0]
+    np.testing.assert_allclose(out.numpy(), expected, atol=1e-4)
+
+
+def test_resize_keeps_the_range():
+    """Bicubic overshoots at edges."""
+    checker = ((torch.arange(12)[:, None] // 4 + torch.arange(12) // 4) % 2).float()[None, None]
+    out = View(min_side=50).resize(checker)
+    assert out.min() == 0
+    assert out.max() == 1
+
+
+@pytest.mark.parametrize('size', [(40, 56), (20, 90), (8, 8), (33, 64)])
+@pytest.mark.parametrize('crop', [None, 32, 20])
+def test_batch_equals_one_by_one(size, crop, rng):
+    images = torch.from_numpy(rng.random((3, 3, *size), dtype=np.float32))
+    view = View(min_side=32, max_side=70, crop=crop)
+    together = view.crops(images)
+    for i in range(3):
+        alone = view.crops(images[i : i + 1])
+        assert len(alone) == len(together)
+        for one, many in zip(alone, together, strict=True):
+            torch.testing.assert_close(one[0], many[i], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize('size', [(32, 32), (32, 33), (33, 64), (64, 64), (65, 97), (40, 129), (150, 32)])
+@pytest.mark.parametrize('crop', [1, 7, 31, 32])
+def test_crops_cover_every_pixel_with_the_fewest(size, crop):
+    height, width = size
+    index = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
+    crops = View(min_side=32, max_side=None, crop=crop).crops(index)
+    assert all(c.shape == (1, 1, crop, crop) for c in crops)
+    assert len(crops) == -(-height // crop) * -(-width // crop)
+    assert set(torch.cat([c.flatten() for c in crops]).int().tolist()) == set(range(height * width))
+    # Row-major: the number of the first pixel grows.
+    first = [int(c[0, 0, 0, 0]) for c in crops]
+    assert first == sorted(first)
+
+
+def test_crops_are_evenly_spaced():
+    index = torch.arange(100.0).expand(1, 1, 32, 100)
+    lefts = [int(c[0, 0, 0, 0]) for c in View(min_side=32, crop=32).crops(index)]
+    assert lefts == [0, 23, 45, 68]
+
+
+def test_crops_of_a_long_strip_are_cut_to_it():
+    crops = View(min_side=32, max_side=64, crop=32).crops(torch.rand(1, 3, 4, 128))
+    assert [tuple(c.shape) for c in crops] == [(1, 3, 2, 32), (1, 3, 2, 32)]
+
+
+def test_as_dict_goes_through_json():
+    view = View(min_side=64, max_side=None, crop=48)
+    assert View(**json.loads(json.dumps(view.as_dict()))) == view
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'min_side': 0}, 'min_side must be >= 1 px, got 0'),
+        ({'min_side': 64, 'max_side': 63}, r'max_side must be >= min_side \(64 px\), got 63'),
+        ({'crop': 0}, 'crop must be between 1 px and min_side'),
+        ({'min_side': 32, 'crop': 33}, r'crop must be between 1 px and min_side \(32 px\), got 33'),
+    ],
+)
+def test_errors(options, message):
+    with pytest.raises(InputError, match=message):
+        View(**options)

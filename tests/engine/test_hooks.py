@@ -1,0 +1,81 @@
+"""The hooks in real runs."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmqpt.core.errors import InputError
+from mmqpt.engine.hooks import UnreadablePhotosHook
+
+
+def test_checkpoint_says_what_export_needs(pretrained_checkpoint):
+    meta = torch.load(pretrained_checkpoint, weights_only=False)['meta']['mmqpt']
+    assert meta['kind'] == 'backbone'
+    assert meta['backbone'] == {'type': 'TIMMBackbone', 'model_name': 'test_resnet'}
+    assert meta['data']['photos'] == 6
+    assert meta['iterations'] == 4
+    assert type(meta['backbone']) is dict  # not a ConfigDict, which would need MMEngine to load
+
+
+@pytest.fixture
+def folder_with_a_broken_photo(photo_folder, tmp_path):
+    folder = tmp_path / 'photos'
+    shutil.copytree(photo_folder, folder)
+    whole = (folder / 'coffee_0.jpg').read_bytes()
+    (folder / 'broken.jpg').write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+def test_unreadable_photo_is_skipped_counted_and_named(
+    tiny_pretrain, folder_with_a_broken_photo, tmp_path, monkeypatch
+):
+    warned = []
+    cfg = tiny_pretrain(
+        tmp_path / 'run',
+        **{
+            'train_dataloader.dataset.data_root': str(folder_with_a_broken_photo),
+            'train_dataloader.drop_last': False,
+            'custom_hooks': [{'type': 'UnreadablePhotosHook', 'max_share': 0.2}],
+        },
+    )
+    runner = Runner.from_cfg(cfg)
+    monkeypatch.setattr(runner.logger, 'warning', warned.append)
+    runner.train()
+    named = [line for line in warned if 'broken.jpg' in line]
+    assert len(named) == 2  # once when met (in two epochs), once in the summary
+    assert 'unreadable photo skipped (1 so far)' in named[0]
+    assert named[1].startswith('1 unreadable photos were skipped')
+
+
+def test_too_many_unreadable_photos_stop_the_run(tiny_pretrain, folder_with_a_broken_photo, tmp_path):
+    cfg = tiny_pretrain(
+        tmp_path / 'run',
+        **{
+            'train_dataloader.dataset.data_root': str(folder_with_a_broken_photo),
+            'train_dataloader.drop_last': False,
+            'custom_hooks': [{'type': 'UnreadablePhotosHook', 'max_share': 0.1}],
+        },
+    )
+    with pytest.raises(InputError, match=r'1 of 7 photos are unreadable, more than the share of 0.1 .*broken.jpg'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_share_is_of_distinct_photos():
+    hook = UnreadablePhotosHook(max_share=0.1)
+    runner = SimpleNamespace(
+        logger=SimpleNamespace(warning=lambda text: None), train_dataloader=SimpleNamespace(dataset=range(10))
+    )
+    sample = SimpleNamespace(get=lambda key, default: [('a.jpg', 'a.jpg: broken')])
+    for _ in range(5):
+        hook.after_train_iter(runner, 0, {'data_samples': [sample]})
+    other = SimpleNamespace(get=lambda key, default: [('b.jpg', 'b.jpg: broken')])
+    with pytest.raises(InputError, match='2 of 10 photos'):
+        hook.after_train_iter(runner, 0, {'data_samples': [other]})
+
+
+def test_bad_share():
+    with pytest.raises(InputError, match='max_share must be a share from 0 to 1, got 2'):
+        UnreadablePhotosHook(max_share=2)

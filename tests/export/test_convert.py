@@ -1,0 +1,80 @@
+"""Export: the same numbers elsewhere, the spec, refusals."""
+
+import json
+
+import pytest
+import timm
+import torch
+from mmengine.runner import Runner
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.weights_file import read_weights
+from mmqpt.export.convert import export_backbone, export_checkpoint
+
+
+def test_metric_file_says_everything(metric_weights):
+    with safe_open(str(metric_weights), framework='pt') as file:
+        spec = json.loads(file.metadata()['mmqpt'])
+    assert spec['kind'] == 'metric'
+    assert spec['backbone'] == 'test_resnet'
+    assert spec['input_mean'] == [127, 127, 127]
+    assert spec['view'] == {'min_side': 64, 'max_side': 128, 'crop': None}
+    assert spec['mos_range'] == [1, 5]
+    assert spec['dataset'] == 'rated'
+    assert len(spec['config_sha256']) == 64
+    assert spec['iterations'] == 2
+    assert set(spec['head']) == {'channels', 'hidden', 'dropout'}
+
+
+def test_backbone_file(pretrained_checkpoint, tmp_path):
+    spec = export_checkpoint(pretrained_checkpoint, tmp_path / 'new' / 'backbone.safetensors')
+    tensors, read = read_weights(tmp_path / 'new' / 'backbone.safetensors')
+    assert spec == read
+    assert read.kind == 'backbone'
+    assert all(name.startswith('backbone.') for name in tensors)
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_plain_timm_backbone_has_the_checkpoints_weights(pretrained_checkpoint, tmp_path, suffix):
+    path = tmp_path / f'plain{suffix}'
+    assert export_backbone(pretrained_checkpoint, path, 'timm') == 'test_resnet'
+    state = load_file(path) if suffix == '.safetensors' else torch.load(path, weights_only=True)
+    timm.create_model('test_resnet', num_classes=0).load_state_dict(state)
+    trained = torch.load(pretrained_checkpoint, weights_only=False)['state_dict']
+    for name, value in state.items():
+        assert torch.equal(value, trained[f'backbone.timm_model.{name}'])
+
+
+def test_resnet_of_mmpretrain_to_torchvision(tiny_pretrain, tmp_path):
+    import torchvision
+
+    cfg = tiny_pretrain(
+        tmp_path, **{'model.backbone': {'_delete_': True, 'type': 'ResNet', 'depth': 18}, 'train_cfg.max_epochs': 1}
+    )
+    Runner.from_cfg(cfg).train()
+    assert export_backbone(tmp_path / 'epoch_1.pth', tmp_path / 'r18.pth', 'torchvision') == 'resnet18'
+    model = torchvision.models.resnet18()
+    missing, unexpected = model.load_state_dict(torch.load(tmp_path / 'r18.pth', weights_only=True), strict=False)
+    assert set(missing) == {'fc.weight', 'fc.bias'}
+    assert not unexpected
+    assert export_checkpoint(tmp_path / 'epoch_1.pth', tmp_path / 'r18.safetensors').backbone == 'resnet18'
+
+
+def test_refusals(pretrained_checkpoint, tmp_path):
+    torch.save({'state_dict': {}, 'meta': {}}, tmp_path / 'other.pth')
+    with pytest.raises(InputError, match=r'other.pth: not a checkpoint of mmqpt'):
+        export_checkpoint(tmp_path / 'other.pth', tmp_path / 'x.safetensors')
+    (tmp_path / 'text.pth').write_text('no checkpoint')
+    with pytest.raises(InputError, match=r'text.pth: not a checkpoint that can be loaded safely'):
+        export_checkpoint(tmp_path / 'text.pth', tmp_path / 'x.safetensors')
+    with pytest.raises(FileNotFoundError, match=r'no such checkpoint: .*none.pth'):
+        export_checkpoint(tmp_path / 'none.pth', tmp_path / 'x.safetensors')
+    with pytest.raises(InputError, match=r'must end with .safetensors, got .*x.pth'):
+        export_checkpoint(pretrained_checkpoint, tmp_path / 'x.pth')
+    with pytest.raises(InputError, match='torchvision has no model test_resnet'):
+        export_backbone(pretrained_checkpoint, tmp_path / 'x.pth', 'torchvision')
+    with pytest.raises(InputError, match="timm's test_efficientnet is another network"):
+        export_checkpoint(pretrained_checkpoint, tmp_path / 'x.safetensors', 'test_efficientnet')
+    assert not (tmp_path / 'x.safetensors').exists()

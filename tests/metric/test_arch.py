@@ -1,0 +1,86 @@
+"""The metric as pyiqa's users call it."""
+
+import numpy as np
+import pyiqa
+import pytest
+import torch
+from mmengine.runner import Runner
+
+import mmqpt  # noqa: F401  (registers qpt)
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import read_photo
+from mmqpt.export.convert import export_checkpoint
+
+
+@pytest.fixture(scope='module')
+def metric(metric_weights):
+    return pyiqa.create_metric('qpt', pretrained_model_path=str(metric_weights), device='cpu')
+
+
+def test_file_and_tensor_give_one_score(metric, photo_folder):
+    path = photo_folder / 'coffee_0.jpg'
+    tensor = torch.from_numpy(read_photo(path)).permute(2, 0, 1)[None] / 255
+    score = metric(str(path))
+    assert score.shape == (1, 1)
+    assert 0 < score.item() < 1
+    assert score.item() == pytest.approx(metric(tensor).item(), abs=1e-4)
+
+
+def test_batch_equals_one_by_one_and_repeats(metric, photos):
+    batch = torch.stack([torch.from_numpy(photo[:200, :300].copy()).permute(2, 0, 1) / 255 for photo in photos])
+    together = metric(batch)
+    assert together.shape == (3, 1)
+    assert torch.allclose(together, torch.cat([metric(photo[None]) for photo in batch]), atol=1e-5)
+    assert torch.equal(together, metric(batch))
+    assert len({round(score, 6) for score in together.flatten().tolist()}) == 3
+
+
+def test_grey_equals_grey_in_three_channels(metric):
+    grey = torch.rand(1, 1, 80, 90, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(metric(grey), metric(grey.repeat(1, 3, 1, 1)))
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 40), (300, 20), (64, 64)])
+def test_any_size(metric, size):
+    assert torch.isfinite(metric(torch.rand(1, 3, *size))).all()
+
+
+def test_gradient_reaches_the_photo_as_a_loss(metric_weights):
+    loss = pyiqa.create_metric('qpt', as_loss=True, pretrained_model_path=str(metric_weights), device='cpu')
+    photo = torch.rand(2, 3, 70, 70, requires_grad=True)
+    loss(photo).backward()
+    assert photo.grad.abs().sum() > 0
+
+
+def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, tiny_finetune, photo_folder, tmp_path):
+    """What tools/test.py computes in OpenMMLab is what the exported file computes in pyiqa."""
+    runner = Runner.from_cfg(tiny_finetune(tmp_path, load_from=str(finetuned_checkpoint)))
+    runner.test()
+    lines = (tmp_path / 'predictions.csv').read_text().splitlines()[1:]
+    assert len(lines) == 6
+    for line in lines:
+        name, _, score, predicted = line.split(',')
+        assert metric(str(photo_folder / name)).item() == pytest.approx(float(score), abs=1e-5)
+        assert float(predicted) == pytest.approx(1 + 4 * float(score))
+
+
+def test_no_weights_no_score():
+    with pytest.raises(InputError, match='never scores with random ones: give pretrained_model_path'):
+        pyiqa.create_metric('qpt', device='cpu')
+
+
+def test_wrong_files(pretrained_checkpoint, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'no such file of weights: none\.safetensors'):
+        pyiqa.create_metric('qpt', pretrained_model_path='none.safetensors')
+    export_checkpoint(pretrained_checkpoint, tmp_path / 'backbone.safetensors')
+    with pytest.raises(InputError, match=r'backbone.safetensors: a pre-trained backbone without a quality head'):
+        pyiqa.create_metric('qpt', pretrained_model_path=str(tmp_path / 'backbone.safetensors'))
+    with pytest.raises(InputError, match=r'epoch_2.pth: not a safetensors file'):
+        pyiqa.create_metric('qpt', pretrained_model_path=str(pretrained_checkpoint))
+
+
+def test_bad_tensors(metric_weights):
+    net = pyiqa.create_metric('qpt', pretrained_model_path=str(metric_weights), device='cpu').net
+    with pytest.raises(InputError, match=r'shape \(N, 3, H, W\) or \(N, 1, H, W\), got \(3, 8, 8\)'):
+        net(torch.zeros(3, 8, 8))
+    assert np.isfinite(net(torch.zeros(1, 3, 8, 8)).detach().numpy()).all()

@@ -1,0 +1,118 @@
+"""Weights into backbones: every key accounted for."""
+
+import pickle
+
+import pytest
+import timm
+import torch
+from mmpretrain.registry import MODELS
+from safetensors.torch import save_file
+
+import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError
+from mmqpt.models.backbone import build_backbone, load_backbone, plain_backbone_state
+
+
+def tiny(name='test_resnet'):
+    return MODELS.build({'type': 'TIMMBackbone', 'model_name': name})
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_plain_state_dict_of_timm_with_its_classifier(tmp_path, suffix):
+    source = timm.create_model('test_resnet', num_classes=7)
+    path = tmp_path / f'weights{suffix}'
+    (save_file if suffix == '.safetensors' else torch.save)(source.state_dict(), path)
+    backbone = tiny()
+    load_backbone(backbone, str(path))
+    assert torch.equal(backbone.timm_model.layer1[0].conv1.weight, source.layer1[0].conv1.weight)
+
+
+def test_torchvision_weights_into_mmpretrain_resnet(tmp_path):
+    import torchvision
+
+    source = torchvision.models.resnet18()
+    torch.save(source.state_dict(), tmp_path / 'resnet18.pth')
+    backbone, channels = build_backbone({'type': 'ResNet', 'depth': 18}, 32)
+    load_backbone(backbone, str(tmp_path / 'resnet18.pth'))
+    photo = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        ours = backbone.eval()
+        ours = backbone(photo)[-1].mean(dim=(2, 3))
+        theirs = torch.nn.Sequential(*list(source.eval().children())[:-1])(photo).flatten(1)
+    assert channels == 512
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_round_trip_of_the_plain_state(tmp_path):
+    source, target = tiny(), tiny()
+    torch.save(plain_backbone_state(source), tmp_path / 'plain.pth')
+    load_backbone(target, str(tmp_path / 'plain.pth'))
+    for a, b in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_imagenet_weights_of_the_package_work():
+    """Features of two photos of one thing must be closer than those of another: wrong names would give noise."""
+    backbone = tiny('tf_efficientnet_lite0')
+    before = backbone.timm_model.blocks[3][1].conv_dw.weight.clone()
+    load_backbone(backbone, 'imagenet:efficientnet_lite0')
+    assert not torch.equal(before, backbone.timm_model.blocks[3][1].conv_dw.weight)
+    data = pytest.importorskip('skimage.data')
+
+    def features(photo):
+        x = (torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() - 127) / 128
+        with torch.no_grad():
+            return backbone(x)[-1].mean(dim=(2, 3))[0]
+
+    backbone.eval()
+    cat, coffee = data.chelsea(), data.coffee()
+    a, b, c = features(cat[:, :300]), features(cat[:, 150:]), features(coffee)
+    assert torch.cosine_similarity(a, b, dim=0) > torch.cosine_similarity(a, c, dim=0) + 0.2
+
+
+def test_other_backbone_is_refused(tmp_path):
+    torch.save(timm.create_model('test_efficientnet').state_dict(), tmp_path / 'other.pth')
+    with pytest.raises(
+        InputError, match=r'other.pth: not the weights of this backbone: \d+ keys missing \(first: .*unknown'
+    ):
+        load_backbone(tiny(), str(tmp_path / 'other.pth'))
+
+
+def test_other_shape_is_refused(tmp_path):
+    state = timm.create_model('test_resnet').state_dict()
+    state['layer1.0.conv1.weight'] = torch.zeros(1)
+    torch.save(state, tmp_path / 'shape.pth')
+    with pytest.raises(InputError, match=r'1 of another shape \(first: layer1.0.conv1.weight\)'):
+        load_backbone(tiny(), str(tmp_path / 'shape.pth'))
+
+
+def test_a_missing_key_is_refused(tmp_path):
+    state = timm.create_model('test_resnet').state_dict()
+    del state['bn1.running_mean']
+    torch.save(state, tmp_path / 'part.pth')
+    with pytest.raises(InputError, match=r'1 keys missing \(first: bn1.running_mean\)'):
+        load_backbone(tiny(), str(tmp_path / 'part.pth'))
+
+
+def test_missing_file_and_unknown_name():
+    with pytest.raises(FileNotFoundError, match=r'no such file of weights: nowhere\.pth'):
+        load_backbone(tiny(), 'nowhere.pth')
+    with pytest.raises(InputError, match="no ImageNet weights named 'x'; there are: efficientnet_lite0"):
+        load_backbone(tiny(), 'imagenet:x')
+
+
+class _Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, 'w')
+
+
+def test_a_crafted_pickle_does_not_run(tmp_path):
+    target = tmp_path / 'written'
+    with (tmp_path / 'evil.pth').open('wb') as file:
+        pickle.dump({'state_dict': _Payload(str(target))}, file)
+    with pytest.raises(InputError, match=r'evil.pth: not a checkpoint that can be loaded safely'):
+        load_backbone(tiny(), str(tmp_path / 'evil.pth'))
+    assert not target.exists()

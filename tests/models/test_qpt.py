@@ -1,0 +1,233 @@
+"""The model: which key is whose negative, the momentum encoder, determinism, any backbone, two ranks."""
+
+import math
+import os
+import socket
+
+import pytest
+import torch
+import torch.multiprocessing
+import torch.nn.functional as F
+from mmpretrain.registry import MODELS
+
+import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError
+from mmqpt.models.qc_loss import qc_loss
+
+TINY = {'type': 'TIMMBackbone', 'model_name': 'test_resnet'}
+
+
+def build(**changes):
+    torch.manual_seed(0)
+    config = {
+        'type': 'QPT',
+        'backbone': TINY,
+        'neck': {'type': 'MoCoV2Neck', 'hid_channels': 16, 'out_channels': 8},
+        'head': {'type': 'QCHead', 'temperature': 0.2},
+        'queue_length': 20,
+        'input_size': 32,
+        **changes,
+    }
+    model = MODELS.build(config)
+    model.init_weights()
+    return model
+
+
+def batch(photos=3, versions=2, patches=2, seed=0):
+    return torch.rand(photos, versions, patches, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize('batch_negatives', [False, True])
+@pytest.mark.parametrize(('versions', 'patches'), [(2, 2), (3, 2), (2, 3)])
+def test_loss_equals_a_loop_over_patches(versions, patches, batch_negatives):
+    model = build(batch_negatives=batch_negatives).eval()
+    model.queue.enqueue(F.normalize(torch.randn(7, 8), dim=1))
+    inputs = batch(versions=versions, patches=patches)
+    with torch.no_grad():
+        flat = model.data_preprocessor.normalise(inputs.flatten(0, 2))
+        key = model._project(model.key_backbone, model.key_neck, flat).view(3, versions, patches, 8)
+        query = model._project(model.backbone, model.neck, flat).view(3, versions, patches, 8)
+        losses = []
+        for n in range(3):
+            for v in range(versions):
+                for p in range(patches):
+                    positive = torch.stack([key[n, v, i] for i in range(patches) if i != p])
+                    other = torch.stack([key[n, w, i] for w in range(versions) if w != v for i in range(patches)])
+                    content = [model.queue.keys[:7]]
+                    if batch_negatives:
+                        content += [key[m].flatten(0, 1) for m in range(3) if m != n]
+                    losses.append(qc_loss(query[n, v, p][None], positive[None], other[None], torch.cat(content), 0.2))
+        found = model.loss(inputs)
+    assert found['loss'].item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+    negatives = (versions - 1) * patches + 7 + (2 * versions * patches if batch_negatives else 0)
+    assert found['chance_level'].item() == pytest.approx(math.log(1 + negatives), rel=1e-6)
+    assert found['queue_fill'].item() == pytest.approx(7 / 20)
+
+
+def test_queue_gets_the_keys_of_every_step_in_training_only():
+    model = build()
+    model.eval()
+    model.loss(batch())
+    assert model.queue.filled == 0
+    model.train()
+    model.loss(batch())
+    assert model.queue.filled == 12
+    assert torch.allclose(model.queue.keys[:12].norm(dim=1), torch.ones(12))
+    model.loss(batch())
+    assert model.queue.filled == 20
+    assert model.queue.position == 4
+
+
+def test_momentum_encoder_follows_the_formula():
+    model = build(momentum=0.9).train()
+    model.steps.fill_(1000)  # past the ramp
+    parameter, averaged = model.backbone.timm_model.conv1[0].weight, model.key_backbone.timm_model.conv1[0].weight
+    statistic, its_average = model.backbone.timm_model.bn1.running_mean, model.key_backbone.timm_model.bn1.running_mean
+    with torch.no_grad():
+        parameter += 1
+        statistic += 2
+    expected = 0.9 * averaged + 0.1 * parameter, 0.9 * its_average + 0.1 * statistic
+    model._update_key_encoder()
+    assert torch.allclose(averaged, expected[0], atol=1e-6)
+    assert torch.allclose(its_average, expected[1], atol=1e-6)
+
+
+def test_momentum_ramps_up():
+    model = build(momentum=0.999)
+    weight, averaged = model.neck.mlp[0].bias, model.key_neck.mlp[0].bias
+    with torch.no_grad():
+        weight.fill_(1)
+        averaged.fill_(0)
+    model._update_key_encoder()  # m = min(0.999, 1 / 10)
+    assert torch.allclose(averaged, torch.full_like(averaged, 0.9))
+
+
+def test_key_encoder_has_no_gradient_and_stays_in_eval_mode():
+    model = build().train()
+    model.loss(batch())['loss'].backward()
+    assert all(parameter.grad is None for parameter in model.key_backbone.parameters())
+    assert not any(module.training for module in [*model.key_backbone.modules(), *model.key_neck.modules()])
+    assert model.backbone.timm_model.conv1[0].weight.grad.abs().sum() > 0
+
+
+def test_keys_do_not_depend_on_the_rest_of_the_batch():
+    """BatchNorm over the batch would tell which patches were loaded together."""
+    model = build().train()
+    images = model.data_preprocessor.normalise(batch(photos=4).flatten(0, 2))
+    with torch.no_grad():
+        together = model._project(model.key_backbone, model.key_neck, images)
+        alone = torch.cat([model._project(model.key_backbone, model.key_neck, image[None]) for image in images])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_norm_eval_keeps_statistics():
+    model = build(norm_eval=True).train()
+    before = model.backbone.timm_model.bn1.running_mean.clone()
+    model.loss(batch())
+    assert torch.equal(before, model.backbone.timm_model.bn1.running_mean)
+    changing = build().train()
+    changing.loss(batch())
+    assert not torch.equal(before, changing.backbone.timm_model.bn1.running_mean)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'size'),
+    [
+        ({'type': 'ResNet', 'depth': 18}, 32),
+        ({'type': 'MobileNetV2'}, 32),
+        ({'type': 'TIMMBackbone', 'model_name': 'test_efficientnet'}, 32),
+        ({'type': 'TIMMBackbone', 'model_name': 'test_vit', 'img_size': 32}, 32),
+        ({'type': 'TIMMBackbone', 'model_name': 'test_convnext'}, 32),
+    ],
+)
+def test_any_backbone_by_changing_one_dict(backbone, size):
+    model = build(backbone=backbone, input_size=size).train()
+    loss = model.loss(batch(photos=2))['loss']
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def test_learns_to_tell_two_degradations_apart():
+    """From chance to almost certain on a toy: dark patches against bright ones, whatever the photo."""
+    model = build(queue_length=0, backbone={**TINY, 'drop_path_rate': 0.0}).train()
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    generator = torch.Generator().manual_seed(1)
+    accuracy = []
+    for _ in range(30):
+        inputs = torch.rand(8, 2, 2, 3, 32, 32, generator=generator) * 0.3
+        inputs[:, 1] += 0.5 * torch.rand(8, 1, 1, 1, 1, generator=generator) + 0.1
+        losses = model.loss(inputs)
+        optimiser.zero_grad()
+        losses['loss'].backward()
+        optimiser.step()
+        accuracy.append(losses['acc_degradation'].item())
+    assert sum(accuracy[-5:]) / 5 > 0.9
+
+
+def test_same_seed_same_losses():
+    runs = []
+    for _ in range(2):
+        model = build().train()
+        optimiser = torch.optim.SGD(model.parameters(), 0.1)
+        losses = []
+        for step in range(3):
+            loss = model.loss(batch(seed=step))['loss']
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        runs.append(losses)
+    assert runs[0] == runs[1]
+
+
+def test_forward_gives_features():
+    assert build()(batch()[:, 0, 0], mode='tensor').shape == (3, build().neck.mlp[0].in_features)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'momentum': 1}, 'momentum must be at least 0 and below 1, got 1'),
+        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be > 0, got 0'),
+        (
+            {'neck': {'type': 'MoCoV2Neck', 'in_channels': 3, 'hid_channels': 8, 'out_channels': 8}},
+            'in_channels 3, but',
+        ),
+        ({'queue_length': -1}, 'length >= 0'),
+    ],
+)
+def test_bad_config(changes, message):
+    with pytest.raises(InputError, match=message):
+        build(**changes)
+
+
+def test_bad_batch():
+    with pytest.raises(InputError, match=r'\(N, V >= 2, P >= 2, 3, S, S\), got \(3, 1, 2, 3, 32, 32\)'):
+        build().loss(batch(versions=1))
+
+
+def _two_ranks(rank, port, folder):
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
+    )
+    torch.distributed.init_process_group('gloo')
+    model = build(queue_length=30).train()
+    own = []
+    for step in range(3):  # 3 x 24 keys: the queue wraps around
+        model.loss(batch(seed=10 * step + rank))
+        own.append(model.queue.keys.clone())
+    torch.save({'queue': model.queue.state_dict(), 'steps': own}, f'{folder}/rank{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+def test_queue_is_the_same_on_two_ranks(tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_two_ranks, (port, str(tmp_path)), nprocs=2)
+    first, second = (torch.load(tmp_path / f'rank{rank}.pth', weights_only=True) for rank in (0, 1))
+    for a, b in zip(first['steps'], second['steps'], strict=True):
+        assert torch.equal(a, b)
+    assert first['queue']['position'] == (3 * 24) % 30
+    assert first['queue']['filled'] == 30
+    assert not torch.equal(first['steps'][0][:12], first['steps'][0][12:24])  # the ranks had different photos
