@@ -1,0 +1,70 @@
+"""Random displacements of pixels, rows and patches: pure functions on RGB uint8 images of shape (H, W, 3).
+
+The border is mirrored (reflect-101).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._random import generator
+from mmqpt.degradations.blur import scatter
+
+_GRID = 16
+_PATCH = 16
+
+
+def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
+    """Move pixels by a smooth random field with a standard deviation of ``amplitude`` px at the knots of its grid.
+
+    The field is normal noise on a grid of 16 px, interpolated bicubically (after Simard et al., ICDAR 2003).
+    """
+    height, width = image.shape[:2]
+    rows, columns = height // _GRID + 4, width // _GRID + 4
+    coarse = generator(seed).standard_normal((2, rows, columns)).astype(np.float32) * np.float32(amplitude)
+    size, edge = (columns * _GRID, rows * _GRID), 24
+    fine = (cv2.resize(part, size, interpolation=cv2.INTER_CUBIC) for part in coarse)
+    x, y = (part[edge : edge + height, edge : edge + width] for part in fine)
+    x = x + np.arange(width, dtype=np.float32)
+    y = y + np.arange(height, dtype=np.float32)[:, None]
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=BORDER)
+
+
+def jitter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Take every pixel on its own from a place ``sigma`` px off (standard deviation), rounded to whole px."""
+    return scatter(image, sigma, seed)
+
+
+def rolling_shutter(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
+    """Shift the rows by up to ``amplitude`` px in a wave down the photo: a vibrating camera that reads row by row.
+
+    Two sines of random phase, with periods of 40 to 80 px and of 100 to 200 px, share the amplitude.
+    """
+    height, width = image.shape[:2]
+    rng = generator(seed)
+    row = np.arange(height)
+    fast, slow = (np.sin(2 * np.pi * (row / rng.uniform(low, 2 * low) + rng.random())) for low in (40, 100))
+    x = np.arange(width, dtype=np.float32) + (amplitude / 2 * (fast + slow)).astype(np.float32)[:, None]
+    y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=BORDER)
+
+
+def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Overwrite patches of 16 px by what stands 4 to 12 px away in x and in y.
+
+    The patches lie anywhere and may overlap; their area together is a ``share`` of the photo, at least one patch.
+    """
+    height, width = image.shape[:2]
+    rng = generator(seed)
+    side_y, side_x = min(_PATCH, height), min(_PATCH, width)
+    count = max(1, round(share * height * width / (side_y * side_x)))
+    top, left = rng.integers(height - side_y + 1, size=count), rng.integers(width - side_x + 1, size=count)
+    shift = rng.integers(4, 13, size=(2, count)) * rng.choice((-1, 1), size=(2, count))
+    from_top = (top + shift[0]).clip(0, height - side_y)
+    from_left = (left + shift[1]).clip(0, width - side_x)
+    out = image.copy()
+    for y, x, v, u in zip(top.tolist(), left.tolist(), from_top.tolist(), from_left.tolist(), strict=True):
+        out[y : y + side_y, x : x + side_x] = image[v : v + side_y, u : u + side_x]
+    return out
