@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 BORDER = cv2.BORDER_REFLECT_101
+_STRIP = 32
 
 
 def gaussian_reach(sigma: float) -> int:
@@ -57,3 +60,21 @@ def average_along(image: np.ndarray, kernel: np.ndarray, shifts: list[tuple[int,
         there = out[max(0, y) :, max(0, x) :][:height, :width]
         out = cv2.addWeighted(here, 0.5, there, 0.5, 0)
     return np.ascontiguousarray(out)
+
+
+def warp(image: np.ndarray, origin: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Move pixels: ``origin(x, y)`` says from where each comes. Bilinear.
+
+    Works through strips of rows, so that the coordinates stay in the cache.
+
+    Args:
+        image: RGB uint8 array (H, W, 3).
+        origin: from float32 x of shape (1, W) and y of shape (h, 1) to two float32 arrays of shape (h, W).
+    """
+    height, width = image.shape[:2]
+    out = np.empty_like(image)
+    x = np.arange(width, dtype=np.float32)[None, :]
+    for top in range(0, height, _STRIP):
+        y = np.arange(top, min(top + _STRIP, height), dtype=np.float32)[:, None]
+        cv2.remap(image, *origin(x, y), cv2.INTER_LINEAR, dst=out[top : top + _STRIP], borderMode=BORDER)
+    return out

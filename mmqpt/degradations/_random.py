@@ -11,6 +11,9 @@ import numpy as np
 _UNIT = 8192
 """Fixed-point scale of the normal steps; two of the largest stay far inside int16."""
 
+_STRIP = 1 << 15
+"""Values drawn at a time, so that what is made on the way stays in the cache."""
+
 
 def generator(seed: int) -> np.random.Generator:
     """The generator of a step: a named bit generator, so that a seed keeps its meaning when NumPy's default changes."""
@@ -38,10 +41,16 @@ def normal_field(
         mean: added to every value.
         depth: OpenCV depth of the result: ``CV_32F``, or ``CV_16S`` for values rounded to integers.
     """
-    count = int(np.prod(shape))
-    draw = raw_bytes(rng, 2 * count)
-    one, two = (cv2.LUT(part.reshape(shape), _normal_steps()) for part in (draw[:count], draw[count:]))
-    return cv2.addWeighted(one, sigma / _UNIT, two, sigma / _UNIT, mean, dtype=depth)
+    out = np.empty(shape, np.float32 if depth == cv2.CV_32F else np.int16)
+    rows = max(1, _STRIP * len(out) // out.size)
+    for top in range(0, len(out), rows):
+        part = out[top : top + rows]
+        draw = raw_bytes(rng, 2 * part.size)
+        one, two = (
+            cv2.LUT(half.reshape(part.shape), _normal_steps()) for half in (draw[: part.size], draw[part.size :])
+        )
+        cv2.addWeighted(one, sigma / _UNIT, two, sigma / _UNIT, mean, dst=part, dtype=depth)
+    return out
 
 
 @functools.cache

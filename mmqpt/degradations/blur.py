@@ -108,9 +108,10 @@ def scatter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     places = normal_field(generator(seed), (height, width, 2), sigma, depth=cv2.CV_16S)
     places[..., 0] += np.arange(width, dtype=np.int16)
     places[..., 1] += np.arange(height, dtype=np.int16)[:, None]
-    return cv2.remap(image, places, None, cv2.INTER_NEAREST, borderMode=BORDER)
+    return cv2.remap(image, places, _NO_MAP, cv2.INTER_NEAREST, borderMode=BORDER)
 
 
+_NO_MAP = np.empty(0)
 _SMALL = 1.3
 _WIDE_DISC = 4
 

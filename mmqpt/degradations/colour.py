@@ -89,7 +89,7 @@ def chroma_blotches(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
     rows, columns = height // _BLOTCH + 4, width // _BLOTCH + 4
     coarse = generator(seed).standard_normal((rows, columns, 2)).astype(np.float32) * np.float32(sigma)
-    colour = cv2.transform(coarse, CHROMA_TO_RGB)
+    colour = cv2.transform(coarse, CHROMA_TO_RGB).round().astype(np.int16)
     field = cv2.resize(colour, (columns * _BLOTCH, rows * _BLOTCH), interpolation=cv2.INTER_CUBIC)
     return add(image, np.ascontiguousarray(field[_BLOTCH : _BLOTCH + height, _BLOTCH : _BLOTCH + width]))
 

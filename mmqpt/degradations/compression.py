@@ -20,30 +20,27 @@ def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     coded, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     if not coded:
         raise RuntimeError(f'OpenCV could not encode an image of shape {image.shape} as JPEG')
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
 
 
 def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
-    """The loss of irreversible JPEG 2000: four levels of the 9/7 wavelet, quantised in steps of ``step`` grey levels.
+    """The loss of irreversible JPEG 2000: five levels of the 9/7 wavelet, quantised in steps of ``step``.
 
-    Works on YCbCr with twice the step for chroma; a dead zone of two steps, other values at the middle of their step.
+    Works on YCbCr in grey levels; a dead zone of two steps, other values at the middle of their step.
     What a codec does besides (blocks of code, arithmetic coding) loses nothing but takes ten times as long; its rate
     control, which is left out too, truncates by block instead of using one step throughout.
     """
-    steps = np.array([step, 2 * step, 2 * step], np.float32)
 
-    def quantised(band: np.ndarray) -> np.ndarray:
-        count = band * (1 / steps)
-        np.trunc(count, out=count)
-        count += 0.5 * np.sign(count)
-        count *= steps
-        return count
+    def quantise(band: np.ndarray) -> np.ndarray:
+        band *= np.float32(1 / step)
+        np.trunc(band, out=band)
+        band += band.clip(-0.5, 0.5)
+        band *= np.float32(step)
+        return band
 
-    planes = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb).astype(np.float32)
-    planes -= 128
-    planes = through_wavelet(planes, 4, quantised)
-    planes += 128
-    return cv2.cvtColor(np.rint(planes, out=planes).clip(0, 255).astype(np.uint8), cv2.COLOR_YCrCb2RGB)
+    parts = np.dsplit(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), 3)
+    coded = [through_wavelet(_shift(part[..., 0], -128, cv2.CV_32F), 5, quantise) for part in parts]
+    return cv2.cvtColor(cv2.merge([_shift(part, 128, cv2.CV_8U) for part in coded]), cv2.COLOR_YCrCb2RGB)
 
 
 def webp(image: np.ndarray, quality: float) -> np.ndarray:
@@ -61,6 +58,10 @@ def avif(image: np.ndarray, quality: float) -> np.ndarray:
         return _through_pillow(image, 'AVIF', quality=int(quality), speed=10, max_threads=1)
     except KeyError:
         raise RuntimeError('operator avif needs a Pillow with AVIF (11.3 or newer)') from None
+
+
+def _shift(plane: np.ndarray, by: float, depth: int) -> np.ndarray:
+    return cv2.addWeighted(plane, 1, plane, 0, by, dtype=depth)
 
 
 def _through_pillow(image: np.ndarray, form: str, **options: int) -> np.ndarray:

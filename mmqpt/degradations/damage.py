@@ -15,7 +15,8 @@ _TILE = 32
 def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Lose runs of 1 to 6 macroblocks of 16 px, as a broken stream does.
 
-    The runs make up about a ``share`` of the photo; there is at least one. A run is filled with the row of pixels above it, the first row of blocks with mid-grey.
+    The runs make up about a ``share`` of the photo; there is at least one. A run is filled with the row of pixels
+    above it, the first row of blocks with mid-grey.
     """
     height, width = image.shape[:2]
     rng = generator(seed)

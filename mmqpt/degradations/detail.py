@@ -31,8 +31,8 @@ def denoise(image: np.ndarray, size: float) -> np.ndarray:
 def over_smoothing(image: np.ndarray, noise: float) -> np.ndarray:
     """Local Wiener filter (Lee, IEEE TPAMI 1980) that takes all detail below ``noise`` grey levels for noise.
 
-    Each pixel moves to the mean of its 9 x 9 px by the share ``noise^2 / (noise^2 + variance)``, with the variance of the
-    luma there: flat texture turns to plastic while strong edges stay.
+    Each pixel moves to the mean of its 9 x 9 px by the share ``noise^2 / (noise^2 + variance)``, the variance being
+    that of the luma: flat texture turns to plastic while strong edges stay.
     """
     side = (_WIENER_SIDE, _WIENER_SIDE)
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -55,7 +55,7 @@ def smear(image: np.ndarray, size: float) -> np.ndarray:
     means, spread = (cv2.copyMakeBorder(part, reach, reach, reach, reach, BORDER) for part in (means, spread))
     height, width = luma.shape
     corners = [(y, x) for y in (0, 2 * reach) for x in (0, 2 * reach)]
-    windows = [(part[y : y + height, x : x + width] for part in (means, spread)) for y, x in corners]
+    windows = [tuple(part[y : y + height, x : x + width] for part in (means, spread)) for y, x in corners]
     out, best = (part.copy() for part in windows[0])
     for value, window in windows[1:]:
         out = cv2.copyTo(value, cv2.compare(window, best, cv2.CMP_LT), out)

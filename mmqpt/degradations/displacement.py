@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._filter import warp
 from mmqpt.degradations._random import generator
 from mmqpt.degradations.blur import scatter
 
@@ -24,12 +24,14 @@ def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
     rows, columns = height // _GRID + 4, width // _GRID + 4
     coarse = generator(seed).standard_normal((2, rows, columns)).astype(np.float32) * np.float32(amplitude)
-    size, edge = (columns * _GRID, rows * _GRID), 24
-    fine = (cv2.resize(part, size, interpolation=cv2.INTER_CUBIC) for part in coarse)
-    x, y = (part[edge : edge + height, edge : edge + width] for part in fine)
-    x = x + np.arange(width, dtype=np.float32)
-    y = y + np.arange(height, dtype=np.float32)[:, None]
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=BORDER)
+    down, across = _cubic(rows)[:height], _cubic(columns)[:width]
+    move_x, move_y = coarse @ across.T
+
+    def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        here = down[int(y[0, 0]) : int(y[-1, 0]) + 1]
+        return x + here @ move_x, y + here @ move_y
+
+    return warp(image, origin)
 
 
 def jitter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
@@ -42,13 +44,15 @@ def rolling_shutter(image: np.ndarray, amplitude: float, seed: int) -> np.ndarra
 
     Two sines of random phase, with periods of 40 to 80 px and of 100 to 200 px, share the amplitude.
     """
-    height, width = image.shape[:2]
     rng = generator(seed)
-    row = np.arange(height)
-    fast, slow = (np.sin(2 * np.pi * (row / rng.uniform(low, 2 * low) + rng.random())) for low in (40, 100))
-    x = np.arange(width, dtype=np.float32) + (amplitude / 2 * (fast + slow)).astype(np.float32)[:, None]
-    y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=BORDER)
+    waves = [(low * rng.uniform(1, 2), rng.random()) for low in (40, 100)]
+
+    def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        fast, slow = (np.sin(2 * np.pi * (y / period + phase)) for period, phase in waves)
+        shift = (amplitude / 2 * (fast + slow)).astype(np.float32)
+        return x + shift, np.repeat(y, x.size, axis=1)
+
+    return warp(image, origin)
 
 
 def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -68,3 +72,9 @@ def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     for y, x, v, u in zip(top.tolist(), left.tolist(), from_top.tolist(), from_left.tolist(), strict=True):
         out[y : y + side_y, x : x + side_x] = image[v : v + side_y, u : u + side_x]
     return out
+
+
+def _cubic(knots: int) -> np.ndarray:
+    """Weights (positions, knots) of bicubic interpolation between knots 16 px apart, free of the border's influence."""
+    weights = cv2.resize(np.eye(knots, dtype=np.float32), (knots, knots * _GRID), interpolation=cv2.INTER_CUBIC)
+    return weights[_GRID * 3 // 2 :]

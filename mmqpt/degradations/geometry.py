@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._filter import BORDER, warp
 from mmqpt.degradations._random import generator
 
 
@@ -59,11 +59,14 @@ def lens(image: np.ndarray, strength: float) -> np.ndarray:
     """
     height, width = image.shape[:2]
     half_x, half_y = np.float32(max((width - 1) / 2, 0.5)), np.float32(max((height - 1) / 2, 0.5))
-    x = np.arange(width, dtype=np.float32)[None, :] - half_x
-    y = np.arange(height, dtype=np.float32)[:, None] - half_y
-    radius2 = (x * x + y * y) / (half_x**2 + half_y**2)
-    factor = (1 + np.float32(strength) * radius2) / np.float32(1 + strength)
-    return cv2.remap(image, x * factor + half_x, y * factor + half_y, cv2.INTER_LINEAR, borderMode=BORDER)
+    half = np.hypot(half_x, half_y)
+
+    def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y = x - half_x, y - half_y
+        factor = (np.float32(1) + np.float32(strength) * ((x / half) ** 2 + (y / half) ** 2)) / np.float32(1 + strength)
+        return x * factor + half_x, y * factor + half_y
+
+    return warp(image, origin)
 
 
 def _affine(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmqpt.degradations._filter import gaussian
 from mmqpt.degradations._random import generator, normal_field, raw_bytes
+from mmqpt.degradations.detail import over_smoothing
 
 CHROMA_TO_RGB = np.array([[0, 1.402], [-0.344136, -0.714136], [1.772, 0]])
 """What one unit of Cb and of Cr (BT.601) add to red, green and blue."""
@@ -21,12 +22,12 @@ def add(image: np.ndarray, change: np.ndarray) -> np.ndarray:
 
 def white_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Add independent normal noise with standard deviation ``sigma`` (grey levels of 255) to every value."""
-    return add(image, normal_field(generator(seed), image.shape, sigma))
+    return add(image, normal_field(generator(seed), image.shape, sigma, depth=cv2.CV_16S))
 
 
 def colour_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma is kept but for clipping."""
-    chroma = normal_field(generator(seed), (*image.shape[:2], 2), sigma)
+    chroma = normal_field(generator(seed), (*image.shape[:2], 2), sigma, depth=cv2.CV_16S)
     return add(image, cv2.transform(chroma, CHROMA_TO_RGB))
 
 
@@ -76,8 +77,11 @@ def impulse_noise(image: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def denoised_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Add white noise of ``sigma`` grey levels and remove it with a 5 x 5 median: smeared detail, left-over blotches."""
-    return cv2.medianBlur(white_noise(image, sigma, seed), 5)
+    """Add white noise of ``sigma`` grey levels, then smooth away all detail below 1.5 times that.
+
+    See :func:`over_smoothing`: flat parts lose their texture, blotches and the noise along edges remain.
+    """
+    return over_smoothing(white_noise(image, sigma, seed), 1.5 * sigma)
 
 
 def _grain_gain() -> float:
