@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 BORDER = cv2.BORDER_REFLECT_101
-_STRIP = 32
+STRIP = 32
+"""Rows at a time, so that what is made on the way stays in the cache."""
 
 
 def gaussian_reach(sigma: float) -> int:
@@ -72,9 +73,17 @@ def warp(image: np.ndarray, origin: Callable[[np.ndarray, np.ndarray], tuple[np.
         origin: from float32 x of shape (1, W) and y of shape (h, 1) to two float32 arrays of shape (h, W).
     """
     height, width = image.shape[:2]
-    out = np.empty_like(image)
+    out = np.empty(image.shape, np.uint8)
     x = np.arange(width, dtype=np.float32)[None, :]
-    for top in range(0, height, _STRIP):
-        y = np.arange(top, min(top + _STRIP, height), dtype=np.float32)[:, None]
-        cv2.remap(image, *origin(x, y), cv2.INTER_LINEAR, dst=out[top : top + _STRIP], borderMode=BORDER)
+    for top in range(0, height, STRIP):
+        y = np.arange(top, min(top + STRIP, height), dtype=np.float32)[:, None]
+        cv2.remap(image, *origin(x, y), cv2.INTER_LINEAR, dst=out[top : top + STRIP], borderMode=BORDER)
     return out
+
+
+def cubic_weights(count: int, spacing: int) -> np.ndarray:
+    """Weights (count, knots) of bicubic interpolation between knots ``spacing`` px apart, free of the border."""
+    knots = count // spacing + 4
+    identity = np.eye(knots, dtype=np.float32)
+    weights = cv2.resize(identity, (knots, knots * spacing), interpolation=cv2.INTER_CUBIC)
+    return weights[spacing * 3 // 2 :][:count]

@@ -26,6 +26,11 @@ def raw_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.asarray(words, '<u8').view(np.uint8)[:count]
 
 
+def whole_numbers(rng: np.random.Generator, count: int, *ends: int) -> list[list[int]]:
+    """``count`` rows of independent integers from 0 to below each of ``ends``; more rows begin with the same rows."""
+    return (rng.random((count, len(ends))) * ends).astype(np.int64).tolist()
+
+
 def normal_field(
     rng: np.random.Generator, shape: tuple[int, ...], sigma: float, mean: float = 0.0, depth: int = cv2.CV_32F
 ) -> np.ndarray:

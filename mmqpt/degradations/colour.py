@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._filter import BORDER, STRIP, cubic_weights
 from mmqpt.degradations._random import generator
-from mmqpt.degradations.noise import CHROMA_TO_RGB, add
+from mmqpt.degradations.noise import CHROMA_TO_RGB
 from mmqpt.degradations.tone import curve
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -87,11 +87,14 @@ def chroma_blotches(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     Normal noise on a grid of 48 px, interpolated bicubically: the colour stains of high sensitivity.
     """
     height, width = image.shape[:2]
-    rows, columns = height // _BLOTCH + 4, width // _BLOTCH + 4
-    coarse = generator(seed).standard_normal((rows, columns, 2)).astype(np.float32) * np.float32(sigma)
-    colour = cv2.transform(coarse, CHROMA_TO_RGB).round().astype(np.int16)
-    field = cv2.resize(colour, (columns * _BLOTCH, rows * _BLOTCH), interpolation=cv2.INTER_CUBIC)
-    return add(image, np.ascontiguousarray(field[_BLOTCH : _BLOTCH + height, _BLOTCH : _BLOTCH + width]))
+    down, across = cubic_weights(height, _BLOTCH), cubic_weights(width, _BLOTCH)
+    coarse = generator(seed).standard_normal((down.shape[1], across.shape[1], 2)).astype(np.float32) * np.float32(sigma)
+    rows = (across @ cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
+    out = np.empty(image.shape, np.uint8)
+    for top in range(0, height, STRIP):
+        part = out[top : top + STRIP]
+        cv2.add(image[top : top + STRIP], (down[top : top + STRIP] @ rows).reshape(part.shape), part, dtype=cv2.CV_8U)
+    return out
 
 
 def colour_diffusion(image: np.ndarray, radius: float) -> np.ndarray:

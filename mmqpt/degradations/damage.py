@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmqpt.degradations._filter import BORDER
-from mmqpt.degradations._random import generator
+from mmqpt.degradations._random import generator, whole_numbers
 
 _MACROBLOCK = 16
 _TILE = 32
@@ -23,10 +23,9 @@ def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     rows, columns = -(-height // _MACROBLOCK), -(-width // _MACROBLOCK)
     mean_run = 3.5
     count = max(1, round(share * rows * columns / mean_run))
-    top, left = rng.integers(rows, size=count) * _MACROBLOCK, rng.integers(columns, size=count) * _MACROBLOCK
-    right = left + rng.integers(1, 7, size=count) * _MACROBLOCK
     out = image.copy()
-    for y, x, end in zip(top.tolist(), left.tolist(), right.tolist(), strict=True):
+    for row, column, more in whole_numbers(rng, count, rows, columns, 6):
+        y, x, end = _MACROBLOCK * row, _MACROBLOCK * column, _MACROBLOCK * (column + 1 + more)
         out[y : y + _MACROBLOCK, x:end] = image[y - 1, x:end] if y else 128
     return out
 
@@ -37,10 +36,8 @@ def colour_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     rng = generator(seed)
     side_y, side_x = min(_TILE, height), min(_TILE, width)
     count = max(1, round(share * height * width / (side_y * side_x)))
-    top, left = rng.integers(height - side_y + 1, size=count), rng.integers(width - side_x + 1, size=count)
-    colours = rng.integers(256, size=(count, 3), dtype=np.uint8)
     out = image.copy()
-    for y, x, colour in zip(top.tolist(), left.tolist(), colours, strict=True):
+    for y, x, *colour in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 256, 256, 256):
         out[y : y + side_y, x : x + side_x] = colour
     return out
 
@@ -53,8 +50,8 @@ def dead_pixels(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
     rng = generator(seed)
     count = max(1, round(share * height * width))
-    y, x, channel = rng.integers(height, size=count), rng.integers(width, size=count), rng.integers(3, size=count)
-    value = rng.choice(np.array([0, 255], np.uint8), size=count)
+    y, x, channel, bright = np.array(whole_numbers(rng, count, height, width, 3, 2)).T
+    value = (255 * bright).astype(np.uint8)
     out = image.copy()
     for shift_y, shift_x in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         at = ((y + shift_y).clip(0, height - 1), (x + shift_x).clip(0, width - 1), channel)

@@ -12,6 +12,7 @@ from mmqpt.degradations._filter import BORDER, gaussian, gaussian_reach
 
 _MASK_SIGMA = 1.5
 _WIENER_SIDE = 9
+_KUWAHARA_SIDE = 5
 
 
 def denoise(image: np.ndarray, size: float) -> np.ndarray:
@@ -42,12 +43,12 @@ def over_smoothing(image: np.ndarray, noise: float) -> np.ndarray:
     return cv2.blendLinear(cv2.blur(image, side, borderType=BORDER), image, smooth, 1 - smooth)
 
 
-def smear(image: np.ndarray, size: float) -> np.ndarray:
-    """Kuwahara filter: take the mean of whichever of four windows of ``size`` px around a pixel has the flattest luma.
+def smear(image: np.ndarray, amount: float) -> np.ndarray:
+    """Move by a share ``amount`` towards a Kuwahara filter: the painted look of strong noise reduction in phones.
 
-    The painted look of strong noise reduction in phones.
+    The filter takes the mean of whichever of four windows of 5 px with the pixel in their corner has the flattest luma.
     """
-    side, reach = (int(size), int(size)), int(size) // 2
+    side, reach = (_KUWAHARA_SIDE, _KUWAHARA_SIDE), _KUWAHARA_SIDE // 2
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     mean = cv2.boxFilter(luma, cv2.CV_32F, side, borderType=BORDER)
     spread = cv2.sqrBoxFilter(luma, cv2.CV_32F, side, borderType=BORDER) - mean * mean
@@ -60,7 +61,7 @@ def smear(image: np.ndarray, size: float) -> np.ndarray:
     for value, window in windows[1:]:
         out = cv2.copyTo(value, cv2.compare(window, best, cv2.CMP_LT), out)
         best = cv2.min(window, best)
-    return out
+    return cv2.addWeighted(image, 1 - amount, out, amount, 0)
 
 
 def sharpen(image: np.ndarray, amount: float) -> np.ndarray:
@@ -85,11 +86,6 @@ def ringing(image: np.ndarray, cutoff: float) -> np.ndarray:
     return cv2.sepFilter2D(image, -1, kernel, kernel, borderType=BORDER)
 
 
-def smear_reach(size: float) -> int:
-    """A window's side less one."""
-    return 2 * (int(size) // 2)
-
-
 def ringing_reach(cutoff: float) -> int:
     """The third zero of the sinc."""
     return int(np.ceil(3 / cutoff))
@@ -98,3 +94,4 @@ def ringing_reach(cutoff: float) -> int:
 SHARPEN_REACH = gaussian_reach(_MASK_SIGMA)
 LOCAL_CONTRAST_REACH = 30
 WIENER_REACH = _WIENER_SIDE // 2
+SMEAR_REACH = _KUWAHARA_SIDE - 1

@@ -5,15 +5,15 @@ The border is mirrored (reflect-101).
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import warp
-from mmqpt.degradations._random import generator
+from mmqpt.degradations._filter import cubic_weights, warp
+from mmqpt.degradations._random import generator, whole_numbers
 from mmqpt.degradations.blur import scatter
 
 _GRID = 16
 _PATCH = 16
+_OFFSETS = (*range(-12, -3), *range(4, 13))
 
 
 def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
@@ -22,10 +22,9 @@ def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
     The field is normal noise on a grid of 16 px, interpolated bicubically (after Simard et al., ICDAR 2003).
     """
     height, width = image.shape[:2]
-    rows, columns = height // _GRID + 4, width // _GRID + 4
-    coarse = generator(seed).standard_normal((2, rows, columns)).astype(np.float32) * np.float32(amplitude)
-    down, across = _cubic(rows)[:height], _cubic(columns)[:width]
-    move_x, move_y = coarse @ across.T
+    down, across = cubic_weights(height, _GRID), cubic_weights(width, _GRID)
+    coarse = generator(seed).standard_normal((2, down.shape[1], across.shape[1])).astype(np.float32)
+    move_x, move_y = np.float32(amplitude) * coarse @ across.T
 
     def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         here = down[int(y[0, 0]) : int(y[-1, 0]) + 1]
@@ -64,17 +63,9 @@ def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     rng = generator(seed)
     side_y, side_x = min(_PATCH, height), min(_PATCH, width)
     count = max(1, round(share * height * width / (side_y * side_x)))
-    top, left = rng.integers(height - side_y + 1, size=count), rng.integers(width - side_x + 1, size=count)
-    shift = rng.integers(4, 13, size=(2, count)) * rng.choice((-1, 1), size=(2, count))
-    from_top = (top + shift[0]).clip(0, height - side_y)
-    from_left = (left + shift[1]).clip(0, width - side_x)
     out = image.copy()
-    for y, x, v, u in zip(top.tolist(), left.tolist(), from_top.tolist(), from_left.tolist(), strict=True):
-        out[y : y + side_y, x : x + side_x] = image[v : v + side_y, u : u + side_x]
+    for y, x, down, right in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 18, 18):
+        from_y = min(max(y + _OFFSETS[down], 0), height - side_y)
+        from_x = min(max(x + _OFFSETS[right], 0), width - side_x)
+        out[y : y + side_y, x : x + side_x] = image[from_y : from_y + side_y, from_x : from_x + side_x]
     return out
-
-
-def _cubic(knots: int) -> np.ndarray:
-    """Weights (positions, knots) of bicubic interpolation between knots 16 px apart, free of the border's influence."""
-    weights = cv2.resize(np.eye(knots, dtype=np.float32), (knots, knots * _GRID), interpolation=cv2.INTER_CUBIC)
-    return weights[_GRID * 3 // 2 :]
