@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 BORDER = cv2.BORDER_REFLECT_101
-STRIP = 32
+_STRIP = 32
 """Rows at a time, so that what is made on the way stays in the cache."""
 
 
@@ -63,22 +63,30 @@ def average_along(image: np.ndarray, kernel: np.ndarray, shifts: list[tuple[int,
     return np.ascontiguousarray(out)
 
 
+def in_strips(image: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarray]) -> np.ndarray:
+    """Give ``change`` a strip of rows at a time, with its place, top to bottom; join what it returns."""
+    out = np.empty(image.shape, np.uint8)
+    for top in range(0, len(image), _STRIP):
+        rows = slice(top, min(top + _STRIP, len(image)))
+        out[rows] = change(image[rows], rows)
+    return out
+
+
 def warp(image: np.ndarray, origin: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Move pixels: ``origin(x, y)`` says from where each comes. Bilinear.
-
-    Works through strips of rows, so that the coordinates stay in the cache.
 
     Args:
         image: RGB uint8 array (H, W, 3).
         origin: from float32 x of shape (1, W) and y of shape (h, 1) to two float32 arrays of shape (h, W).
     """
     height, width = image.shape[:2]
-    out = np.empty(image.shape, np.uint8)
     x = np.arange(width, dtype=np.float32)[None, :]
-    for top in range(0, height, STRIP):
-        y = np.arange(top, min(top + STRIP, height), dtype=np.float32)[:, None]
-        cv2.remap(image, *origin(x, y), cv2.INTER_LINEAR, dst=out[top : top + STRIP], borderMode=BORDER)
-    return out
+    y = np.arange(height, dtype=np.float32)[:, None]
+
+    def moved(_: np.ndarray, rows: slice) -> np.ndarray:
+        return cv2.remap(image, *origin(x, y[rows]), cv2.INTER_LINEAR, borderMode=BORDER)
+
+    return in_strips(image, moved)
 
 
 def cubic_weights(count: int, spacing: int) -> np.ndarray:

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmqpt.degradations._filter import BORDER, STRIP, cubic_weights
+from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips
 from mmqpt.degradations._random import generator
-from mmqpt.degradations.noise import CHROMA_TO_RGB
+from mmqpt.degradations.noise import CHROMA_TO_RGB, add
 from mmqpt.degradations.tone import curve
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -89,12 +89,8 @@ def chroma_blotches(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
     down, across = cubic_weights(height, _BLOTCH), cubic_weights(width, _BLOTCH)
     coarse = generator(seed).standard_normal((down.shape[1], across.shape[1], 2)).astype(np.float32) * np.float32(sigma)
-    rows = (across @ cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
-    out = np.empty(image.shape, np.uint8)
-    for top in range(0, height, STRIP):
-        part = out[top : top + STRIP]
-        cv2.add(image[top : top + STRIP], (down[top : top + STRIP] @ rows).reshape(part.shape), part, dtype=cv2.CV_8U)
-    return out
+    clouds = (across @ cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
+    return in_strips(image, lambda part, rows: add(part, (down[rows] @ clouds).reshape(part.shape)))
 
 
 def colour_diffusion(image: np.ndarray, radius: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import gaussian
+from mmqpt.degradations._filter import gaussian, in_strips
 from mmqpt.degradations._random import generator, normal_field, raw_bytes
 from mmqpt.degradations.detail import over_smoothing
 
@@ -27,8 +27,12 @@ def white_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
 
 def colour_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma is kept but for clipping."""
-    chroma = normal_field(generator(seed), (*image.shape[:2], 2), sigma, depth=cv2.CV_16S)
-    return add(image, cv2.transform(chroma, CHROMA_TO_RGB))
+    rng = generator(seed)
+
+    def noisy(part: np.ndarray, _: slice) -> np.ndarray:
+        return add(part, cv2.transform(normal_field(rng, (*part.shape[:2], 2), sigma), CHROMA_TO_RGB))
+
+    return in_strips(image, noisy)
 
 
 def sensor_noise(image: np.ndarray, gain: float, seed: int) -> np.ndarray:
@@ -38,13 +42,22 @@ def sensor_noise(image: np.ndarray, gain: float, seed: int) -> np.ndarray:
     (Foi et al., IEEE TIP 2008).
     """
     sigma = np.sqrt(gain * np.arange(256) + (2 * gain) ** 2).astype(np.float32)
-    noise = normal_field(generator(seed), image.shape, 1.0)
-    return add(image, cv2.multiply(noise, cv2.LUT(image, sigma), dst=noise))
+    rng = generator(seed)
+
+    def noisy(part: np.ndarray, _: slice) -> np.ndarray:
+        return add(part, cv2.multiply(normal_field(rng, part.shape, 1.0), cv2.LUT(part, sigma)))
+
+    return in_strips(image, noisy)
 
 
 def speckle_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Multiply every value by normal noise of mean 1 and standard deviation ``sigma``."""
-    return cv2.multiply(image, normal_field(generator(seed), image.shape, sigma, mean=1.0), dtype=cv2.CV_8U)
+    rng = generator(seed)
+
+    def noisy(part: np.ndarray, _: slice) -> np.ndarray:
+        return cv2.multiply(part, normal_field(rng, part.shape, sigma, mean=1.0), dtype=cv2.CV_8U)
+
+    return in_strips(image, noisy)
 
 
 def grain(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:

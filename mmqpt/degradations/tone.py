@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import gaussian, gaussian_reach
+from mmqpt.degradations._filter import gaussian, gaussian_reach, in_strips
 
 _RAMP = np.arange(256, dtype=np.float64)
 _BANDING_SIGMA = 2.0
@@ -77,9 +77,14 @@ def vignette(image: np.ndarray, loss: float) -> np.ndarray:
     x = np.linspace(-1, 1, width, dtype=np.float32) if width > 1 else np.zeros(1, np.float32)
     y = np.linspace(-1, 1, height, dtype=np.float32) if height > 1 else np.zeros(1, np.float32)
     aspect = width**2 / (width**2 + height**2)
-    radius2 = np.float32(aspect) * x[None, :] ** 2 + np.float32(1 - aspect) * y[:, None] ** 2
-    factor = 1 - np.float32(loss) * radius2
-    return cv2.multiply(image, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
+    loss_x = np.float32(loss * aspect) * x**2
+    loss_y = np.float32(loss * (1 - aspect)) * y**2
+
+    def darkened(part: np.ndarray, rows: slice) -> np.ndarray:
+        factor = 1 - loss_x[None, :] - loss_y[rows, None]
+        return cv2.multiply(part, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
+
+    return in_strips(image, darkened)
 
 
 BANDING_REACH = gaussian_reach(_BANDING_SIGMA)
