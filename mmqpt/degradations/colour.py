@@ -1,46 +1,31 @@
-"""Colour changes: pure functions on RGB uint8 images of shape (H, W, 3). None moves a pixel but :func:`channel_shift`."""
+"""Colour changes: pure functions on RGB uint8 images of shape (H, W, 3). Values are rounded and clipped to 0..255."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from PIL import Image
 
+from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips
 from mmqpt.degradations._random import generator
+from mmqpt.degradations.noise import CHROMA_TO_RGB, add
+from mmqpt.degradations.tone import curve
 
 _LUMA = (0.299, 0.587, 0.114)
-_RAMP = np.arange(256, dtype=np.float64)
-
-
-def _lut(image: np.ndarray, curve: np.ndarray) -> np.ndarray:
-    """Apply one tone ``curve`` of 256 values, or one a channel as (256, 3); values are rounded and clipped."""
-    table = curve.round().clip(0, 255).astype(np.uint8)
-    return cv2.LUT(image, table if table.ndim == 1 else table.reshape(1, 256, 3))
-
-
-def _mix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply a 3x3 ``matrix`` to every RGB pixel; values are rounded and clipped."""
-    return cv2.transform(image, matrix)
-
-
-def brightness(image: np.ndarray, shift: float) -> np.ndarray:
-    """Add ``shift`` (in units of the full range) to every value."""
-    return _lut(image, _RAMP + 255 * shift)
-
-
-def contrast(image: np.ndarray, gain: float) -> np.ndarray:
-    """Scale the distance to the mean grey of the photo by ``gain``."""
-    mean = float(image.mean())
-    return _lut(image, mean + gain * (_RAMP - mean))
-
-
-def gamma(image: np.ndarray, exponent: float) -> np.ndarray:
-    """Raise values in [0, 1] to ``exponent``: below 1 brightens the shadows, above 1 darkens them."""
-    return _lut(image, 255 * (_RAMP / 255) ** exponent)
+_RAMP = np.arange(256, dtype=np.float64)[:, None]
+_BLOTCH = 48
 
 
 def saturation(image: np.ndarray, gain: float) -> np.ndarray:
     """Scale the distance of each pixel to its own luma (BT.601) by ``gain``; 0 is grey."""
     return _mix(image, gain * np.eye(3) + (1 - gain) * np.tile(_LUMA, (3, 1)))
+
+
+def saturation_lab(image: np.ndarray, gain: float) -> np.ndarray:
+    """Scale a and b of CIE Lab (8 bit) by ``gain``: unlike :func:`saturation`, lightness as the eye sees it is kept."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    chroma = 128 + gain * (_RAMP - 128)
+    return cv2.cvtColor(curve(lab, np.hstack([_RAMP, chroma, chroma])), cv2.COLOR_LAB2RGB)
 
 
 def hue(image: np.ndarray, degrees: float) -> np.ndarray:
@@ -53,33 +38,100 @@ def hue(image: np.ndarray, degrees: float) -> np.ndarray:
 
 def temperature(image: np.ndarray, shift: float) -> np.ndarray:
     """Wrong white balance: multiply red by ``1 + shift`` and blue by ``1 - shift``; positive is warm."""
-    return _lut(image, _RAMP[:, None] * np.array([1 + shift, 1, 1 - shift]))
+    return curve(image, _RAMP * np.array([1 + shift, 1, 1 - shift]))
+
+
+def tint(image: np.ndarray, shift: float) -> np.ndarray:
+    """Wrong white balance: multiply green by ``1 - shift``, red and blue by ``1 + shift / 2``; positive is magenta."""
+    return curve(image, _RAMP * np.array([1 + shift / 2, 1 - shift, 1 + shift / 2]))
+
+
+def colour_cast(image: np.ndarray, chroma: float, seed: int) -> np.ndarray:
+    """Add one colour of no luma and ``chroma`` grey levels of Cb and Cr (BT.601), of a hue drawn by ``seed``."""
+    angle = generator(seed).uniform(0, 2 * np.pi)
+    return curve(image, _RAMP + chroma * CHROMA_TO_RGB @ np.array([np.cos(angle), np.sin(angle)]))
+
+
+def fade(image: np.ndarray, amount: float) -> np.ndarray:
+    """An old print: saturation falls by ``amount``, and values move by half of it towards a yellowed paper."""
+    grey = np.tile(_LUMA, (3, 1))
+    matrix = (1 - amount / 2) * ((1 - amount) * np.eye(3) + amount * grey)
+    return _mix(image, np.hstack([matrix, amount / 2 * np.array([[205.0], [190.0], [160.0]])]))
 
 
 def channel_shift(image: np.ndarray, pixels: float, seed: int) -> np.ndarray:
-    """Lateral chromatic aberration: move red and blue by ``pixels`` px in opposite directions (angle drawn by ``seed``).
+    """Misregistered colours: move red and blue by ``pixels`` px in opposite directions (angle drawn by ``seed``).
 
     Sub-pixel shifts are bilinear; the border is mirrored (reflect-101).
     """
-    height, width = image.shape[:2]
     angle = generator(seed).uniform(0, 2 * np.pi)
-    step = np.array([np.cos(angle), np.sin(angle)]) * pixels
+    shift = np.array([[np.cos(angle)], [np.sin(angle)]]) * pixels
+    return _warp_red_and_blue(image, np.hstack([np.eye(2), shift]), np.hstack([np.eye(2), -shift]))
+
+
+def chromatic_aberration(image: np.ndarray, pixels: float) -> np.ndarray:
+    """Lateral chromatic aberration: red is enlarged and blue reduced about the centre, by ``pixels`` px in the corners.
+
+    Bilinear; the border is mirrored (reflect-101).
+    """
+    height, width = image.shape[:2]
+    centre = np.array([[(width - 1) / 2], [(height - 1) / 2]])
+    scale = pixels / max(1.0, float(np.hypot(*centre)[0]))
+    red, blue = (np.hstack([(1 + s) * np.eye(2), -s * centre]) for s in (scale, -scale))
+    return _warp_red_and_blue(image, red, blue)
+
+
+def chroma_blotches(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Add smooth random clouds of ``sigma`` grey levels to Cb and Cr (BT.601); luma is kept but for clipping.
+
+    Normal noise on a grid of 48 px, interpolated bicubically: the colour stains of high sensitivity.
+    """
+    height, width = image.shape[:2]
+    down, across = cubic_weights(height, _BLOTCH), cubic_weights(width, _BLOTCH)
+    coarse = generator(seed).standard_normal((down.shape[1], across.shape[1], 2)).astype(np.float32) * np.float32(sigma)
+    clouds = (across @ cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
+    return in_strips(image, lambda part, rows: add(part, (down[rows] @ clouds).reshape(part.shape)))
+
+
+def colour_diffusion(image: np.ndarray, radius: float) -> np.ndarray:
+    """Blur chroma (YCbCr) with a box of ``2 radius + 1`` px, three times, and leave luma as it is: colours bleed.
+
+    Three boxes come close to a Gaussian of ``radius`` px. The border is mirrored (reflect-101).
+    """
+    parts = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
+    side = (2 * int(radius) + 1,) * 2
+    chroma = parts
+    for _ in range(3):
+        chroma = cv2.blur(chroma, side, borderType=BORDER)
+    cv2.mixChannels([chroma], [parts], [1, 1, 2, 2])
+    return cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
+
+
+def palette(image: np.ndarray, colours: float) -> np.ndarray:
+    """Keep the ``colours`` commonest colours of the photo (Pillow's octree), without dithering."""
+    reduced = Image.fromarray(image).quantize(int(colours), method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    return np.array(reduced.convert('RGB'))
+
+
+def channel_shift_reach(pixels: float) -> int:
+    """The shift, and a px of interpolation."""
+    return int(np.ceil(pixels)) + 1
+
+
+def diffusion_reach(radius: float) -> int:
+    """Three boxes."""
+    return 3 * int(radius)
+
+
+def _mix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Apply a 3x3 or 3x4 ``matrix`` to every RGB pixel; values are rounded and clipped."""
+    return cv2.transform(image, matrix)
+
+
+def _warp_red_and_blue(image: np.ndarray, red: np.ndarray, blue: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
     out = image.copy()
-    for channel, sign in ((0, 1.0), (2, -1.0)):
-        matrix = np.array([[1, 0, sign * step[0]], [0, 1, sign * step[1]]])
+    for channel, matrix in ((0, red), (2, blue)):
         plane = np.ascontiguousarray(image[..., channel])
-        out[..., channel] = cv2.warpAffine(
-            plane, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
+        out[..., channel] = cv2.warpAffine(plane, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
     return out
-
-
-def quantise(image: np.ndarray, values: float) -> np.ndarray:
-    """Keep ``values`` evenly spaced values per channel: banding."""
-    steps = values - 1
-    return _lut(image, np.round(_RAMP / 255 * steps) * (255 / steps))
-
-
-def haze(image: np.ndarray, density: float) -> np.ndarray:
-    """Mix with light grey air of value 220: ``(1 - density) image + density 220`` (homogeneous atmospheric scattering)."""
-    return _lut(image, (1 - density) * _RAMP + density * 220)

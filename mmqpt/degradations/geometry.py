@@ -1,4 +1,4 @@
-"""Geometric deformations: pure functions on RGB uint8 images of shape (H, W, 3).
+"""Warps of the whole photo: pure functions on RGB uint8 images of shape (H, W, 3).
 
 Every warp keeps the size of the image, samples bilinearly, and mirrors the photo at its border (reflect-101), so that
 no black wedge tells a network that a photo was warped.
@@ -9,18 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mmqpt.degradations._filter import BORDER, warp
 from mmqpt.degradations._random import generator
-
-_BORDER = cv2.BORDER_REFLECT_101
-
-
-def _affine(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp by a 2x2 ``matrix`` about the centre of the image."""
-    height, width = image.shape[:2]
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    shift = centre - matrix @ centre
-    full = np.hstack([matrix, shift[:, None]])
-    return cv2.warpAffine(image, full, (width, height), flags=cv2.INTER_LINEAR, borderMode=_BORDER)
 
 
 def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
@@ -43,11 +33,13 @@ def stretch(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def perspective(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
-    """Pull the corners inwards by up to ``amount`` of the side, one side more than the opposite one (drawn by ``seed``).
+    """Pull corners inwards by up to ``amount`` of the side, one side more than the opposite one (drawn by ``seed``).
 
     The result is what a camera tilted about a random axis records, cut to the frame.
     """
     height, width = image.shape[:2]
+    if min(height, width) < 2:
+        return image.copy()
     phase = generator(seed).uniform(0, 2 * np.pi)
     tilt_x, tilt_y = amount * np.cos(phase), amount * np.sin(phase)
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float32)
@@ -55,25 +47,8 @@ def perspective(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
     pull = 1 + unit[:, :1] * tilt_x + unit[:, 1:] * tilt_y
     half = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
     target = (half + unit * half * pull).astype(np.float32)
-    if min(height, width) < 2:
-        return image.copy()
     matrix = cv2.getPerspectiveTransform(corners, target)
-    return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=_BORDER)
-
-
-def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
-    """Move pixels by a smooth random field with a standard deviation of ``amplitude`` px.
-
-    The field is normal noise on a grid of 16 px, interpolated bicubically (after Simard et al., ICDAR 2003).
-    """
-    height, width = image.shape[:2]
-    rows, columns = height // 16 + 4, width // 16 + 4
-    coarse = generator(seed).standard_normal((rows, columns, 2)).astype(np.float32) * amplitude
-    field = cv2.resize(coarse, (columns * 16, rows * 16), interpolation=cv2.INTER_CUBIC)[
-        24 : 24 + height, 24 : 24 + width
-    ]
-    grid_x, grid_y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(image, grid_x + field[..., 0], grid_y + field[..., 1], cv2.INTER_LINEAR, borderMode=_BORDER)
+    return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
 
 
 def lens(image: np.ndarray, strength: float) -> np.ndarray:
@@ -83,27 +58,21 @@ def lens(image: np.ndarray, strength: float) -> np.ndarray:
     that the corners stay in place; a pincushion uses the inverse sign (Brown's model with one coefficient).
     """
     height, width = image.shape[:2]
-    half_x, half_y = max((width - 1) / 2, 0.5), max((height - 1) / 2, 0.5)
-    x = (np.arange(width, dtype=np.float32) - half_x)[None, :]
-    y = (np.arange(height, dtype=np.float32) - half_y)[:, None]
-    radius2 = (x * x + y * y) / np.float32(half_x**2 + half_y**2)
-    factor = (1 + np.float32(strength) * radius2) / np.float32(1 + strength)
-    return cv2.remap(
-        image, x * factor + np.float32(half_x), y * factor + np.float32(half_y), cv2.INTER_LINEAR, borderMode=_BORDER
-    )
+    half_x, half_y = np.float32(max((width - 1) / 2, 0.5)), np.float32(max((height - 1) / 2, 0.5))
+    half = np.hypot(half_x, half_y)
+
+    def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y = x - half_x, y - half_y
+        factor = (np.float32(1) + np.float32(strength) * ((x / half) ** 2 + (y / half) ** 2)) / np.float32(1 + strength)
+        return x * factor + half_x, y * factor + half_y
+
+    return warp(image, origin)
 
 
-def resample(image: np.ndarray, factor: float) -> np.ndarray:
-    """Reduce by ``factor`` (area averaging) and enlarge to the old size (bicubic): a photo scaled up from too few pixels."""
+def _affine(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp by a 2x2 ``matrix`` about the centre of the image."""
     height, width = image.shape[:2]
-    small = (max(1, round(width / factor)), max(1, round(height / factor)))
-    reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(reduced, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def pixelate(image: np.ndarray, block: float) -> np.ndarray:
-    """Reduce by ``block`` (area averaging) and enlarge by repeating pixels."""
-    height, width = image.shape[:2]
-    small = (max(1, round(width / block)), max(1, round(height / block)))
-    reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(reduced, (width, height), interpolation=cv2.INTER_NEAREST)
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = centre - matrix @ centre
+    full = np.hstack([matrix, shift[:, None]])
+    return cv2.warpAffine(image, full, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)

@@ -1,0 +1,97 @@
+"""Filters that several families share. The border is mirrored (reflect-101)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+BORDER = cv2.BORDER_REFLECT_101
+_STRIP = 32
+"""Rows at a time, so that what is made on the way stays in the cache."""
+
+
+def gaussian_reach(sigma: float) -> int:
+    """Half the size of a Gaussian kernel: cut at 3 sigma."""
+    return int(np.ceil(3 * sigma))
+
+
+def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur an image of any depth and number of channels with a Gaussian of ``sigma`` px."""
+    size = 2 * gaussian_reach(sigma) + 1
+    return cv2.GaussianBlur(image, (size, size), sigmaX=sigma, sigmaY=sigma, borderType=BORDER)
+
+
+def spread_filter(image: np.ndarray, kernel: np.ndarray, step: int) -> np.ndarray:
+    """Filter with a ``kernel`` whose taps stand ``step`` px apart (a trous): wide kernels without a Fourier transform.
+
+    Every ``step``-th row, seen as an image of ``step`` times as many channels, holds pixels ``step`` px apart side by
+    side, so that a small dense filter does it.
+    """
+    height, width, channels = image.shape
+    reach = kernel.shape[0] // 2
+    more_y, more_x = -height % step, -width % step
+    pad = reach * step
+    padded = cv2.copyMakeBorder(image, pad, pad + more_y, pad, pad + more_x, BORDER)
+    out = np.empty((height + more_y, width + more_x, channels), image.dtype)
+    for row in range(step):
+        part = np.ascontiguousarray(padded[row::step]).reshape(-1, padded.shape[1] // step, channels * step)
+        done = cv2.filter2D(part, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+        out[row::step] = done[reach : len(done) - reach, reach : done.shape[1] - reach].reshape(-1, *out.shape[1:])
+    return np.ascontiguousarray(out[:height, :width])
+
+
+def average_along(image: np.ndarray, kernel: np.ndarray, shifts: list[tuple[int, int]]) -> np.ndarray:
+    """Filter with a small ``kernel``, then average the image with itself moved by each shift (x, y) px in turn.
+
+    ``k`` shifts that double in length cost ``k`` additions and spread the kernel over ``2^k`` places: a long line from
+    a short one. The result is centred where the sum of the shifts is even; where it is odd, draw the kernel half a px
+    off.
+    """
+    reach_y, reach_x = kernel.shape[0] // 2, kernel.shape[1] // 2
+    far_x, far_y = (sum(abs(shift[axis]) for shift in shifts) for axis in (0, 1))
+    top, left = far_y // 2 + reach_y, far_x // 2 + reach_x
+    out = cv2.copyMakeBorder(image, top, far_y - far_y // 2 + reach_y, left, far_x - far_x // 2 + reach_x, BORDER)
+    out = cv2.filter2D(out, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    out = out[reach_y : len(out) - reach_y, reach_x : out.shape[1] - reach_x]
+    for x, y in shifts:
+        height, width = len(out) - abs(y), out.shape[1] - abs(x)
+        here = out[max(0, -y) :, max(0, -x) :][:height, :width]
+        there = out[max(0, y) :, max(0, x) :][:height, :width]
+        out = cv2.addWeighted(here, 0.5, there, 0.5, 0)
+    return np.ascontiguousarray(out)
+
+
+def in_strips(image: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarray]) -> np.ndarray:
+    """Give ``change`` a strip of rows at a time, with its place, top to bottom; join what it returns."""
+    out = np.empty(image.shape, np.uint8)
+    for top in range(0, len(image), _STRIP):
+        rows = slice(top, min(top + _STRIP, len(image)))
+        out[rows] = change(image[rows], rows)
+    return out
+
+
+def warp(image: np.ndarray, origin: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Move pixels: ``origin(x, y)`` says from where each comes. Bilinear.
+
+    Args:
+        image: RGB uint8 array (H, W, 3).
+        origin: from float32 x of shape (1, W) and y of shape (h, 1) to two float32 arrays of shape (h, W).
+    """
+    height, width = image.shape[:2]
+    x = np.arange(width, dtype=np.float32)[None, :]
+    y = np.arange(height, dtype=np.float32)[:, None]
+
+    def moved(_: np.ndarray, rows: slice) -> np.ndarray:
+        return cv2.remap(image, *origin(x, y[rows]), cv2.INTER_LINEAR, borderMode=BORDER)
+
+    return in_strips(image, moved)
+
+
+def cubic_weights(count: int, spacing: int) -> np.ndarray:
+    """Weights (count, knots) of bicubic interpolation between knots ``spacing`` px apart, free of the border."""
+    knots = count // spacing + 4
+    identity = np.eye(knots, dtype=np.float32)
+    weights = cv2.resize(identity, (knots, knots * spacing), interpolation=cv2.INTER_CUBIC)
+    return weights[spacing * 3 // 2 :][:count]

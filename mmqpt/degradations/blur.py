@@ -1,0 +1,145 @@
+"""Blurs: pure functions on RGB uint8 images of shape (H, W, 3). The border is mirrored (reflect-101).
+
+Beside an operator stands its reach: how many px away a pixel can still change the result.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mmqpt.degradations._filter import BORDER, average_along, gaussian, spread_filter
+from mmqpt.degradations._random import generator, normal_field
+
+
+def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur with a Gaussian of standard deviation ``sigma`` px, cut at 3 sigma."""
+    return gaussian(image, sigma)
+
+
+def anisotropic_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Blur with a Gaussian of ``sigma`` px along a line at an angle drawn by ``seed``, and a quarter of that across.
+
+    Beyond 1.3 px the Gaussian along the line is built from a small one at evenly spaced places under a triangle.
+    """
+    direction = _direction(seed)
+    along = min(sigma, _SMALL)
+    passes = _doublings(sigma, _SMALL)
+    spacing = np.sqrt(6 * (sigma**2 - along**2) / max(4**passes - 1, 1))
+    shifts = 2 * [_whole(spacing * 2**i * direction) for i in range(passes)]
+    y, x = np.mgrid[-4:5, -4:5] + 0.0
+    u, v = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
+    kernel = np.exp(-0.5 * ((u / along) ** 2 + (v / max(sigma / 4, 0.35)) ** 2))
+    return average_along(image, _trim(kernel / kernel.sum()), shifts)
+
+
+def anisotropic_reach(sigma: float) -> int:
+    """Half the kernel and half the longest triangle."""
+    passes = _doublings(sigma, _SMALL)
+    spacing = np.sqrt(6 * max(0.0, sigma**2 - _SMALL**2) / max(4**passes - 1, 1))
+    return 4 + int(np.ceil((spacing * (2**passes - 1)) + passes + 1))
+
+
+def defocus_blur(image: np.ndarray, radius: float) -> np.ndarray:
+    """Blur with a disc of ``radius`` px, its rim antialiased: a lens out of focus.
+
+    From 4 px on the disc is drawn at half the resolution and interpolated, which softens its rim to 2 px.
+    """
+    if radius < _WIDE_DISC:
+        return cv2.filter2D(image, -1, _disc(radius), borderType=BORDER)
+    kernel = np.array([0.25, 0.5, 0.25])
+    return spread_filter(cv2.sepFilter2D(image, -1, kernel, kernel, borderType=BORDER), _disc(radius / 2), 2)
+
+
+def defocus_reach(radius: float) -> int:
+    """The disc and its rim."""
+    return int(np.ceil(radius)) + 3
+
+
+def motion_blur(image: np.ndarray, length: float, seed: int) -> np.ndarray:
+    """Blur along a straight line of ``length`` px at an angle drawn by ``seed``: a camera that moved.
+
+    A line longer than 6 px is built from shorter ones put end to end at whole px.
+    """
+    direction = _direction(seed)
+    passes = _doublings(length, 6)
+    piece = length / 2**passes
+    shifts = [_whole(piece * 2**i * direction) for i in range(passes)]
+    y, x = np.mgrid[-4:5, -4:5] + 0.0
+    x += 0.5 * (sum(shift[0] for shift in shifts) % 2)
+    y += 0.5 * (sum(shift[1] for shift in shifts) % 2)
+    along, across = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
+    kernel = np.clip(1 - np.abs(across), 0, 1) * np.clip(piece / 2 + 0.5 - np.abs(along), 0, 1)
+    return average_along(image, _trim(kernel / kernel.sum()), shifts)
+
+
+def motion_reach(length: float) -> int:
+    """Half the line, and the rounding of its pieces."""
+    return int(np.ceil(length / 2)) + 4
+
+
+def zoom_blur(image: np.ndarray, amount: float) -> np.ndarray:
+    """Blur along lines through the centre: a zoom moved during the exposure.
+
+    ``amount`` is the length of the streak in the corner as a share of the distance to the centre.
+    """
+    height, width = image.shape[:2]
+    passes = max(1, int(np.ceil(np.log2(max(amount * max(height, width) / 3, 1.0)))))
+    out = image
+    for i in range(passes):
+        share = amount / 2 * 2**i / (2**passes - 1)
+        x, y = (min(round(share * side), (side - 1) // 2) for side in (width, height))
+        nearer = cv2.resize(out[y : height - y, x : width - x], (width, height), interpolation=cv2.INTER_LINEAR)
+        out = cv2.addWeighted(out, 0.5, nearer, 0.5, 0)
+    return out
+
+
+def glass_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Frosted glass: every pixel comes from a place ``sigma`` px off (standard deviation), then a Gaussian of 0.8 px.
+
+    After the glass blur of Hendrycks and Dietterich, ICLR 2019.
+    """
+    return gaussian(scatter(image, sigma, seed), 0.8)
+
+
+def scatter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Take every pixel from a place a normal distance (``sigma`` px, rounded to whole px) off in x and in y."""
+    height, width = image.shape[:2]
+    places = normal_field(generator(seed), (height, width, 2), sigma, depth=cv2.CV_16S)
+    places[..., 0] += np.arange(width, dtype=np.int16)
+    places[..., 1] += np.arange(height, dtype=np.int16)[:, None]
+    return cv2.remap(image, places, _NO_MAP, cv2.INTER_NEAREST, borderMode=BORDER)
+
+
+_NO_MAP = np.empty(0)
+_SMALL = 1.3
+_WIDE_DISC = 4
+
+
+def _disc(radius: float) -> np.ndarray:
+    reach = int(np.ceil(radius + 0.5)) - 1
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
+    return kernel / kernel.sum()
+
+
+def _direction(seed: int) -> np.ndarray:
+    angle = generator(seed).uniform(0, np.pi)
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _doublings(length: float, short: float) -> int:
+    return max(0, int(np.ceil(np.log2(length / short))))
+
+
+def _whole(vector: np.ndarray) -> tuple[int, int]:
+    return int(np.rint(vector[0])), int(np.rint(vector[1]))
+
+
+def _trim(kernel: np.ndarray) -> np.ndarray:
+    """Cut rows and columns of next to nothing off a centred kernel, evenly; it keeps a sum of 1."""
+    shown = kernel > kernel.max() * 1e-3
+    y, x = (int(np.abs(np.flatnonzero(shown.any(axis)) - kernel.shape[0] // 2).max()) for axis in (1, 0))
+    middle = kernel.shape[0] // 2
+    kernel = kernel[middle - y : middle + y + 1, middle - x : middle + x + 1]
+    return kernel / kernel.sum()

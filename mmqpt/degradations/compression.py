@@ -1,0 +1,71 @@
+"""Lossy compression, there and back: pure functions on RGB uint8 images of shape (H, W, 3).
+
+The pixels of JPEG, WebP and AVIF depend on the version of the codec that OpenCV or Pillow carries.
+"""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mmqpt.degradations._wavelet import through_wavelet
+
+
+def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
+    """Encode as baseline JPEG with 4:2:0 chroma at libjpeg's ``quality`` (0 to 100) and decode."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    coded, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    if not coded:
+        raise RuntimeError(f'OpenCV could not encode an image of shape {image.shape} as JPEG')
+    return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
+
+
+def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
+    """The loss of irreversible JPEG 2000: five levels of the 9/7 wavelet, quantised in steps of ``step``.
+
+    Works on YCbCr in grey levels; a dead zone of two steps, other values at the middle of their step.
+    What a codec does besides (blocks of code, arithmetic coding) loses nothing but takes ten times as long; its rate
+    control, which is left out too, truncates by block instead of using one step throughout.
+    """
+
+    def quantise(band: np.ndarray) -> np.ndarray:
+        band *= np.float32(1 / step)
+        np.trunc(band, out=band)
+        band += band.clip(-0.5, 0.5)
+        band *= np.float32(step)
+        return band
+
+    parts = np.dsplit(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), 3)
+    coded = [through_wavelet(_shift(part[..., 0], -128, cv2.CV_32F), 5, quantise) for part in parts]
+    return cv2.cvtColor(cv2.merge([_shift(part, 128, cv2.CV_8U) for part in coded]), cv2.COLOR_YCrCb2RGB)
+
+
+def webp(image: np.ndarray, quality: float) -> np.ndarray:
+    """Encode as lossy WebP at libwebp's ``quality`` (0 to 100) with its fastest method, and decode."""
+    return _through_pillow(image, 'WEBP', quality=int(quality), method=0)
+
+
+def avif(image: np.ndarray, quality: float) -> np.ndarray:
+    """Encode as AVIF with 4:2:0 chroma at libavif's ``quality`` (0 to 100) with its fastest speed, and decode.
+
+    Raises:
+        RuntimeError: this Pillow was built without AVIF (its wheels have it from 11.3 on).
+    """
+    try:
+        return _through_pillow(image, 'AVIF', quality=int(quality), speed=10, max_threads=1)
+    except KeyError:
+        raise RuntimeError('operator avif needs a Pillow with AVIF (11.3 or newer)') from None
+
+
+def _shift(plane: np.ndarray, by: float, depth: int) -> np.ndarray:
+    return cv2.addWeighted(plane, 1, plane, 0, by, dtype=depth)
+
+
+def _through_pillow(image: np.ndarray, form: str, **options: int) -> np.ndarray:
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, form, **options)
+    with Image.open(data) as coded:
+        return np.array(coded.convert('RGB'))

@@ -1,0 +1,92 @@
+"""Lost, wrong or misplaced pixels: pure functions on RGB uint8 images of shape (H, W, 3)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._random import generator, whole_numbers
+
+_MACROBLOCK = 16
+_TILE = 32
+
+
+def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Lose runs of 1 to 6 macroblocks of 16 px, as a broken stream does.
+
+    The runs make up about a ``share`` of the photo; there is at least one. A run is filled with the row of pixels
+    above it, the first row of blocks with mid-grey.
+    """
+    height, width = image.shape[:2]
+    rng = generator(seed)
+    rows, columns = -(-height // _MACROBLOCK), -(-width // _MACROBLOCK)
+    mean_run = 3.5
+    count = max(1, round(share * rows * columns / mean_run))
+    out = image.copy()
+    for row, column, more in whole_numbers(rng, count, rows, columns, 6):
+        y, x, end = _MACROBLOCK * row, _MACROBLOCK * column, _MACROBLOCK * (column + 1 + more)
+        out[y : y + _MACROBLOCK, x:end] = image[y - 1, x:end] if y else 128
+    return out
+
+
+def colour_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Cover squares of 32 px, anywhere, with random colours; together a ``share`` of the photo, at least one square."""
+    height, width = image.shape[:2]
+    rng = generator(seed)
+    side_y, side_x = min(_TILE, height), min(_TILE, width)
+    count = max(1, round(share * height * width / (side_y * side_x)))
+    out = image.copy()
+    for y, x, *colour in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 256, 256, 256):
+        out[y : y + side_y, x : x + side_x] = colour
+    return out
+
+
+def dead_pixels(image: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Stuck sensor cells: a ``share`` of the pixels, at least one, has one channel at 0 or 255.
+
+    Demosaicing spreads the fault: the four neighbours move half of the way in that channel.
+    """
+    height, width = image.shape[:2]
+    rng = generator(seed)
+    count = max(1, round(share * height * width))
+    y, x, channel, bright = np.array(whole_numbers(rng, count, height, width, 3, 2)).T
+    value = (255 * bright).astype(np.uint8)
+    out = image.copy()
+    for shift_y, shift_x in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        at = ((y + shift_y).clip(0, height - 1), (x + shift_x).clip(0, width - 1), channel)
+        out[at] = (image[at] // 2) + (value // 2)
+    out[y, x, channel] = value
+    return out
+
+
+def interlace(image: np.ndarray, pixels: float) -> np.ndarray:
+    """Move every second row sideways by ``pixels`` px: two fields of a moving camera woven into one frame.
+
+    Sub-pixel shifts are bilinear; the border is mirrored (reflect-101).
+    """
+    out = image.copy()
+    field = np.ascontiguousarray(image[1::2])
+    if field.size:
+        matrix = np.array([[1.0, 0.0, pixels], [0.0, 1.0, 0.0]])
+        size = (field.shape[1], field.shape[0])
+        out[1::2] = cv2.warpAffine(field, matrix, size, flags=cv2.INTER_LINEAR, borderMode=BORDER)
+    return out
+
+
+def dither(image: np.ndarray, values: float) -> np.ndarray:
+    """Keep ``values`` evenly spaced values per channel with ordered dithering (Bayer, 1973; 8 x 8 px)."""
+    height, width = image.shape[:2]
+    step = 255 / (values - 1)
+    offset = np.rint((_bayer(3) - 0.5) * step).astype(np.int16)
+    tiled = np.tile(offset, (-(-height // 8), -(-width // 8)))[:height, :width]
+    moved = cv2.add(image, cv2.merge([tiled] * 3), dtype=cv2.CV_8U)
+    return cv2.LUT(moved, np.rint(np.rint(np.arange(256) / step) * step).astype(np.uint8))
+
+
+def _bayer(order: int) -> np.ndarray:
+    """Thresholds of 2^order x 2^order px, evenly spaced inside (0, 1)."""
+    ranks = np.zeros((1, 1))
+    for _ in range(order):
+        ranks = np.block([[4 * ranks, 4 * ranks + 2], [4 * ranks + 3, 4 * ranks + 1]])
+    return (ranks + 0.5) / ranks.size
