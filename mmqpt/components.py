@@ -1,4 +1,4 @@
-"""Import this to have all of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])``."""
+"""All of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])`` in a config."""
 
 from mmqpt.datasets import iqa_dataset, patch_pairs, photo_folder, sampler
 from mmqpt.engine import hooks

@@ -1,4 +1,4 @@
-"""The whole way on the photographs inside scikit-image: pre-train, fine-tune, export, score, and a picture of the result.
+"""The whole way on the photographs inside scikit-image: pre-train, fine-tune, export, score, and a picture.
 
 Example:
     python tools/demo.py --out demo_output
@@ -30,8 +30,10 @@ UNSEEN = ('astronaut.png', 'chelsea.png')
 LEVEL_COST = 0.17
 COPIES = 30
 SIDE = 384
-SHOWN = (Recipe(), *(Recipe((Step(name, level),)) for name, level in (('gaussian_blur', 2), ('gaussian_blur', 4),
-                                                                     ('jpeg', 3), ('jpeg', 5), ('white_noise', 4))))  # fmt: skip
+SHOWN = [Recipe()] + [
+    Recipe((Step(name, level),))
+    for name, level in [('gaussian_blur', 2), ('gaussian_blur', 4), ('jpeg', 3), ('jpeg', 5), ('white_noise', 4)]
+]
 
 
 def main() -> None:
@@ -58,9 +60,9 @@ def main() -> None:
 
     say('3/5  fine-tuning on the made-up labels')
     tool(
-        'train.py', 'configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_csv.py', '--work-dir', str(out / 'finetune'),
-        '--cfg-options', f'train_cfg.max_epochs={args.finetune_epochs}', 'default_hooks.logger.interval=3',
-        f'param_scheduler.1.T_max={args.finetune_epochs - 1}',
+        'train.py', 'configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_csv.py',
+        '--work-dir', str(out / 'finetune'), '--cfg-options', f'train_cfg.max_epochs={args.finetune_epochs}',
+        'default_hooks.logger.interval=3', f'param_scheduler.1.T_max={args.finetune_epochs - 1}',
         DATA_ROOT=str(out / 'rated'), ANN_FILE=str(out / 'rated.csv'), MOS_RANGE='0,1',
         PRETRAINED=str(out / 'pretrain' / f'epoch_{args.pretrain_epochs}.pth'),
     )  # fmt: skip
@@ -177,9 +179,9 @@ def draw_picture(scored: list[tuple[str, Recipe, np.ndarray, float]], path: Path
         text = '\n'.join(', '.join(steps[i : i + 2]) for i in range(0, len(steps), 2))
         axis.text(0.5, -0.03, text, transform=axis.transAxes, ha='center', va='top', fontsize=9)
     figure.suptitle(
-        "pyiqa.create_metric('qpt') on photos it was not trained on, after a demo-size training on five photos with made-up "
-        'labels.\nThe number is the score (0 to 1, higher is better), the line below each photo its recipe (operator and '
-        'level 1 to 5).',
+        "pyiqa.create_metric('qpt') on photos it was not trained on, after a demo-size training on five photos with "
+        'made-up labels.\nThe number is the score (0 to 1, higher is better), the line below each photo its recipe '
+        '(operator and level 1 to 5).',
         fontsize=12,
     )
     figure.savefig(path, dpi=80)

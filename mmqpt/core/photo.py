@@ -28,8 +28,8 @@ def read_photo(source: str | os.PathLike[str] | bytes, name: str | None = None) 
 
     EXIF orientation is applied, grey is repeated to three channels, CMYK and palettes are converted, transparency is
     composited on :data:`BACKGROUND`, 16-bit grey keeps its high byte, and an animation gives its first frame. Plain
-    JPEG and PNG files are decoded by OpenCV, everything else by Pillow. Damage inside a JPEG that is complete to its end can't
-    be told from the photo and is decoded as it is.
+    JPEG and PNG files are decoded by OpenCV, all else by Pillow. Damage inside a JPEG that is complete to its end
+    can't be told from the photo and is decoded as it is.
 
     Args:
         source: path of a file, or the bytes of one.

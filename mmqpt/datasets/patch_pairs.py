@@ -16,7 +16,7 @@ from mmqpt.degradations import DegradationSpace, apply
 
 
 def _rng(results: dict[str, Any]) -> np.random.Generator:
-    """The sample's generator; in a pipeline of another dataset, one seeded from NumPy's global state (MMEngine seeds it)."""
+    """The sample's generator; for other datasets one seeded from NumPy's global state, which MMEngine seeds."""
     if 'rng' in results:
         return results['rng']
     return np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint64))  # noqa: NPY002
@@ -45,9 +45,9 @@ class RandomDegradation:
 class PatchPairs:
     """One photo -> V versions degraded by different recipes -> P patches of each version.
 
-    First the photo is enlarged if it is too small, and a window is cut from it; both happen once, before the degradations,
-    so that all versions share them and neither tells versions apart. Patches are never resized. How patches are cut is
-    a design choice; the paper does not state it.
+    First the photo is enlarged if it is too small, and a window is cut from it; both happen once, before the
+    degradations, so that all versions share them and neither tells versions apart. Patches are never resized. How
+    patches are cut is a design choice; the paper does not state it.
 
     Args:
         patch_size: side of a patch in px.
@@ -104,7 +104,7 @@ class PatchPairs:
         self.window = window
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """``img`` (uint8 BGR) -> ``patches`` (V, P, S, S, 3) uint8 BGR, ``recipes`` (V) and ``positions`` (V, P, 2) as y, x."""
+        """``img`` (uint8 BGR) -> ``patches`` (V, P, S, S, 3), ``recipes`` (V) and ``positions`` (V, P, 2) as y, x."""
         rng = _rng(results)
         image = self._window(self._enlarge(results['img']), rng)
         recipes = self.space.draw_different(self.versions, rng)
@@ -137,8 +137,8 @@ class PatchPairs:
     def draw_positions(self, height: int, width: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """Top left corners (y, x) of the patches of one version, uniform under the overlap bound.
 
-        Whole sets are redrawn while two patches overlap too much. Where that does not succeed in 100 draws (the photo is
-        hardly larger than it must be), patches stand on a grid with the least pitch that the bound allows, moved
+        Whole sets are redrawn while two patches overlap too much. Where that does not succeed in 100 draws (the photo
+        is hardly larger than it must be), patches stand on a grid with the least pitch that the bound allows, moved
         as a whole to a random place.
         """
         size = self.patch_size
@@ -175,7 +175,7 @@ class PatchPairs:
 
 @TRANSFORMS.register_module()
 class PackPatchPairs:
-    """``patches`` -> what :class:`QPT` takes: ``inputs`` uint8 (V, P, 3, S, S) BGR, and a ``DataSample`` with the rest."""
+    """``patches`` -> what :class:`QPT` takes: ``inputs`` uint8 (V, P, 3, S, S) BGR, and a ``DataSample``."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Keeps ``img_path``, ``recipes``, ``positions`` and ``skipped`` as metainfo of the sample."""

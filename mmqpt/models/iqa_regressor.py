@@ -30,8 +30,8 @@ class IQARegressor(BaseModel):
         loss: one of :data:`LOSSES`, on scores in [0, 1].
         loss_args: further arguments of the loss, such as ``beta`` of smooth-L1 (in units of the score).
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics.
-        channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0 on
-            a CPU, and what GPUs want under AMP.
+        channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
+            on a CPU, and what GPUs want under AMP.
         pretrained: weights to start the backbone from, see :func:`load_backbone`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.

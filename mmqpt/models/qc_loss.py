@@ -110,7 +110,7 @@ def qc_statistics(logits: QCLogits) -> dict[str, Tensor]:
     Returns:
         ``chance_level``: the value of QC-Loss when nothing can be told apart, log(1 + negatives).
         ``acc_degradation`` and ``acc_content``: share of (query, positive) whose positive is closer than every negative
-        of that kind; ties are wrong. By chance 1 / (1 + negatives of that kind); 0 queries with such negatives give NaN.
+        of that kind; ties are wrong. By chance 1 / (1 + negatives of that kind); NaN where there are none.
     """
     chance = torch.log(1.0 + logits.degradation.shape[1] + logits.content_count).mean()
     has_content = logits.content_count > 0  # (M,)

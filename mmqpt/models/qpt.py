@@ -23,9 +23,10 @@ from mmqpt.models.key_queue import KeyQueue
 class QPT(BaseSelfSupervisor):
     """Quality-aware pre-training (Zhao et al., CVPR 2023).
 
-    Every patch of every degraded version of a photo is a query. Its positives are the other patches of that version, its
-    degradation-based negatives all patches of the photo's other versions, its content-based negatives the queue and,
-    as an option, the other photos of the batch.
+    Every patch of every degraded version of a photo is a query. Its positives are the other patches of that version,
+    its degradation-based negatives all patches of the photo's other versions, its content-based negatives the queue
+    and, as an option, the other photos of the batch. Keys of a photo that an earlier step put into the queue count as
+    negatives too: they had another recipe.
 
     Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
     statistics alike, with ``m = min(momentum, (1 + t) / (10 + t))`` at step t, so that short runs move too. The key
@@ -41,8 +42,8 @@ class QPT(BaseSelfSupervisor):
         momentum: m above, 0.999 as in MoCo. (MMEngine's averaged models call 1 - m "momentum".)
         batch_negatives: whether the other photos of the batch, on this rank, are content-based negatives too.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics, for a start from trained weights.
-        channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0 on
-            a CPU, and what GPUs want under AMP.
+        channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
+            on a CPU, and what GPUs want under AMP.
         pretrained: weights to start the backbone from, see :func:`load_backbone`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.
