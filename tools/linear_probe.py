@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument('--backbone', required=True, help="timm's name")
     parser.add_argument('--mean', type=float, nargs=3, default=[123.675, 116.28, 103.53], help='RGB, 0 to 255')
     parser.add_argument('--std', type=float, nargs=3, default=[58.395, 57.12, 57.375], help='RGB, 0 to 255')
-    parser.add_argument('--weights', nargs='+', required=True, help='random, or what load_backbone takes')
+    parser.add_argument(
+        '--weights', nargs='+', required=True, help='random, what load_backbone takes, or A+B to join two'
+    )
     parser.add_argument(
         '--scales', type=float, nargs='+', default=[1.0, 0.5], help='features at these sizes are joined'
     )
@@ -58,7 +60,8 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for weights in args.weights:
-        features = stored_features(args, weights, [*train, *test])
+        parts = [stored_features(args, part, [*train, *test]) for part in weights.split('+')]
+        features = np.concatenate(parts, axis=1)
         for count in [*args.labels, len(train)]:
             rows.append(probe(features, train, test, count, args.by) | {'weights': weights, 'labels': count})
             print(json.dumps(rows[-1]), flush=True)

@@ -40,7 +40,7 @@ train_dataloader = dict(
                 patches=2,
                 max_overlap=0.5,
                 window=512,
-                space=dict(skip=0.5, shuffle=True, order=2),  # 1.5e12 recipes
+                space=dict(skip=0.5, shuffle=True, order=2),
             ),
             dict(type='PackPatchPairs'),
         ],

@@ -27,11 +27,11 @@ class RandomDegradation:
     """Degrade ``img`` (uint8 BGR) by one recipe drawn from a space; for any OpenMMLab pipeline.
 
     Args:
-        space: arguments of :class:`DegradationSpace`.
+        space: arguments of :class:`DegradationSpace`; ``preset`` may name those to start from.
     """
 
     def __init__(self, space: dict[str, Any] | None = None) -> None:
-        self.space = DegradationSpace(**(space or {}))
+        self.space = DegradationSpace.from_config(space)
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Changes ``img`` and adds ``recipe``."""
@@ -53,16 +53,18 @@ class PatchPairs:
         patch_size: side of a patch in px.
         versions: V >= 2, degraded versions of a photo.
         patches: P >= 2, patches of a version.
-        space: arguments of :class:`DegradationSpace`.
+        space: arguments of :class:`DegradationSpace`; ``preset`` may name those to start from.
         max_overlap: bound on the share of a patch that another patch of the same version may cover, 0 to 1. A photo too
             small for P patches within the bound is enlarged (bicubic) until they fit.
         window: side in px of the random window that is degraded, or None for the whole photo. Bounds the work on
             large photos.
         positions: ``'independent'``: every version has patches at places of its own; ``'shared'``: all versions at the
             same places, so that degradation-based negatives show what the query shows.
+        min_distance: the least :func:`recipe_distance` of two versions; larger values make negatives easier to tell.
+        max_distance: the largest, or None; 0.2 with two versions gives pairs that differ by one level of one step.
 
     Raises:
-        InputError: a value out of range, or a space that holds fewer than V recipes.
+        InputError: a value out of range, or a space without V recipes at such distances.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class PatchPairs:
         max_overlap: float = 0.5,
         window: int | None = 512,
         positions: str = 'independent',
+        min_distance: float = 0.0,
+        max_distance: float | None = None,
     ) -> None:
         for name, value, least in (('patch_size', patch_size, 1), ('versions', versions, 2), ('patches', patches, 2)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -85,9 +89,12 @@ class PatchPairs:
         self.patch_size = patch_size
         self.versions = versions
         self.patches = patches
-        self.space = DegradationSpace(**(space or {}))
+        self.space = DegradationSpace.from_config(space)
         if versions > self.space.size():
             raise InputError(f'versions is {versions}, but the space holds {self.space.size()} recipes')
+        self.min_distance = min_distance
+        self.max_distance = max_distance
+        self.space.draw_different(versions, np.random.default_rng(0), min_distance, max_distance)  # or say why not
         self.max_overlap = max_overlap
         self.positions = positions
         self._pitch = max(1, math.ceil(patch_size * (1 - max_overlap)))
@@ -107,7 +114,7 @@ class PatchPairs:
         """``img`` (uint8 BGR) -> ``patches`` (V, P, S, S, 3), ``recipes`` (V) and ``positions`` (V, P, 2) as y, x."""
         rng = _rng(results)
         image = self._window(self._enlarge(results['img']), rng)
-        recipes = self.space.draw_different(self.versions, rng)
+        recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
         size = self.patch_size
         rgb = np.ascontiguousarray(image[..., ::-1])
         places = self.draw_positions(image.shape[0], image.shape[1], rng)

@@ -8,8 +8,23 @@ Example:
     >>> degraded = apply(recipe, np.zeros((32, 32, 3), np.uint8))
 """
 
+from mmqpt.degradations.distance import recipe_distance
+from mmqpt.degradations.presets import KADID, PRESETS
 from mmqpt.degradations.recipe import Recipe, Step, apply
 from mmqpt.degradations.space import DegradationSpace
 from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, Operator, operator
 
-__all__ = ['KINDS', 'LEVELS', 'OPERATORS', 'DegradationSpace', 'Operator', 'Recipe', 'Step', 'apply', 'operator']
+__all__ = [
+    'KADID',
+    'KINDS',
+    'LEVELS',
+    'OPERATORS',
+    'PRESETS',
+    'DegradationSpace',
+    'Operator',
+    'Recipe',
+    'Step',
+    'apply',
+    'operator',
+    'recipe_distance',
+]

@@ -1,4 +1,6 @@
-"""Blurs: pure functions on RGB uint8 images of shape (H, W, 3). The border is mirrored (reflect-101).
+"""Blurs: pure functions on RGB uint8 images of shape (H, W, 3).
+
+The border is mirrored (reflect-101), but for ``zoom_blur``, which only looks towards the centre.
 
 Beside an operator stands its reach: how many px away a pixel can still change the result.
 """

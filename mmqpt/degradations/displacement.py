@@ -1,6 +1,6 @@
 """Random displacements of pixels, rows and patches: pure functions on RGB uint8 images of shape (H, W, 3).
 
-The border is mirrored (reflect-101).
+The border is mirrored (reflect-101), but for ``block_shift``, whose patches stay inside the photo.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ _OFFSETS = (*range(-12, -3), *range(4, 13))
 
 
 def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
-    """Move pixels by a smooth random field with a standard deviation of ``amplitude`` px at the knots of its grid.
+    """Move pixels by a smooth random field of up to ``amplitude`` px standard deviation in x and in y.
 
-    The field is normal noise on a grid of 16 px, interpolated bicubically (after Simard et al., ICDAR 2003).
+    The field is normal noise on a grid of 16 px, interpolated bicubically (after Simard et al., ICDAR 2003). It has
+    that deviation at the knots and less between them: 0.86 times as much over the photo (root mean square).
     """
     height, width = image.shape[:2]
     down, across = cubic_weights(height, _GRID), cubic_weights(width, _GRID)

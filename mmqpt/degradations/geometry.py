@@ -33,9 +33,10 @@ def stretch(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def perspective(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
-    """Pull corners inwards by up to ``amount`` of the side, one side more than the opposite one (drawn by ``seed``).
+    """Tilt the camera: two corners move inwards and the two opposite them outwards, by the same shares.
 
-    The result is what a camera tilted about a random axis records, cut to the frame.
+    Each moves along its diagonal, by up to ``amount * sqrt(2)`` of half the diagonal; ``seed`` draws the axis of the
+    tilt. The result is cut to the frame.
     """
     height, width = image.shape[:2]
     if min(height, width) < 2:

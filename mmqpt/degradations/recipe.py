@@ -13,7 +13,10 @@ from mmqpt.core.errors import InputError
 from mmqpt.degradations.table import operator
 
 VERSION = 1
-"""Version of the operators' pixels and of the JSON form. A recipe of another version is refused, not reinterpreted."""
+"""Version of the operators' pixels, of the presets and what they draw, and of the JSON form.
+
+A recipe of another version is refused, not reinterpreted. Tests compare hashes of pixels and draws with the version's.
+"""
 
 _SEED_BITS = 63
 
@@ -87,8 +90,8 @@ class Recipe:
         """Read a recipe.
 
         Raises:
-            InputError: not JSON, a field missing or unknown, or a value that breaks its rule. ``sign`` and ``seed`` of a step
-                may be left out.
+            InputError: not JSON, a field missing or unknown, or a value that breaks its rule. ``sign`` and ``seed``
+                of a step may be left out.
         """
         try:
             return cls.from_dict(json.loads(text))

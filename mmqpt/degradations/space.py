@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
-import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.degradations._count import Group, can_reach, count_blocks, count_sequences
+from mmqpt.degradations._near import check_distances, differ, draw_near
+from mmqpt.degradations._options import (
+    CHOICES,
+    Option,
+    check_options,
+    check_severity,
+    check_skip,
+    check_weights,
+)
+from mmqpt.degradations.presets import preset_arguments
 from mmqpt.degradations.recipe import _SEED_BITS, Recipe, Step
-from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, operator
+from mmqpt.degradations.table import KINDS, operator
+
+_TRIES = 10_000
+_BOUNDED_TRIES = 2_000
+_PATIENCE = 50
+"""Misses before the first of several recipes is drawn anew."""
 
 
 class DegradationSpace:
     """All recipes that a config allows, and the way to draw one.
 
     One pass goes through the kinds (geometry, colour, texture) in random order (*shuffle*), leaves each out with a set
-    probability (*skip*), and takes one operator of each kind that stays, with a level and a direction, all uniformly.
-    ``order`` passes follow each other (*high order*). The three mechanisms are the paper's; operators, levels and
-    probabilities are design choices.
+    probability (*skip*), and takes one operator of each kind that stays, with a level and a direction. ``order``
+    passes follow each other (*high order*). The three mechanisms are the paper's; operators, levels and probabilities
+    are design choices.
 
     Args:
         operators: names of the operators to use; all by default. A kind with no operator takes no part.
-        levels: levels to draw from, each 1 to 5.
-        skip: probability to leave a kind out of a pass, for all kinds or by kind; kinds that are not named are never left out.
-        shuffle: whether the kinds come in random order; else geometry, colour, texture.
+        levels: levels to draw from, each 1 to 5; all by default.
+        skip: probability to leave a kind out of a pass, for all kinds or by kind; kinds that are not named are never
+            left out. With ``choice='operator'`` operators may be named too, and count before their kind.
+        shuffle: whether the kinds come in random order; else geometry, colour, texture, or operators as they are given.
         order: number of passes.
+        choice: ``'kind'``: a pass takes one operator of each kind; ``'operator'``: every operator is a step of its own,
+            to be shuffled and skipped; ``'one'``: a pass takes one operator out of all.
+        weights: how likely operators are beside each other, by name; 1 where not named.
+        severity: how likely the levels 1 to 5 are beside each other, five numbers; evenly by default.
+        options: what to draw from instead of ``operators`` at all ``levels`` and in both directions: each an operator,
+            a level and a direction (1 or -1). ``weights`` still go to operators, ``severity`` to an operator's options.
 
     Raises:
         InputError: an unknown operator or kind, a value out of range, or a space that holds a single recipe.
@@ -35,51 +60,54 @@ class DegradationSpace:
     def __init__(
         self,
         operators: Sequence[str] | None = None,
-        levels: Sequence[int] = LEVELS,
+        levels: Sequence[int] | None = None,
         skip: float | Mapping[str, float] = 0.5,
         shuffle: bool = True,
         order: int = 2,
+        choice: str = 'kind',
+        weights: Mapping[str, float] | None = None,
+        severity: Sequence[float] | None = None,
+        options: Sequence[Sequence[Any]] | None = None,
     ) -> None:
-        names = tuple(OPERATORS if operators is None else operators)
-        rows = [operator(name) for name in names]
-        if len(set(names)) < len(names):
-            raise InputError(f'operators must not repeat, got {names}')
-        if (
-            not levels
-            or len(set(levels)) < len(levels)
-            or any(type(level) is not int or level not in LEVELS for level in levels)
-        ):
-            raise InputError(f'levels must be different values out of {LEVELS}, got {tuple(levels)}')
+        if choice not in CHOICES:
+            raise InputError(f'choice must be one of {CHOICES}, got {choice!r}')
         if isinstance(order, bool) or not isinstance(order, int) or order < 1:
             raise InputError(f'order must be an integer >= 1, got {order!r}')
-        by_kind = dict(skip) if isinstance(skip, Mapping) else dict.fromkeys(KINDS, skip)
-        for kind, probability in by_kind.items():
-            if kind not in KINDS:
-                raise InputError(f'skip names an unknown kind {kind!r}; there are: {", ".join(KINDS)}')
-            if not isinstance(probability, (int, float)) or not 0 <= probability <= 1:
-                raise InputError(f'skip of {kind} must be a probability from 0 to 1, got {probability!r}')
-        self.levels = tuple(levels)
         self.shuffle = shuffle
         self.order = order
-        self.skip = {kind: float(by_kind.get(kind, 0.0)) for kind in KINDS}
-        self.options = {
-            kind: tuple(
-                (row.name, level, sign)
-                for row in rows
-                if row.kind == kind
-                for level in self.levels
-                for sign in row.signs
-            )
-            for kind in KINDS
+        self.choice = choice
+        self.options = check_options(operators, levels, options)
+        names = tuple(dict.fromkeys(option[0] for option in self.options))
+        self.weights = check_weights(weights, names, choice)
+        self.severity = check_severity(severity)
+        self._group_of = {name: _group(name, choice) for name in names}
+        present = dict.fromkeys(self._group_of.values())
+        self.groups = tuple(sorted(present, key=KINDS.index) if choice == 'kind' else present)
+        self.skip = check_skip(skip, self.groups, choice)
+        self._tables = {group: self._table(group) for group in self.groups}
+        place = {group: place for place, group in enumerate(self.groups)}
+        self._must = {place[group] for group in self.groups if self.skip[group] == 0}
+        self._places = {
+            option: place[group] for group in self.groups if self.skip[group] < 1 for option in self._tables[group][0]
         }
-        self._operators = {kind: tuple(row for row in rows if row.kind == kind) for kind in KINDS}
-        if self.size() < 2:
+        self._size = count_sequences(self._counted(), shuffle, order)
+        if self._size < 2:
             raise InputError('the space holds a single recipe: give operators, and a skip below 1 for their kind')
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds that have an operator."""
-        return tuple(kind for kind in KINDS if self.options[kind])
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> DegradationSpace:
+        """A space with a name (see :data:`PRESETS`), with some arguments changed."""
+        return cls(**{**preset_arguments(name), **changes})
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any] | None = None) -> DegradationSpace:
+        """A space from the ``space`` of a config: arguments, of which ``preset`` may name those to start from."""
+        changes = dict(config or {})
+        return cls.preset(changes.pop('preset', 'large'), **changes)
+
+    def count_options(self) -> dict[str, int]:
+        """Number of options in each kind."""
+        return {kind: sum(operator(option[0]).kind == kind for option in self.options) for kind in KINDS}
 
     def size(self) -> int:
         """The exact number of different degradations: sequences of (operator, direction, level), seeds not counted.
@@ -88,10 +116,7 @@ class DegradationSpace:
         same degradation. The sequence without steps counts where every kind can be skipped. :meth:`paths` is the
         larger number that counts ways.
         """
-        words = {()}
-        for _ in range(self.order):
-            words = {before + after for before in words for after in self._pass_words()}
-        return sum(math.prod(len(self.options[kind]) for kind in word) for word in words)
+        return self._size
 
     def paths(self) -> int:
         """The number of ways to come to a degradation: the options of one pass to the power of ``order``.
@@ -99,7 +124,14 @@ class DegradationSpace:
         With 8, 9 and 9 options in the three kinds, shuffled, skippable and applied twice this is 4365^2 = 1.91e7, near
         the 2e7 that the paper states.
         """
-        return sum(math.prod(len(self.options[kind]) for kind in word) for word in self._pass_words()) ** self.order
+        return count_blocks(self._counted(), self.shuffle) ** self.order
+
+    def __contains__(self, recipe: Recipe) -> bool:
+        """Whether a recipe, seeds aside, can be drawn."""
+        if any((step.operator, step.level, step.sign) not in self._places for step in recipe.steps):
+            return False
+        word = [self._places[step.operator, step.level, step.sign] for step in recipe.steps]
+        return can_reach(word, self._must, self.shuffle, self.order)
 
     def draw(self, rng: np.random.Generator) -> Recipe:
         """Draw a recipe.
@@ -109,44 +141,97 @@ class DegradationSpace:
         """
         steps: list[Step] = []
         for _ in range(self.order):
-            kinds = list(self.kinds)
-            if self.shuffle:
-                kinds = [kinds[i] for i in rng.permutation(len(kinds))]
-            for kind in kinds:
-                if rng.random() >= self.skip[kind]:
-                    steps.append(self._draw_step(kind, rng))
+            draws = rng.random(len(self.groups))
+            kept = [group for group, draw in zip(self.groups, draws, strict=True) if draw >= self.skip[group]]
+            if self.shuffle and len(kept) > 1:
+                kept = [kept[place] for place in rng.permutation(len(kept))]
+            steps += [self.draw_step(rng, group) for group in kept]
         return Recipe(tuple(steps))
 
-    def draw_different(self, count: int, rng: np.random.Generator) -> list[Recipe]:
+    def draw_different(
+        self, count: int, rng: np.random.Generator, min_distance: float = 0.0, max_distance: float | None = None
+    ) -> list[Recipe]:
         """Draw ``count`` recipes of which no two have the same key.
 
+        Args:
+            count: how many.
+            rng: the only source of randomness.
+            min_distance: the least distance of two of them, see :func:`recipe_distance`.
+            max_distance: the largest distance of two of them, or None for no bound. With a bound, the first recipe is
+                drawn as by :meth:`draw`, and the others are the first with randomly chosen steps changed, left out or
+                put in; steps that stay keep their seeds, and so does one whose level or direction alone changes.
+
         Raises:
-            InputError: the space holds fewer recipes.
+            InputError: the space holds fewer recipes, the bounds are no distances, or no such recipes turned up in
+                10,000 draws in a row (2,000 in all where distances are bounded).
         """
         if count > self.size():
             raise InputError(f'{count} different recipes asked for, but the space holds {self.size()}')
-        found: dict[tuple[tuple[str, int, int], ...], Recipe] = {}
+        check_distances(min_distance, max_distance)
+        bounded = min_distance > 0 or max_distance is not None
+        found: list[Recipe] = []
+        misses = 0
         while len(found) < count:
-            recipe = self.draw(rng)
-            found.setdefault(recipe.key, recipe)
-        return list(found.values())
+            if found and max_distance is not None:
+                recipe = draw_near(self, found[0], min_distance, max_distance, rng)
+            else:
+                recipe = self.draw(rng)
+            if all(differ(recipe, other, min_distance, max_distance) for other in found):
+                found.append(recipe)
+                misses = misses if bounded else 0
+                continue
+            misses += 1
+            if misses == (_BOUNDED_TRIES if bounded else _TRIES):
+                bounds = f'{min_distance} or more' if max_distance is None else f'{min_distance} to {max_distance}'
+                wanted = f'{count} recipes at distances of {bounds}' if bounded else f'{count} different recipes'
+                raise InputError(f'could not find {wanted} in {misses} draws')
+            if bounded and misses % _PATIENCE == 0:
+                found = []  # the first may be one without such neighbours
+        return found
 
-    def _draw_step(self, kind: str, rng: np.random.Generator) -> Step:
-        rows = self._operators[kind]
-        row = rows[rng.integers(len(rows))]
-        level = self.levels[rng.integers(len(self.levels))]
-        sign = row.signs[rng.integers(len(row.signs))]
-        return Step(row.name, level, sign, int(rng.integers(1 << _SEED_BITS)))
+    def draw_step(self, rng: np.random.Generator, group: str | None = None) -> Step:
+        """Draw one step of a group, by default of any."""
+        if group is None:
+            group = self.groups[rng.integers(len(self.groups))]
+        options, bounds = self._tables[group]
+        option = options[bisect.bisect_right(bounds, rng.random())]
+        return Step(*option, int(rng.integers(1 << _SEED_BITS)))
 
-    def _pass_words(self) -> set[tuple[str, ...]]:
-        """The sequences of kinds that one pass can take."""
-        must = {kind for kind in self.kinds if self.skip[kind] == 0}
-        may = [kind for kind in self.kinds if self.skip[kind] < 1]
-        chosen = [
-            word for length in range(len(may) + 1) for word in itertools.combinations(may, length) if must <= set(word)
+    def _table(self, group: str) -> tuple[list[Option], list[float]]:
+        """The options of a group and the upper bounds of their shares of [0, 1)."""
+        options = [option for option in self.options if self._group_of[option[0]] == group]
+        shares = [self.severity[level - 1] for _, level, _ in options]
+        of_operator: dict[str, float] = {}
+        for option, share in zip(options, shares, strict=True):
+            of_operator[option[0]] = of_operator.get(option[0], 0.0) + share
+        shares = [
+            self.weights.get(name, 1.0) * share / of_operator[name]
+            for (name, _, _), share in zip(options, shares, strict=True)
         ]
-        return {order for word in chosen for order in (itertools.permutations(word) if self.shuffle else [word])}
+        bounds = list(itertools.accumulate(shares))
+        return options, [bound / bounds[-1] for bound in bounds[:-1]] + [1.0]
+
+    def _counted(self) -> list[Group]:
+        """Groups that a pass can take, as counting needs them."""
+        return [
+            Group(len(self._tables[group][0]), self.skip[group] == 0) for group in self.groups if self.skip[group] < 1
+        ]
 
     def __repr__(self) -> str:
-        options = ', '.join(f'{kind} {len(self.options[kind])}' for kind in KINDS)
-        return f'DegradationSpace({self.size():.3g} recipes: options {options}; order {self.order}, shuffle {self.shuffle})'
+        options = ', '.join(f'{kind} {count}' for kind, count in self.count_options().items())
+        return (
+            f'DegradationSpace({short(self.size())} recipes in {short(self.paths())} ways: options {options}; '
+            f'choice {self.choice}, order {self.order}, shuffle {self.shuffle})'
+        )
+
+
+def short(number: int) -> str:
+    """A count for people: in full below a million, else three digits and a power of ten, however large."""
+    if number < 10**6:
+        return str(number)
+    digits, power = f'{Decimal(number):.2e}'.split('e')
+    return f'{digits}e{int(power)}'
+
+
+def _group(name: str, choice: str) -> str:
+    return {'kind': operator(name).kind, 'operator': name, 'one': 'any'}[choice]

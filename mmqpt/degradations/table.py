@@ -106,7 +106,7 @@ _ROWS: tuple[Operator, ...] = (
     Operator('rotate', _G, geometry.rotate, 'degrees', 'degrees', (2, 4, 7, 11, 16), _AFFINE, mirrored=True),
     Operator('shear', _G, geometry.shear, 'factor', 'px/px', (0.03, 0.07, 0.12, 0.19, 0.28), _AFFINE, mirrored=True),
     Operator('stretch', _G, geometry.stretch, 'factor', '1', (0.05, 0.11, 0.19, 0.3, 0.45), _AFFINE, mirrored=True),
-    Operator('perspective', _G, geometry.perspective, 'amount', 'share of the side', (0.03, 0.06, 0.1, 0.15, 0.22),
+    Operator('perspective', _G, geometry.perspective, 'amount', 'share of half the side', (0.03, 0.06, 0.1, 0.15, 0.22),
              _AFFINE, seeded=True),
     Operator('lens', _G, geometry.lens, 'strength', '1', (0.05, 0.1, 0.18, 0.3, 0.5), "Brown's lens model",
              negative=(-0.04, -0.08, -0.13, -0.19, -0.27)),

@@ -73,5 +73,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _fail(message: str) -> int:
-    print(f'error: {message}', file=sys.stderr)
+    # An error in a loader's worker comes with that worker's traceback; its last line is the error.
+    last = message.strip().splitlines()[-1]
+    print(f'error: {last.removeprefix("mmqpt.core.errors.PhotoError: ")}', file=sys.stderr)
     return 2

@@ -13,7 +13,7 @@ from scipy import stats
 from mmqpt.core.errors import InputError
 from mmqpt.datasets import patch_pairs
 from mmqpt.datasets.patch_pairs import PackPatchPairs, PatchPairs, RandomDegradation
-from mmqpt.degradations import DegradationSpace, apply
+from mmqpt.degradations import DegradationSpace, apply, recipe_distance
 
 
 @pytest.fixture
@@ -70,6 +70,15 @@ def test_versions_have_different_recipes(bgr):
     for seed in range(100):
         keys = [recipe.key for recipe in run(transform, bgr, seed)['recipes']]
         assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize(('least', 'most', 'versions'), [(0.0, 0.2, 2), (0.4, 1.0, 3), (2.0, None, 3)])
+def test_versions_are_as_far_apart_as_asked(bgr, least, most, versions):
+    transform = PatchPairs(16, versions=versions, window=32, min_distance=least, max_distance=most)
+    for seed in range(40):
+        for one, two in itertools.combinations(run(transform, bgr, seed)['recipes'], 2):
+            assert one.key != two.key
+            assert least - 1e-9 <= recipe_distance(one, two) <= (most or 99) + 1e-9
 
 
 def test_sample_is_a_function_of_the_rng(bgr):
@@ -282,6 +291,9 @@ def test_random_degradation(bgr):
             'versions is 3, but the space holds 2',
         ),
         ({'space': {'order': 0}}, 'order must be an integer >= 1, got 0'),
+        ({'space': {'preset': 'small'}}, "unknown preset 'small'; there are: qpt-paper, large, kadid, single"),
+        ({'min_distance': 3, 'max_distance': 2}, r'max_distance must be .* >= min_distance \(3\), or None, got 2'),
+        ({'versions': 3, 'max_distance': 0.2}, 'could not find 3 recipes at distances of 0.0 to 0.2 in 2000 draws'),
         (
             {'patch_size': 32, 'patches': 4, 'max_overlap': 0, 'window': 63},
             'window must be >= 64 px to hold 4 patches of 32 px with max_overlap 0, got 63',

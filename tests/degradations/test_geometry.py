@@ -1,9 +1,7 @@
 """Warps against SciPy's interpolation of the formula, and closed forms."""
 
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
 from scipy import ndimage
 
 from mmqpt.degradations import geometry
@@ -97,50 +95,3 @@ def test_perspective_maps_lines_to_lines_and_moves_corners(photo, offsets, seed)
     y, x = offsets
     source = np.einsum('ij,jyx->iyx', h, np.stack([x, y, np.ones_like(x)]))
     assert_same(geometry.perspective(photo, amount, seed), sample(photo, source[1] / source[2], source[0] / source[2]))
-
-
-def test_elastic_moves_along_a_smooth_field():
-    """On a ramp, the change of the value is the shift in px: smooth, near zero mean, as large as ``amplitude`` says."""
-    ramp = np.arange(256, dtype=np.uint8)[None, :, None].repeat(256, 0).repeat(3, 2)
-    shifts = []
-    for seed in range(30):
-        out = geometry.elastic(ramp, 4.0, seed).astype(float) - ramp
-        inner = out[20:-20, 20:-20, 0]
-        assert np.abs(np.diff(inner, axis=0)).max() <= 3
-        shifts.append(inner)
-    shifts = np.array(shifts)
-    assert abs(shifts.mean()) < 0.3
-    # Interpolating between the nodes of the grid averages, so that the field is a little weaker than its nodes.
-    assert 0.75 * 4 < shifts.std() < 1.05 * 4
-
-
-@pytest.mark.parametrize('factor', [2, 3.0])
-def test_resample_equals_area_average_then_bicubic(photos, factor):
-    photo = photos[0][:90, :120]
-    small = photo.reshape(90 // int(factor), int(factor), 120 // int(factor), int(factor), 3).mean(axis=(1, 3))
-    expected = np.stack(
-        [
-            np.asarray(Image.fromarray(small[..., c].astype(np.float32)).resize((120, 90), Image.Resampling.BICUBIC))
-            for c in range(3)
-        ],
-        axis=-1,
-    )
-    out = geometry.resample(photo, factor)
-    # Pillow's cubic has a = -0.5, OpenCV's -0.75.
-    assert np.abs(out - expected.clip(0, 255)).mean() < 1.2
-    expected = cv2.resize(np.rint(small).astype(np.uint8), (120, 90), interpolation=cv2.INTER_CUBIC)
-    assert np.abs(out.astype(int) - expected).max() <= 2
-
-
-@pytest.mark.parametrize('block', [2, 3, 6])
-def test_pixelate_repeats_block_means(photos, block):
-    photo = photos[0][:90, :120]
-    means = photo.reshape(90 // block, block, 120 // block, block, 3).mean(axis=(1, 3))
-    expected = means.repeat(block, axis=0).repeat(block, axis=1)
-    assert np.abs(geometry.pixelate(photo, block) - expected).max() <= 1
-
-
-def test_pixelate_whole_photo_is_its_mean(photo):
-    out = geometry.pixelate(photo, 1000)
-    assert (out == out[0, 0]).all()
-    assert np.abs(out[0, 0] - photo.mean(axis=(0, 1))).max() <= 1

@@ -8,28 +8,32 @@ import pytest
 from scipy import stats
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations import KINDS, LEVELS, OPERATORS, DegradationSpace
+from mmqpt.degradations import KINDS, LEVELS, OPERATORS, DegradationSpace, Recipe, Step, recipe_distance
+from mmqpt.degradations.space import short
 
 # 8, 9 and 9 options with one level: 4 unsigned and 2 signed, 3 and 3, and 9 unsigned operators.
 PAPER_LIKE = (
-    ['perspective', 'elastic', 'resample', 'pixelate', 'rotate', 'lens']
+    ['perspective', 'elastic', 'resample_area', 'pixelate', 'rotate', 'lens']
     + ['channel_shift', 'quantise', 'haze', 'hue', 'contrast', 'gamma']
-    + [row.name for row in OPERATORS.values() if row.kind == 'texture']
+    + [row.name for row in OPERATORS.values() if row.kind == 'texture'][:9]
 )
 
 
-def enumerate_sequences(names, levels, skip, shuffle, order) -> set:
+def enumerate_sequences(names, levels, skip, shuffle, order, choice='kind') -> set:
     """All flat sequences of (operator, sign, level), by walking through every way to make the decisions of ``draw``."""
-    by_kind = {kind: [] for kind in KINDS}
-    for name in names:
-        by_kind[OPERATORS[name].kind] += [(name, sign, level) for sign in OPERATORS[name].signs for level in levels]
-    kinds = [kind for kind in KINDS if by_kind[kind]]
+    line = sorted(names, key=lambda name: KINDS.index(OPERATORS[name].kind)) if choice == 'kind' else names
+    grouped: dict = {}
+    for name in line:
+        group = {'kind': OPERATORS[name].kind, 'operator': name, 'one': 'any'}[choice]
+        grouped.setdefault(group, [])
+        grouped[group] += [(name, sign, level) for sign in OPERATORS[name].signs for level in levels]
     one_pass = set()
-    for line_up in itertools.permutations(kinds) if shuffle else [kinds]:
+    for line_up in itertools.permutations(grouped) if shuffle else [grouped]:
         choices = []
-        for kind in line_up:
-            kept = [[option] for option in by_kind[kind]] if skip.get(kind, 0) < 1 else []
-            left_out = [[]] if skip.get(kind, 0) > 0 else []
+        for group in line_up:
+            share = skip.get(group, skip.get(OPERATORS[grouped[group][0][0]].kind, 0))
+            kept = [[option] for option in grouped[group]] if share < 1 else []
+            left_out = [[]] if share > 0 else []
             choices.append(kept + left_out)
         one_pass |= {tuple(itertools.chain(*way)) for way in itertools.product(*choices)}
     return {tuple(itertools.chain(*passes)) for passes in itertools.product(one_pass, repeat=order)}
@@ -46,7 +50,7 @@ def small_spaces():
     ]
     operators = [
         ('pixelate', 'jpeg'),
-        ('pixelate', 'resample'),
+        ('pixelate', 'resample_area'),
         ('rotate', 'jpeg'),
         ('pixelate', 'haze', 'jpeg'),
         ('pixelate', 'jpeg', 'denoise'),
@@ -69,6 +73,46 @@ def test_size_equals_brute_force():
     assert refused > 0
 
 
+@pytest.mark.parametrize('choice', ['operator', 'one'])
+def test_size_of_other_choices_equals_brute_force(choice):
+    skips = [0.5, 0.0] if choice == 'one' else [0.5, 0.0, {'texture': 0.5}, {'texture': 0.5, 'jpeg': 0, 'hue': 1}]
+    for names in (('jpeg', 'pixelate'), ('jpeg', 'hue', 'denoise')):
+        for skip, shuffle, order in itertools.product(skips, (True, False), (1, 2, 3)):
+            by_kind = skip if isinstance(skip, dict) else dict.fromkeys(KINDS, skip)
+            expected = enumerate_sequences(names, (3,), by_kind, shuffle, order, choice)
+            options = {'levels': (3,), 'skip': skip, 'shuffle': shuffle, 'order': order, 'choice': choice}
+            if len(expected) < 2:
+                with pytest.raises(InputError, match='holds a single recipe'):
+                    DegradationSpace(names, **options)
+            else:
+                assert DegradationSpace(names, **options).size() == len(expected), (names, options)
+
+
+def test_operators_as_steps_are_counted_at_once():
+    space = DegradationSpace(choice='operator', skip=0.95, order=3)
+    assert len(space.groups) == len(OPERATORS)
+    assert 10**400 < space.size() < space.paths()
+
+
+@pytest.mark.parametrize('choice', ['kind', 'operator', 'one'])
+@pytest.mark.parametrize('shuffle', [True, False])
+def test_contains_what_it_draws_and_no_more(choice, shuffle, rng):
+    names = ('jpeg', 'pixelate', 'denoise')
+    skip = {'kind': {'texture': 0.5}, 'operator': {'texture': 0.5, 'geometry': 0.2}, 'one': 0.5}[choice]
+    options = {'levels': (3,), 'skip': skip, 'shuffle': shuffle, 'choice': choice}
+    space = DegradationSpace(names, **options)
+    everything = [
+        Recipe(tuple(Step(name, 3) for name in word))
+        for length in range(space.order * len(names) + 1)
+        for word in itertools.product(names, repeat=length)
+    ]
+    inside = {recipe.key for recipe in everything if recipe in space}
+    assert len(inside) == space.size()
+    assert {space.draw(rng).key for _ in range(150 * space.size())} == inside
+    assert Recipe((Step('jpeg', 4),)) not in space
+    assert Recipe((Step('hue', 3),)) not in space
+
+
 @pytest.mark.parametrize('shuffle', [True, False])
 @pytest.mark.parametrize('skip', [{}, dict.fromkeys(KINDS, 0.5), {'geometry': 0.5, 'colour': 1.0}])
 @pytest.mark.parametrize('order', [1, 2])
@@ -82,7 +126,7 @@ def test_draw_reaches_exactly_the_counted_recipes(shuffle, skip, order, rng):
 
 def test_paths_is_the_number_of_the_paper():
     space = DegradationSpace(PAPER_LIKE, levels=(3,))
-    assert [len(space.options[kind]) for kind in KINDS] == [8, 9, 9]
+    assert list(space.count_options().values()) == [8, 9, 9]
     assert space.paths() == 4365**2
     assert DegradationSpace(PAPER_LIKE, levels=(3,), order=1).paths() == 4365
     assert DegradationSpace(PAPER_LIKE, levels=(3,), shuffle=False).paths() == (9 * 10 * 10) ** 2
@@ -99,19 +143,19 @@ def test_size_counts_no_sequence_twice():
         assert DegradationSpace(['pixelate'], levels=(1,), order=order).size() == order + 1
 
 
-def test_default_space_is_as_large_as_the_paper_states():
+def test_default_space_is_larger_than_the_paper_states():
     space = DegradationSpace()
-    assert space.kinds == KINDS
+    assert space.groups == KINDS
     assert space.order == 2
-    assert 2e7 <= space.size() <= space.paths()
+    assert 1e10 <= space.size() <= space.paths()
     options = [sum(len(row.signs) for row in OPERATORS.values() if row.kind == kind) * len(LEVELS) for kind in KINDS]
-    assert [len(space.options[kind]) for kind in KINDS] == options
+    assert list(space.count_options().values()) == options
 
 
 def test_options_are_what_draw_gives(rng):
     space = DegradationSpace(['rotate', 'hue', 'jpeg'], levels=(2, 4), order=1)
     drawn = {(step.operator, step.level, step.sign) for _ in range(500) for step in space.draw(rng).steps}
-    assert drawn == {option for kind in KINDS for option in space.options[kind]}
+    assert drawn == set(space.options)
 
 
 def test_draw_is_a_function_of_the_rng():
@@ -182,6 +226,55 @@ def test_operators_levels_signs_and_orders_are_uniform(rng):
     assert_uniform([kinds_of(recipe) for recipe in drawn], list(itertools.permutations(KINDS)))
 
 
+def share_of(counts: Counter, expected: dict) -> float:
+    total = sum(expected.values())
+    drawn = sum(counts.values())
+    assert set(counts) <= set(expected)
+    return stats.chisquare([counts[key] for key in expected], [drawn * e / total for e in expected.values()]).pvalue
+
+
+@pytest.mark.parametrize('choice', ['kind', 'one'])
+def test_weights_and_severity_are_shares(choice, rng):
+    weights, severity = {'jpeg': 3, 'denoise': 0.5}, (5, 4, 3, 2, 1)
+    names = ('jpeg', 'denoise', 'ringing')
+    space = DegradationSpace(names, skip=0, order=1, choice=choice, weights=weights, severity=severity)
+    steps = [step for _ in range(4000) for step in space.draw(rng).steps]
+    assert len(steps) == 4000
+    assert share_of(Counter(step.operator for step in steps), {**weights, 'ringing': 1}) > 1e-3
+    for name in names:
+        levels = Counter(step.level for step in steps if step.operator == name)
+        assert share_of(levels, dict(zip(LEVELS, severity, strict=True))) > 1e-3
+
+
+def test_severity_goes_to_both_directions_and_chosen_levels_alone(rng):
+    space = DegradationSpace(['hue'], levels=(1, 5), skip=0, order=1, severity=(4, 1, 1, 1, 1))
+    drawn = Counter((step.level, step.sign) for _ in range(3000) for step in space.draw(rng).steps)
+    assert share_of(drawn, {(1, 1): 4, (1, -1): 4, (5, 1): 1, (5, -1): 1}) > 1e-3
+
+
+def test_given_options_are_all_that_is_drawn(rng):
+    options = [('jpeg', 3, 1), ('hue', 2, -1), ['rotate', 5, 1], ('jpeg', 5, 1)]
+    space = DegradationSpace(options=options, skip=0, order=1, severity=(1, 1, 2, 1, 1))
+    assert space.options == tuple(map(tuple, options))
+    assert space.size() == 6 * 2
+    drawn = Counter((s.operator, s.level, s.sign) for _ in range(2000) for s in space.draw(rng).steps)
+    assert drawn['hue', 2, -1] == drawn['rotate', 5, 1] == 2000
+    assert stats.binomtest(drawn['jpeg', 3, 1], 2000, 2 / 3).pvalue > 1e-3
+    assert drawn.total() == 6000
+
+
+def test_operators_as_steps_are_skipped_and_shuffled_on_their_own(rng):
+    skip = {'texture': 0.8, 'geometry': 0.5, 'jpeg': 0.1, 'denoise': 1}
+    names = ('jpeg', 'ringing', 'pixelate', 'hue', 'denoise')
+    space = DegradationSpace(names, skip=skip, order=1, choice='operator')
+    drawn = [[step.operator for step in space.draw(rng).steps] for _ in range(3000)]
+    counts = Counter(name for word in drawn for name in word)
+    for name, share in {'jpeg': 0.9, 'ringing': 0.2, 'pixelate': 0.5, 'hue': 1, 'denoise': 0}.items():
+        assert stats.binomtest(counts[name], 3000, share).pvalue > 1e-3
+    pairs = [(word.index('jpeg') < word.index('pixelate')) for word in drawn if {'jpeg', 'pixelate'} <= set(word)]
+    assert stats.binomtest(sum(pairs), len(pairs), 0.5).pvalue > 1e-3
+
+
 def test_draw_different_never_repeats(rng):
     small = DegradationSpace(['pixelate', 'jpeg'], levels=(1,), order=1)
     for space, count in ((DegradationSpace(), 50), (small, 2), (small, 5)):
@@ -200,9 +293,91 @@ def test_draw_different_can_exhaust_a_space(rng):
         space.draw_different(space.size() + 1, rng)
 
 
+BOUNDS = [(0.2, 0.2, 2), (0, 0.4, 3), (0, 1, 4), (1, 2, 2), (2, None, 4), (0.9, 1.3, 3), (0, 0.2, 2)]
+
+
+@pytest.mark.parametrize(('least', 'most', 'count'), BOUNDS)
+@pytest.mark.parametrize(
+    'options', [{}, {'choice': 'operator', 'skip': 0.96}, {'choice': 'one', 'order': 3, 'skip': 0}]
+)
+def test_draw_different_keeps_distances(least, most, count, options, rng):
+    space = DegradationSpace(**options)
+    for _ in range(30):
+        recipes = space.draw_different(count, rng, least, most)
+        assert len(recipes) == count
+        assert all(recipe in space for recipe in recipes)
+        for one, two in itertools.combinations(recipes, 2):
+            assert one.key != two.key
+            assert least - 1e-9 <= recipe_distance(one, two) <= (most or 99) + 1e-9
+
+
+def test_near_recipes_share_steps_and_seeds(rng):
+    space = DegradationSpace()
+    for _ in range(100):
+        one, two = space.draw_different(2, rng, max_distance=0.2)
+        changed = [(a, b) for a, b in zip(one.steps, two.steps, strict=True) if a != b]
+        ((before, after),) = changed
+        assert (before.operator, before.seed) == (after.operator, after.seed)
+        assert abs(before.sign * before.level - after.sign * after.level) == 1
+
+
+def test_near_recipes_change_any_step_evenly(rng):
+    options = [(name, level, 1) for name in ('jpeg', 'pixelate', 'quantise') for level in LEVELS]
+    space = DegradationSpace(options=options, skip=0, shuffle=False, order=1)
+    places, moves = Counter(), Counter()
+    for _ in range(2000):
+        one, two = space.draw_different(2, rng, max_distance=0.2)
+        place = next(i for i, (a, b) in enumerate(zip(one.steps, two.steps, strict=True)) if a != b)
+        places[place] += 1
+        if one.steps[place].level == 3:
+            moves[two.steps[place].level] += 1
+    assert share_of(places, {0: 1, 1: 1, 2: 1}) > 1e-3
+    assert share_of(moves, {2: 1, 4: 1}) > 1e-3
+
+
+def test_distances_that_no_recipes_have():
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match=r'could not find 3 recipes at distances of 0.0 to 0.2 in 2000 draws'):
+        DegradationSpace(skip=0).draw_different(3, rng, max_distance=0.2)
+    with pytest.raises(InputError, match=r'could not find 2 recipes at distances of 7 or more in 2000 draws'):
+        DegradationSpace(order=1).draw_different(2, rng, min_distance=7)
+    unlikely = DegradationSpace(['jpeg', 'denoise'], levels=(1,), skip=0, order=1, weights={'jpeg': 1e12})
+    with pytest.raises(InputError, match='could not find 2 different recipes in 10000 draws'):
+        unlikely.draw_different(2, rng)
+
+
+@pytest.mark.parametrize(
+    ('bounds', 'message'),
+    [
+        ({'min_distance': -1}, 'min_distance must be a number >= 0, got -1'),
+        ({'min_distance': 'far'}, "min_distance must be a number >= 0, got 'far'"),
+        ({'max_distance': 0.1}, r'max_distance must be >= 0.2 \(one level\) and >= min_distance \(0.0\), .* got 0.1'),
+        ({'min_distance': 2, 'max_distance': 1}, r'and >= min_distance \(2\), or None, got 1'),
+    ],
+)
+def test_bad_distances(bounds, message, rng):
+    with pytest.raises(InputError, match=message):
+        DegradationSpace().draw_different(2, rng, **bounds)
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
+        ({'choice': 'any'}, "choice must be one of .*, got 'any'"),
+        ({'choice': 'one', 'skip': {'texture': 1}}, "skip must be one probability with choice 'one'"),
+        ({'choice': 'operator', 'skip': {'blurr': 1}}, "skip names an unknown kind 'blurr'; there are: .*, jpeg"),
+        ({'choice': 'operator', 'weights': {'jpeg': 2}}, "weights have no meaning with choice 'operator'"),
+        ({'weights': {'blurr': 2}}, "weights names 'blurr', which is none of the operators of the space"),
+        ({'weights': {'jpeg': 0}}, 'weight of jpeg must be a number > 0, got 0'),
+        ({'severity': (1, 1)}, r'severity must be 5 numbers, one for each level, got \(1, 1\)'),
+        ({'severity': (1, 1, 1, 1, -1)}, 'severity of level 5 must be a number > 0, got -1'),
+        ({'severity': 2}, 'severity must be 5 numbers'),
+        ({'options': [('jpeg', 3, 1)], 'levels': (3,)}, 'options already name operators and levels'),
+        ({'options': [('jpeg', 3)]}, r"an option must be an operator, a level and a direction .* got \('jpeg', 3\)"),
+        ({'options': ['jpeg']}, "an option must be .* got 'jpeg'"),
+        ({'options': [('jpeg', 3, -1)]}, r'jpeg: sign must be one of \(1,\), got -1'),
+        ({'options': [('jpeg', 3, 1)] * 2}, r"options must not repeat, got \('jpeg', 3, 1\) more than once"),
+        ({'options': []}, 'the space holds a single recipe'),
         ({'operators': ['jpeg', 'blurr']}, "unknown degradation operator 'blurr'"),
         ({'operators': ['jpeg', 'jpeg']}, 'operators must not repeat'),
         ({'operators': []}, 'the space holds a single recipe'),
@@ -214,7 +389,7 @@ def test_draw_different_can_exhaust_a_space(rng):
         ({'order': 0}, 'order must be an integer >= 1, got 0'),
         ({'order': 1.5}, 'order must be an integer >= 1, got 1.5'),
         ({'order': True}, 'order must be an integer >= 1, got True'),
-        ({'skip': -0.1}, 'skip of geometry must be a probability from 0 to 1, got -0.1'),
+        ({'skip': -0.1}, 'skip must be a probability from 0 to 1, got -0.1'),
         ({'skip': {'texture': 1.1}}, 'skip of texture must be a probability from 0 to 1, got 1.1'),
         ({'skip': float('nan')}, 'must be a probability from 0 to 1, got nan'),
         ({'skip': {'noise': 0.5}}, "skip names an unknown kind 'noise'; there are: geometry, colour, texture"),
@@ -227,4 +402,22 @@ def test_errors(options, message):
 
 def test_repr_tells_the_size():
     space = DegradationSpace(['pixelate', 'jpeg'], levels=(1,), order=1)
-    assert repr(space) == 'DegradationSpace(5 recipes: options geometry 1, colour 0, texture 1; order 1, shuffle True)'
+    assert repr(space) == (
+        'DegradationSpace(5 recipes in 5 ways: options geometry 1, colour 0, texture 1; '
+        'choice kind, order 1, shuffle True)'
+    )
+
+
+@pytest.mark.parametrize(
+    ('number', 'text'),
+    [
+        (0, '0'),
+        (999_999, '999999'),
+        (10**6, '1.00e6'),
+        (23_892_544, '2.39e7'),
+        (9_999_999, '1.00e7'),
+        (10**400, '1.00e400'),
+    ],
+)
+def test_short_numbers(number, text):
+    assert short(number) == text

@@ -1,0 +1,97 @@
+"""Checks of the arguments of a degradation space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmqpt.core.errors import InputError
+from mmqpt.degradations.recipe import Step
+from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, operator
+
+CHOICES = ('kind', 'operator', 'one')
+
+Option = tuple[str, int, int]
+"""An operator, a level and a direction."""
+
+
+def check_options(
+    operators: Sequence[str] | None, levels: Sequence[int] | None, options: Sequence[Sequence[Any]] | None
+) -> tuple[Option, ...]:
+    """All options: those given, or the operators at all levels and in both directions."""
+    if options is not None:
+        if operators is not None or levels is not None:
+            raise InputError('options already name operators and levels: leave out operators and levels')
+        return _given(options)
+    names = tuple(OPERATORS if operators is None else operators)
+    rows = [operator(name) for name in names]
+    if len(set(names)) < len(names):
+        raise InputError(f'operators must not repeat, got {names}')
+    levels = LEVELS if levels is None else levels
+    bad = any(type(level) is not int or level not in LEVELS for level in levels)
+    if not levels or bad or len(set(levels)) < len(levels):
+        raise InputError(f'levels must be different values out of {LEVELS}, got {tuple(levels)}')
+    return tuple((row.name, level, sign) for row in rows for level in levels for sign in row.signs)
+
+
+def check_skip(skip: float | Mapping[str, float], groups: Sequence[str], choice: str) -> dict[str, float]:
+    """The probability to leave out each group."""
+    if not isinstance(skip, Mapping):
+        return dict.fromkeys(groups, _probability('skip', skip))
+    if choice == 'one':
+        raise InputError(f"skip must be one probability with choice 'one', got {dict(skip)}")
+    for name, probability in skip.items():
+        if name not in KINDS and not (choice == 'operator' and name in OPERATORS):
+            names = KINDS if choice == 'kind' else (*KINDS, *OPERATORS)
+            raise InputError(f'skip names an unknown kind {name!r}; there are: {", ".join(names)}')
+        _probability(f'skip of {name}', probability)
+    if choice == 'kind':
+        return {group: float(skip.get(group, 0.0)) for group in groups}
+    return {group: float(skip.get(group, skip.get(operator(group).kind, 0.0))) for group in groups}
+
+
+def check_weights(weights: Mapping[str, float] | None, names: Sequence[str], choice: str) -> dict[str, float]:
+    """The weights given, all of operators of the space."""
+    if weights and choice == 'operator':
+        raise InputError("weights have no meaning with choice 'operator', where each operator has a skip of its own")
+    for name, weight in (weights or {}).items():
+        if name not in names:
+            raise InputError(f'weights names {name!r}, which is none of the operators of the space')
+        _positive(f'weight of {name}', weight)
+    return dict(weights or {})
+
+
+def check_severity(severity: Sequence[float] | None) -> tuple[float, ...]:
+    """Five weights."""
+    if severity is None:
+        return (1.0,) * len(LEVELS)
+    if isinstance(severity, str) or not isinstance(severity, Sequence) or len(severity) != len(LEVELS):
+        raise InputError(f'severity must be {len(LEVELS)} numbers, one for each level, got {severity!r}')
+    for level, weight in zip(LEVELS, severity, strict=True):
+        _positive(f'severity of level {level}', weight)
+    return tuple(map(float, severity))
+
+
+def _given(options: Sequence[Sequence[Any]]) -> tuple[Option, ...]:
+    found = []
+    for option in options:
+        if isinstance(option, str) or not isinstance(option, Sequence) or len(option) != 3:
+            raise InputError(f'an option must be an operator, a level and a direction (1 or -1), got {option!r}')
+        step = Step(*option)
+        found.append((step.operator, step.level, step.sign))
+    if len(set(found)) < len(found):
+        repeated = next(option for option in found if found.count(option) > 1)
+        raise InputError(f'options must not repeat, got {repeated} more than once')
+    return tuple(found)
+
+
+def _probability(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InputError(f'{name} must be a probability from 0 to 1, got {value!r}')
+    return float(value)
+
+
+def _positive(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise InputError(f'{name} must be a number > 0, got {value!r}')
