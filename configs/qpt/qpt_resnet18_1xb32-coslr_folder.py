@@ -3,7 +3,7 @@
     DATA_ROOT=photos python tools/train.py configs/qpt/qpt_resnet18_1xb32-coslr_folder.py
 
 Batch: 32 photos x 2 versions x 2 patches = 128 patches of 160 px a step.
-Result: see docs/experiments.md for what was measured.
+Result: not measured yet.
 
 The pretext task and the loss are the paper's; everything with a number below is a design choice.
 """
