@@ -73,6 +73,13 @@ def load_backbone(backbone: nn.Module, source: str) -> None:
     backbone.load_state_dict({**backbone.state_dict(), **state})
 
 
+def freeze_statistics(module: nn.Module) -> None:
+    """Put all BatchNorm layers into eval mode: they normalise with the statistics they have and keep them."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()
+
+
 def plain_backbone_state(backbone: nn.Module) -> dict[str, Tensor]:
     """The weights of a backbone under the names that timm and torchvision give them."""
     return {_plain_name(name): value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import QualityHead, pool_features
 from mmqpt.core.view import View
-from mmqpt.models.backbone import build_backbone, load_backbone
+from mmqpt.models.backbone import build_backbone, freeze_statistics, load_backbone
 
 LOSSES = {'smooth_l1': F.smooth_l1_loss, 'l1': F.l1_loss, 'mse': F.mse_loss}
 
@@ -75,9 +75,7 @@ class IQARegressor(BaseModel):
         """BatchNorm of the backbone stays in eval mode under ``norm_eval``."""
         super().train(mode)
         if self.norm_eval:
-            for module in self.backbone.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            freeze_statistics(self.backbone)
         return self
 
     def forward(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import pool_features
-from mmqpt.models.backbone import build_backbone, load_backbone
+from mmqpt.models.backbone import build_backbone, freeze_statistics, load_backbone
 from mmqpt.models.key_queue import KeyQueue
 
 
@@ -102,9 +102,7 @@ class QPT(BaseSelfSupervisor):
         self.key_backbone.eval()
         self.key_neck.eval()
         if self.norm_eval:
-            for module in self.backbone.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            freeze_statistics(self.backbone)
         return self
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
