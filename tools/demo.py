@@ -62,7 +62,8 @@ def main() -> None:
     tool(
         'train.py', 'configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_csv.py',
         '--work-dir', str(out / 'finetune'), '--cfg-options', f'train_cfg.max_epochs={args.finetune_epochs}',
-        'default_hooks.logger.interval=3', f'param_scheduler.1.T_max={args.finetune_epochs - 1}',
+        'default_hooks.logger.interval=3', 'train_dataloader.dataset.pipeline.1.crop=256',
+        f'param_scheduler.1.T_max={args.finetune_epochs - 1}',
         DATA_ROOT=str(out / 'rated'), ANN_FILE=str(out / 'rated.csv'), MOS_RANGE='0,1',
         PRETRAINED=str(out / 'pretrain' / f'epoch_{args.pretrain_epochs}.pth'),
     )  # fmt: skip
