@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations import DegradationSpace, apply
+from mmqpt.degradations import DegradationSpace, apply, apply_region
 
 
 def _rng(results: dict[str, Any]) -> np.random.Generator:
@@ -122,8 +122,9 @@ class PatchPairs:
         for number, recipe in enumerate(recipes):
             if number and self.positions == 'independent':
                 places = self.draw_positions(image.shape[0], image.shape[1], rng)
-            degraded = apply(recipe, rgb)
-            patches.append([degraded[y : y + size, x : x + size, ::-1] for y, x in places])
+            (top, left), (bottom, right) = np.min(places, axis=0), np.max(places, axis=0)
+            degraded = apply_region(recipe, rgb, top, left, bottom - top + size, right - left + size)
+            patches.append([degraded[y - top :, x - left :][:size, :size, ::-1] for y, x in places])
             positions.append(places)
         results['patches'] = np.array(patches)
         results['recipes'] = recipes

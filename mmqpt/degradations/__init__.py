@@ -11,6 +11,7 @@ Example:
 from mmqpt.degradations.distance import recipe_distance
 from mmqpt.degradations.presets import KADID, PRESETS
 from mmqpt.degradations.recipe import Recipe, Step, apply
+from mmqpt.degradations.region import apply_region
 from mmqpt.degradations.space import DegradationSpace
 from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, Operator, operator
 
@@ -25,6 +26,7 @@ __all__ = [
     'Recipe',
     'Step',
     'apply',
+    'apply_region',
     'operator',
     'recipe_distance',
 ]

@@ -23,6 +23,17 @@ def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (size, size), sigmaX=sigma, sigmaY=sigma, borderType=BORDER)
 
 
+def exact_weights(kernel: np.ndarray) -> np.ndarray:
+    """Scale a ``kernel`` without negative weights to a sum of 1, in multiples of 2^-16.
+
+    Then every partial sum of weighted bytes fits a float32, so that the result does not depend on the order of the
+    sum, which in ``filter2D`` varies with a pixel's place in the row.
+    """
+    steps = np.rint(kernel * (65536 / kernel.sum()))
+    steps.flat[steps.argmax()] += 65536 - steps.sum()
+    return steps / 65536
+
+
 def spread_filter(image: np.ndarray, kernel: np.ndarray, step: int) -> np.ndarray:
     """Filter with a ``kernel`` whose taps stand ``step`` px apart (a trous): wide kernels without a Fourier transform.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, average_along, gaussian, spread_filter
+from mmqpt.degradations._filter import BORDER, average_along, exact_weights, gaussian, spread_filter
 from mmqpt.degradations._random import generator, normal_field
 
 
@@ -32,7 +32,7 @@ def anisotropic_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     y, x = np.mgrid[-4:5, -4:5] + 0.0
     u, v = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
     kernel = np.exp(-0.5 * ((u / along) ** 2 + (v / max(sigma / 4, 0.35)) ** 2))
-    return average_along(image, _trim(kernel / kernel.sum()), shifts)
+    return average_along(image, _trim(kernel), shifts)
 
 
 def anisotropic_reach(sigma: float) -> int:
@@ -49,8 +49,8 @@ def defocus_blur(image: np.ndarray, radius: float) -> np.ndarray:
     """
     if radius < _WIDE_DISC:
         return cv2.filter2D(image, -1, _disc(radius), borderType=BORDER)
-    kernel = np.array([0.25, 0.5, 0.25])
-    return spread_filter(cv2.sepFilter2D(image, -1, kernel, kernel, borderType=BORDER), _disc(radius / 2), 2)
+    soft = cv2.GaussianBlur(image, (3, 3), 0, borderType=BORDER)  # weights 1/4, 1/2, 1/4, halves rounded up
+    return spread_filter(soft, _disc(radius / 2), 2)
 
 
 def defocus_reach(radius: float) -> int:
@@ -72,7 +72,7 @@ def motion_blur(image: np.ndarray, length: float, seed: int) -> np.ndarray:
     y += 0.5 * (sum(shift[1] for shift in shifts) % 2)
     along, across = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
     kernel = np.clip(1 - np.abs(across), 0, 1) * np.clip(piece / 2 + 0.5 - np.abs(along), 0, 1)
-    return average_along(image, _trim(kernel / kernel.sum()), shifts)
+    return average_along(image, _trim(kernel), shifts)
 
 
 def motion_reach(length: float) -> int:
@@ -121,8 +121,7 @@ _WIDE_DISC = 4
 def _disc(radius: float) -> np.ndarray:
     reach = int(np.ceil(radius + 0.5)) - 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
-    return kernel / kernel.sum()
+    return exact_weights(np.clip(radius + 0.5 - np.hypot(x, y), 0, 1))
 
 
 def _direction(seed: int) -> np.ndarray:
@@ -139,9 +138,8 @@ def _whole(vector: np.ndarray) -> tuple[int, int]:
 
 
 def _trim(kernel: np.ndarray) -> np.ndarray:
-    """Cut rows and columns of next to nothing off a centred kernel, evenly; it keeps a sum of 1."""
+    """Cut rows and columns of next to nothing off a centred kernel, evenly, and scale it to a sum of 1."""
     shown = kernel > kernel.max() * 1e-3
     y, x = (int(np.abs(np.flatnonzero(shown.any(axis)) - kernel.shape[0] // 2).max()) for axis in (1, 0))
     middle = kernel.shape[0] // 2
-    kernel = kernel[middle - y : middle + y + 1, middle - x : middle + x + 1]
-    return kernel / kernel.sum()
+    return exact_weights(kernel[middle - y : middle + y + 1, middle - x : middle + x + 1])

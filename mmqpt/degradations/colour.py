@@ -62,10 +62,9 @@ def fade(image: np.ndarray, amount: float) -> np.ndarray:
 def channel_shift(image: np.ndarray, pixels: float, seed: int) -> np.ndarray:
     """Misregistered colours: move red and blue by ``pixels`` px in opposite directions (angle drawn by ``seed``).
 
-    Sub-pixel shifts are bilinear; the border is mirrored (reflect-101).
+    Sub-pixel shifts are bilinear, in steps of 1/64 px; the border is mirrored (reflect-101).
     """
-    angle = generator(seed).uniform(0, 2 * np.pi)
-    shift = np.array([[np.cos(angle)], [np.sin(angle)]]) * pixels
+    shift = shift_of_red(pixels, seed)[:, None]
     return _warp_red_and_blue(image, np.hstack([np.eye(2), shift]), np.hstack([np.eye(2), -shift]))
 
 
@@ -111,6 +110,12 @@ def palette(image: np.ndarray, colours: float) -> np.ndarray:
     """Keep the ``colours`` commonest colours of the photo (Pillow's octree), without dithering."""
     reduced = Image.fromarray(image).quantize(int(colours), method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     return np.array(reduced.convert('RGB'))
+
+
+def shift_of_red(pixels: float, seed: int) -> np.ndarray:
+    """How far :func:`channel_shift` moves red, as x, y: in steps that a float32 coordinate holds at any place."""
+    angle = generator(seed).uniform(0, 2 * np.pi)
+    return np.rint(64 * pixels * np.array([np.cos(angle), np.sin(angle)])) / 64
 
 
 def channel_shift_reach(pixels: float) -> int:

@@ -50,8 +50,7 @@ def smear(image: np.ndarray, amount: float) -> np.ndarray:
     """
     side, reach = (_KUWAHARA_SIDE, _KUWAHARA_SIDE), _KUWAHARA_SIDE // 2
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    mean = cv2.boxFilter(luma, cv2.CV_32F, side, borderType=BORDER)
-    spread = cv2.sqrBoxFilter(luma, cv2.CV_32F, side, borderType=BORDER) - mean * mean
+    spread = _exact_spread(luma)
     means = cv2.blur(image, side, borderType=BORDER)
     means, spread = (cv2.copyMakeBorder(part, reach, reach, reach, reach, BORDER) for part in (means, spread))
     height, width = luma.shape
@@ -95,3 +94,16 @@ SHARPEN_REACH = gaussian_reach(_MASK_SIGMA)
 LOCAL_CONTRAST_REACH = 30
 WIENER_REACH = _WIENER_SIDE // 2
 SMEAR_REACH = _KUWAHARA_SIDE - 1
+
+
+def _exact_spread(luma: np.ndarray) -> np.ndarray:
+    """The variance in the windows of ``smear``, times their squared area; alike wherever a window stands in a photo.
+
+    Sums of bytes are exact in float32. Means are not, and OpenCV rounds them by the place in the row.
+    """
+    side = (_KUWAHARA_SIDE, _KUWAHARA_SIDE)
+    total = cv2.boxFilter(luma, cv2.CV_32F, side, normalize=False, borderType=BORDER)
+    squares = cv2.sqrBoxFilter(luma, cv2.CV_32F, side, normalize=False, borderType=BORDER)
+    np.multiply(squares, _KUWAHARA_SIDE**2, out=squares)
+    np.multiply(total, total, out=total)
+    return np.subtract(squares, total, out=squares)

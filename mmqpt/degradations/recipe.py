@@ -119,6 +119,15 @@ def apply(recipe: Recipe, image: np.ndarray) -> np.ndarray:
     Returns:
         RGB uint8 array of shape (H, W, 3), never the input itself.
     """
+    check_image(image)
+    out = np.ascontiguousarray(image)
+    for step in recipe.steps:
+        out = operator(step.operator)(out, step.level, step.sign, step.seed)
+    return out.copy() if np.shares_memory(out, image) else out
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raise InputError for what is not a uint8 array of shape (H, W, 3) with pixels."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         shape = getattr(image, 'shape', None)
         raise InputError(
@@ -126,7 +135,3 @@ def apply(recipe: Recipe, image: np.ndarray) -> np.ndarray:
         )
     if 0 in image.shape:
         raise InputError(f'image must have pixels, got shape {image.shape}')
-    out = np.ascontiguousarray(image)
-    for step in recipe.steps:
-        out = operator(step.operator)(out, step.level, step.sign, step.seed)
-    return out.copy() if np.shares_memory(out, image) else out

@@ -13,7 +13,7 @@ from scipy import stats
 from mmqpt.core.errors import InputError
 from mmqpt.datasets import patch_pairs
 from mmqpt.datasets.patch_pairs import PackPatchPairs, PatchPairs, RandomDegradation
-from mmqpt.degradations import DegradationSpace, apply, recipe_distance
+from mmqpt.degradations import DegradationSpace, apply, apply_region, recipe_distance
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def bgr(photos):
 
 @pytest.fixture
 def degraded(monkeypatch):
-    """What ``apply`` was given: (recipe, image) of every call."""
+    """What ``apply_region`` was given: (recipe, image) of every call."""
     calls = []
 
-    def spy(recipe, image):
+    def spy(recipe, image, *region):
         calls.append((recipe, image.copy()))
-        return apply(recipe, image)
+        return apply_region(recipe, image, *region)
 
-    monkeypatch.setattr(patch_pairs, 'apply', spy)
+    monkeypatch.setattr(patch_pairs, 'apply_region', spy)
     return calls
 
 
@@ -62,6 +62,23 @@ def test_patches_are_pixels_of_the_degraded_photo(bgr, positions, versions, patc
             for patch, (y, x) in zip(results['patches'][version], results['positions'][version], strict=True):
                 np.testing.assert_array_equal(patch, expected[y : y + 40, x : x + 40])
     np.testing.assert_array_equal(bgr, kept)
+
+
+@pytest.mark.parametrize('positions', ['independent', 'shared'])
+def test_only_the_box_around_the_patches_is_degraded(bgr, monkeypatch, positions):
+    regions = []
+
+    def spy(recipe, image, *region):
+        regions.append(region)
+        return apply_region(recipe, image, *region)
+
+    monkeypatch.setattr(patch_pairs, 'apply_region', spy)
+    transform = PatchPairs(24, versions=3, patches=3, window=None, positions=positions)
+    for seed in range(10):
+        regions.clear()
+        for places, (top, left, height, width) in zip(run(transform, bgr, seed)['positions'], regions, strict=True):
+            assert (top, left) == tuple(places.min(0))
+            assert (top + height, left + width) == tuple(places.max(0) + 24)
 
 
 def test_versions_have_different_recipes(bgr):

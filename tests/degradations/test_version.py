@@ -1,6 +1,6 @@
 """Recipes replay: any change of pixels, presets or draws must raise ``VERSION`` in recipe.py.
 
-``golden.json`` holds hashes of what version 1 and the libraries named in it give. After raising ``VERSION``, or with
+``golden.json`` holds hashes of what this version and the libraries named in it give. After raising ``VERSION``, or with
 other libraries, write it anew:
 
     python tests/degradations/test_version.py
@@ -44,6 +44,7 @@ def digest(data: bytes) -> str:
 def libraries() -> dict[str, str]:
     return {
         'machine': platform.machine(),
+        'simd': cv2.getCPUFeaturesLine(),  # OpenCV and NumPy round floats as the processor's instructions do
         'numpy': np.__version__,
         'opencv': cv2.__version__,
         'pillow': PIL.__version__,

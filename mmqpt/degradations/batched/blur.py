@@ -51,9 +51,9 @@ def defocus_blur(images: Tensor, values: np.ndarray) -> Tensor:
             disc = sparse
         discs.append(disc)
     kernels = stack_kernels(discs, images)
-    soft = to_bytes(correlate_axes(images, torch.from_numpy(first).to(kernels)))
+    soft = (correlate_axes(images, torch.from_numpy(first).to(kernels)) + 0.5).floor()  # halves are rounded up
     reach_y, reach_x = kernels.shape[1] // 2, kernels.shape[2] // 2
-    return to_bytes(correlate(pad(soft.to(kernels.dtype), reach_y, reach_x), kernels))
+    return to_bytes(correlate(pad(soft, reach_y, reach_x), kernels))
 
 
 def zoom_blur(images: Tensor, values: np.ndarray) -> Tensor:
@@ -85,7 +85,7 @@ def _anisotropic_line(sigma: float, seed: int) -> tuple[np.ndarray, Shifts]:
     y, x = np.mgrid[-4:5, -4:5] + 0.0
     u, v = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
     kernel = np.exp(-0.5 * ((u / along) ** 2 + (v / max(sigma / 4, 0.35)) ** 2))
-    return cpu._trim(kernel / kernel.sum()), 2 * [cpu._whole(spacing * 2**i * direction) for i in range(passes)]
+    return cpu._trim(kernel), 2 * [cpu._whole(spacing * 2**i * direction) for i in range(passes)]
 
 
 def _motion_line(length: float, seed: int) -> tuple[np.ndarray, Shifts]:
@@ -99,7 +99,7 @@ def _motion_line(length: float, seed: int) -> tuple[np.ndarray, Shifts]:
     y += 0.5 * (sum(shift[1] for shift in shifts) % 2)
     along, across = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
     kernel = np.clip(1 - np.abs(across), 0, 1) * np.clip(piece / 2 + 0.5 - np.abs(along), 0, 1)
-    return cpu._trim(kernel / kernel.sum()), shifts
+    return cpu._trim(kernel), shifts
 
 
 def _mean(one: Tensor, two: Tensor) -> Tensor:

@@ -69,8 +69,8 @@ def colour_cast(images: Tensor, values: np.ndarray, seeds: Sequence[int]) -> Ten
 
 
 def channel_shift(images: Tensor, values: np.ndarray, seeds: Sequence[int]) -> Tensor:
-    angles = np.array([generator(seed).uniform(0, 2 * np.pi) for seed in seeds])
-    shift_x, shift_y = (column(part * values, images)[:, 0] for part in (np.cos(angles), np.sin(angles)))
+    shifts = np.array([cpu.shift_of_red(value, seed) for value, seed in zip(values, seeds, strict=True)])
+    shift_x, shift_y = (column(part, images)[:, 0] for part in shifts.T)
     x, y = grid(images)
     return _move_red_and_blue(images, (x - shift_x, y - shift_y), (x + shift_x, y + shift_y))
 
