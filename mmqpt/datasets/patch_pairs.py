@@ -12,6 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.photo import swap_channels
 from mmqpt.degradations import DegradationSpace, apply, apply_region
 
 
@@ -36,7 +37,7 @@ class RandomDegradation:
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Changes ``img`` and adds ``recipe``."""
         recipe = self.space.draw(_rng(results))
-        results['img'] = np.ascontiguousarray(apply(recipe, results['img'][..., ::-1])[..., ::-1])
+        results['img'] = swap_channels(apply(recipe, swap_channels(results['img'])))
         results['recipe'] = recipe
         return results
 
@@ -116,17 +117,19 @@ class PatchPairs:
         image = self._window(self._enlarge(results['img']), rng)
         recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
         size = self.patch_size
-        rgb = np.ascontiguousarray(image[..., ::-1])
+        rgb = swap_channels(image)
         places = self.draw_positions(image.shape[0], image.shape[1], rng)
-        patches, positions = [], []
+        patches = np.empty((self.versions, self.patches, size, size, 3), np.uint8)
+        positions = []
         for number, recipe in enumerate(recipes):
             if number and self.positions == 'independent':
                 places = self.draw_positions(image.shape[0], image.shape[1], rng)
             (top, left), (bottom, right) = np.min(places, axis=0), np.max(places, axis=0)
             degraded = apply_region(recipe, rgb, top, left, bottom - top + size, right - left + size)
-            patches.append([degraded[y - top :, x - left :][:size, :size, ::-1] for y, x in places])
+            for patch, (y, x) in zip(patches[number], places, strict=True):
+                swap_channels(degraded[y - top : y - top + size, x - left : x - left + size], out=patch)
             positions.append(places)
-        results['patches'] = np.array(patches)
+        results['patches'] = patches
         results['recipes'] = recipes
         results['positions'] = np.array(positions)
         return results

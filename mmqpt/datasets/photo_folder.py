@@ -14,7 +14,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from mmqpt.core.errors import InputError, PhotoError
-from mmqpt.core.photo import find_photos, read_photo
+from mmqpt.core.photo import find_photos, read_photo, swap_channels
 from mmqpt.datasets.sampler import SampleKey, sample_key
 
 
@@ -84,7 +84,7 @@ class LoadPhoto:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds ``img``, ``img_shape`` and ``ori_shape``."""
-        image = np.ascontiguousarray(read_photo(results['img_path'])[..., ::-1])
+        image = swap_channels(read_photo(results['img_path']))
         results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         return results
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmqpt.core import photo as photo_module
 from mmqpt.core.errors import InputError, PhotoError
-from mmqpt.core.photo import find_photos, read_photo
+from mmqpt.core.photo import find_photos, read_photo, swap_channels
 
 # What a viewer does with the stored pixels, by EXIF orientation (closed form, from the EXIF standard).
 ORIENTATIONS = {
@@ -300,3 +300,12 @@ def test_find_photos_errors(tmp_path):
         find_photos(tmp_path)
     with pytest.raises(FileNotFoundError, match=r'no such folder: .*notes\.txt'):
         find_photos(tmp_path / 'notes.txt')
+
+
+def test_swap_channels(photos):
+    window = photos[0][10:50, 20:90]  # not contiguous
+    out = np.empty((40, 70, 3), np.uint8)
+    swap_channels(window, out=out)
+    np.testing.assert_array_equal(out, window[..., ::-1])
+    np.testing.assert_array_equal(swap_channels(window), window[..., ::-1])
+    np.testing.assert_array_equal(swap_channels(out), window)
