@@ -19,7 +19,7 @@ import torch
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.datasets.iqa_dataset import Rating, read_ratings
+from mmqpt.datasets.iqa_dataset import Rating, read_ratings, select_ratings
 from mmqpt.engine.launch import run
 from mmqpt.evaluation.correlation import plcc, srcc
 from mmqpt.evaluation.linear_probe import photo_features, ridge_probe
@@ -47,14 +47,9 @@ def main() -> None:
     parser.add_argument('--out', type=Path, required=True, help='JSON file to write')
     args = parser.parse_args()
 
+    ratings = read_ratings(args.ann_file, tuple(args.mos_range))
     where = dict(item.split('=', 1) for item in args.where)
-    ratings = [
-        rating
-        for rating in read_ratings(args.ann_file, tuple(args.mos_range))
-        if all(rating.row.get(column) == value for column, value in where.items())
-    ]
-    train = [rating for rating in ratings if rating.row.get('split') == 'train']
-    test = [rating for rating in ratings if rating.row.get('split') == 'test']
+    train, test = (select_ratings(ratings, {**where, 'split': part}, args.ann_file) for part in ('train', 'test'))
     if len(train) < 3 or len(test) < 3:
         raise InputError(f'{args.ann_file}: needs rows with split train and test, found {len(train)} and {len(test)}')
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -24,10 +24,11 @@ from mmpretrain.registry import MODELS, TRANSFORMS
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import find_photos, read_photo
+from mmqpt.core.photo import read_photo, swap_channels
 from mmqpt.datasets.patch_pairs import PatchPairs
+from mmqpt.datasets.photo_folder import list_photos
 from mmqpt.engine.launch import add_common_options, load_config, run
-from mmqpt.models.checkpoint import load_checkpoint_file
+from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 
 def main() -> None:
@@ -43,16 +44,13 @@ def main() -> None:
     cfg = load_config(args)
     MMLogger.get_current_instance().setLevel('WARNING')
     state = load_checkpoint_file(args.checkpoint)
-    if state.get('meta', {}).get('mmqpt', {}).get('kind') != 'backbone':
+    if export_spec_of(state).get('kind') != 'backbone':
         raise InputError(f'{args.checkpoint}: not a checkpoint of pre-training')
     model = MODELS.build({**cfg.model, 'pretrained': None})
     model.load_state_dict(state['state_dict'])
     model.eval()
     pairs = next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PatchPairs')
-    if args.ann_file:
-        paths = [args.data_root / line for line in args.ann_file.read_text().splitlines() if line]
-    else:
-        paths = find_photos(args.data_root)
+    paths = list_photos(args.data_root, args.ann_file)
     chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: args.photos]]
     results = {
         'photos': len(chosen),
@@ -79,7 +77,7 @@ def accuracy(model: BaseModel, pairs: PatchPairs, paths: list[Path]) -> float:
     """Share of (query, positive) whose positive is closer than every patch of the photo's other versions."""
     right: list[Tensor] = []
     for number, path in enumerate(paths):
-        sample = {'img': np.ascontiguousarray(read_photo(path)[..., ::-1]), 'rng': np.random.default_rng((1, number))}
+        sample = {'img': swap_channels(read_photo(path)), 'rng': np.random.default_rng((1, number))}
         patches = torch.from_numpy(pairs(sample)['patches']).permute(0, 1, 4, 2, 3)[None]
         inputs = model.data_preprocessor({'inputs': patches, 'data_samples': []})['inputs']
         right.append(model.loss(inputs)['acc_degradation'])

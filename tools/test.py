@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
 from mmqpt.engine.launch import add_common_options, load_config, run
-from mmqpt.models.checkpoint import load_checkpoint_file
+from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 
 def main() -> None:
@@ -24,8 +24,7 @@ def main() -> None:
     add_common_options(parser)
     args = parser.parse_args()
     cfg = load_config(args)
-    spec = load_checkpoint_file(args.checkpoint).get('meta', {}).get('mmqpt', {})
-    if spec.get('kind') != 'metric':
+    if export_spec_of(load_checkpoint_file(args.checkpoint)).get('kind') != 'metric':
         raise InputError(f'{args.checkpoint}: not a fine-tuned checkpoint of mmqpt')
     if 'test_dataloader' not in cfg:
         raise InputError(f'{args.config}: has no test_dataloader')

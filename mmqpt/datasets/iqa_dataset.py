@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,19 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
     if not ratings:
         raise InputError(f'{path}: no rows below the header')
     return ratings
+
+
+def check_columns(ratings: Sequence[Rating], columns: Iterable[str], ann_file: str | Path) -> None:
+    """Raise InputError for a column that the CSV does not have; ``ann_file`` is its name in the message."""
+    for column in columns:
+        if column not in ratings[0].row:
+            raise InputError(f'{ann_file}: no column {column!r}; there are: {", ".join(ratings[0].row)}')
+
+
+def select_ratings(ratings: Sequence[Rating], where: Mapping[str, Any], ann_file: str | Path) -> list[Rating]:
+    """The rows whose columns have the values of ``where``; InputError for a column that does not exist."""
+    check_columns(ratings, where, ann_file)
+    return [r for r in ratings if all(r.row[column] == str(value) for column, value in where.items())]
 
 
 def split_holdout(
@@ -147,10 +160,9 @@ class IQADataset(Dataset):
         self.name = name or Path(ann_file).stem
         self.root = Path(data_root)
         ratings = read_ratings(ann_file, self.mos_range)
-        for column in [*(where or {}), *([group_column] if group_column else [])]:
-            if column not in ratings[0].row:
-                raise InputError(f'{ann_file}: no column {column!r}; there are: {", ".join(ratings[0].row)}')
-        ratings = [r for r in ratings if all(r.row[column] == str(value) for column, value in (where or {}).items())]
+        if group_column:
+            check_columns(ratings, [group_column], ann_file)
+        ratings = select_ratings(ratings, where or {}, ann_file)
         if part not in ('all', 'fit', 'holdout') or not 0 <= holdout < 1 or (part == 'all') != (holdout == 0):
             raise InputError(
                 f"part must be 'all', or 'fit' or 'holdout' with 0 < holdout < 1, got {part!r} and {holdout}"

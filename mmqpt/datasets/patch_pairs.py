@@ -13,7 +13,7 @@ from mmpretrain.structures import DataSample
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
-from mmqpt.degradations import DegradationSpace, apply, apply_region
+from mmqpt.degradations import DegradationSpace, Recipe, apply, apply_region
 
 
 def _rng(results: dict[str, Any]) -> np.random.Generator:
@@ -113,26 +113,29 @@ class PatchPairs:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """``img`` (uint8 BGR) -> ``patches`` (V, P, S, S, 3), ``recipes`` (V) and ``positions`` (V, P, 2) as y, x."""
-        rng = _rng(results)
-        image = self._window(self._enlarge(results['img']), rng)
-        recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
+        image, recipes, positions = self.draw(results)
         size = self.patch_size
         rgb = swap_channels(image)
-        places = self.draw_positions(image.shape[0], image.shape[1], rng)
         patches = np.empty((self.versions, self.patches, size, size, 3), np.uint8)
-        positions = []
-        for number, recipe in enumerate(recipes):
-            if number and self.positions == 'independent':
-                places = self.draw_positions(image.shape[0], image.shape[1], rng)
+        for number, (recipe, places) in enumerate(zip(recipes, positions, strict=True)):
             (top, left), (bottom, right) = np.min(places, axis=0), np.max(places, axis=0)
             degraded = apply_region(recipe, rgb, top, left, bottom - top + size, right - left + size)
             for patch, (y, x) in zip(patches[number], places, strict=True):
                 swap_channels(degraded[y - top : y - top + size, x - left : x - left + size], out=patch)
-            positions.append(places)
         results['patches'] = patches
         results['recipes'] = recipes
-        results['positions'] = np.array(positions)
+        results['positions'] = positions
         return results
+
+    def draw(self, results: dict[str, Any]) -> tuple[np.ndarray, list[Recipe], np.ndarray]:
+        """The window of ``img``, V recipes, and the places (V, P, 2) of their patches as y, x."""
+        rng = _rng(results)
+        image = self._window(self._enlarge(results['img']), rng)
+        recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
+        places = [self.draw_positions(*image.shape[:2], rng)]
+        for _ in range(1, self.versions):
+            places.append(self.draw_positions(*image.shape[:2], rng) if self.positions == 'independent' else places[0])
+        return image, recipes, np.array(places)
 
     def _side(self, count: int) -> int:
         """Length in px of ``count`` patches in a row that overlap as much as they may."""
@@ -140,10 +143,7 @@ class PatchPairs:
 
     def target_size(self, height: int, width: int) -> tuple[int, int]:
         """The size in px to which a photo must be enlarged for its patches to fit; its own size when they do."""
-        scale = min(max(rows / height, columns / width) for rows, columns, _ in self._grids)
-        if scale <= 1:
-            return height, width
-        return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
+        return enlarged(height, width, min(max(rows / height, columns / width) for rows, columns, _ in self._grids))
 
     def draw_positions(self, height: int, width: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """Top left corners (y, x) of the patches of one version, uniform under the overlap bound.
@@ -182,6 +182,13 @@ class PatchPairs:
         top = rng.integers(0, max(0, height - self.window) + 1)
         left = rng.integers(0, max(0, width - self.window) + 1)
         return image[top : top + self.window, left : left + self.window]
+
+
+def enlarged(height: int, width: int, scale: float) -> tuple[int, int]:
+    """A size in px times ``scale``, rounded up; scales up to 1 change nothing."""
+    if scale <= 1:
+        return height, width
+    return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
 
 
 @TRANSFORMS.register_module()

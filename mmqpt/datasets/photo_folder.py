@@ -47,7 +47,7 @@ class PhotoFolder(Dataset):
         if max_tries < 1:
             raise InputError(f'max_tries must be >= 1, got {max_tries}')
         self.data_root = str(data_root)
-        self.paths = find_photos(data_root) if ann_file is None else _read_list(Path(data_root), Path(ann_file))
+        self.paths = list_photos(data_root, ann_file)
         self.max_tries = max_tries
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         for step in self.pipeline.transforms:
@@ -105,6 +105,11 @@ def _check_size(paths: Sequence[Path], patch_size: int) -> None:
     raise InputError(
         f'patch_size is {patch_size} px, but the largest of {len(paths)} photos has a short side of {largest} px'
     )
+
+
+def list_photos(data_root: str | Path, ann_file: str | Path | None = None) -> list[Path]:
+    """All photos below a folder, or those that a text file lists, one a line; errors as of :class:`PhotoFolder`."""
+    return find_photos(data_root) if ann_file is None else _read_list(Path(data_root), Path(ann_file))
 
 
 def _read_list(root: Path, ann_file: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.patch_pairs import PatchPairs, _rng
+from mmqpt.datasets.patch_pairs import PatchPairs, enlarged
 
 
 @TRANSFORMS.register_module()
@@ -40,20 +39,12 @@ class PhotoWindows(PatchPairs):
         Metainfo: ``recipes`` (V), ``positions`` (V, P, 2) as y, x, ``patch_size``; ``img_path`` and ``skipped`` if
         given.
         """
-        rng = _rng(results)
-        image = self._window(self._enlarge(results['img']), rng)
-        recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
-        places = [self.draw_positions(*image.shape[:2], rng)]
-        for _ in range(1, self.versions):
-            places.append(self.draw_positions(*image.shape[:2], rng) if self.positions == 'independent' else places[0])
-        info = {'recipes': recipes, 'positions': np.array(places), 'patch_size': self.patch_size}
+        image, recipes, positions = self.draw(results)
+        info = {'recipes': recipes, 'positions': positions, 'patch_size': self.patch_size}
         info |= {key: results[key] for key in ('img_path', 'skipped') if key in results}
         inputs = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         return {'inputs': inputs, 'data_samples': DataSample(metainfo=info)}
 
     def target_size(self, height: int, width: int) -> tuple[int, int]:
         """The size in px to which a photo must be enlarged to cover the window; its own size when it does."""
-        scale = self.window / min(height, width)
-        if scale <= 1:
-            return height, width
-        return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))
+        return enlarged(height, width, self.window / min(height, width))

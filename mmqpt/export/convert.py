@@ -9,14 +9,15 @@ from typing import Any
 import timm
 import torch
 import torchvision
+from mmpretrain.registry import MODELS
 from safetensors.torch import save_file
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import QualityHead, pool_features
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.models.backbone import build_backbone, plain_backbone_state
-from mmqpt.models.checkpoint import load_checkpoint_file
+from mmqpt.models.backbone import plain_backbone_state
+from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 _RESNETS = (18, 34, 50, 101, 152)
 _TOLERANCE = 1e-4
@@ -104,7 +105,7 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
 
 def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     loaded = load_checkpoint_file(checkpoint)
-    meta = loaded.get('meta', {}).get('mmqpt') if isinstance(loaded.get('meta'), dict) else None
+    meta = export_spec_of(loaded)
     if not meta or 'state_dict' not in loaded:
         raise InputError(f'{checkpoint}: not a checkpoint of mmqpt (ExportSpecHook writes what export needs into them)')
     return loaded['state_dict'], meta
@@ -131,7 +132,7 @@ def _checked_backbone(
     """The backbone's weights under timm's names, after a comparison of the two networks' features."""
     if not timm.is_model(name):
         raise InputError(f'timm has no model {name!r}')
-    ours, _ = build_backbone(dict(meta['backbone']), 224)
+    ours = MODELS.build(dict(meta['backbone']))
     ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})
     theirs = timm.create_model(name, pretrained=False, num_classes=0, global_pool='', **args)
     plain = plain_backbone_state(ours)

@@ -63,3 +63,9 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise InputError(f'{name}: not a checkpoint, it holds a {type(loaded).__name__}')
     return loaded
+
+
+def export_spec_of(loaded: dict[str, Any]) -> dict[str, Any]:
+    """What ``ExportSpecHook`` put into a checkpoint; empty for one that is not of mmqpt."""
+    meta = loaded.get('meta')
+    return (meta.get('mmqpt') or {}) if isinstance(meta, dict) else {}
