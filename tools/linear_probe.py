@@ -19,7 +19,7 @@ import torch
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.datasets.iqa_dataset import Rating, read_ratings, select_ratings
+from mmqpt.datasets.ratings import Rating, read_ratings, select_ratings
 from mmqpt.engine.launch import run
 from mmqpt.evaluation.correlation import plcc, srcc
 from mmqpt.evaluation.linear_probe import photo_features, ridge_probe

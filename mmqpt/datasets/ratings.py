@@ -1,0 +1,115 @@
+"""Opinion scores in a CSV: the rows, the choice of rows, the part held out for validation."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmqpt.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One row of a CSV: a photo and its mean opinion score in the set's own units."""
+
+    name: str
+    mos: float
+    row: Mapping[str, str]
+
+
+def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[Rating]:
+    """Read a CSV in pyiqa's meta_info format: a header, then name and MOS in the first two columns.
+
+    Args:
+        ann_file: the CSV.
+        mos_range: the least and the greatest score of the scale, in its units.
+
+    Raises:
+        FileNotFoundError: there is no such CSV.
+        InputError: no rows, or a MOS that is no number, not finite or outside the range; names file and line.
+    """
+    path = Path(ann_file)
+    if not path.is_file():
+        raise FileNotFoundError(f'no such CSV of scores: {path}')
+    low, high = mos_range
+    if not low < high:
+        raise InputError(f'mos_range must be (low, high) with low < high, got {mos_range}')
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path}: not UTF-8 text ({error})') from error
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    if len(header) < 2:
+        raise InputError(f'{path}: needs a header and at least the columns name and MOS, got {header}')
+    ratings = []
+    for fields in reader:
+        if not fields:
+            continue
+        where = f'{path}, line {reader.line_num}'
+        if len(fields) < len(header):
+            raise InputError(f'{where}: {len(fields)} columns, but the header has {len(header)}: {fields}')
+        try:
+            mos = float(fields[1])
+        except ValueError:
+            raise InputError(f'{where}: no MOS in the second column: {fields}') from None
+        if not math.isfinite(mos):
+            raise InputError(f'{where}: MOS of {fields[0]!r} is {fields[1]}, not a finite number')
+        if not low <= mos <= high:
+            raise InputError(f'{where}: MOS of {fields[0]!r} is {mos}, outside mos_range {low} to {high}')
+        ratings.append(Rating(fields[0], mos, dict(zip(header, fields, strict=False))))
+    if not ratings:
+        raise InputError(f'{path}: no rows below the header')
+    return ratings
+
+
+def check_columns(ratings: Sequence[Rating], columns: Iterable[str], ann_file: str | Path) -> None:
+    """Raise InputError for a column that the CSV does not have; ``ann_file`` is its name in the message."""
+    for column in columns:
+        if column not in ratings[0].row:
+            raise InputError(f'{ann_file}: no column {column!r}; there are: {", ".join(ratings[0].row)}')
+
+
+def select_ratings(ratings: Sequence[Rating], where: Mapping[str, Any], ann_file: str | Path) -> list[Rating]:
+    """The rows whose columns have the values of ``where``; InputError for a column that does not exist."""
+    check_columns(ratings, where, ann_file)
+    return [r for r in ratings if all(r.row[column] == str(value) for column, value in where.items())]
+
+
+def split_holdout(
+    ratings: Sequence[Rating], share: float, group_column: str | None, salt: str = ''
+) -> tuple[list[Rating], list[Rating]]:
+    """Cut a part off for validation, always the same one for the same names.
+
+    Groups are ordered by a hash of their name and the first ones are held out until they have ``share`` of the photos.
+
+    Args:
+        ratings: what to cut.
+        share: 0 to 1.
+        group_column: photos with the same value stay on one side; None for every photo on its own.
+        salt: another text gives another part; with the same one, a smaller share is part of a larger one.
+
+    Returns:
+        The part to fit, and the held-out part, in the order given.
+    """
+    groups: dict[str, int] = {}
+    for rating in ratings:
+        groups[_group(rating, group_column)] = groups.get(_group(rating, group_column), 0) + 1
+    held: set[str] = set()
+    count = 0
+    for group in sorted(groups, key=lambda name: hashlib.sha256(f'{salt}{name}'.encode()).digest()):
+        if count >= share * len(ratings):
+            break
+        held.add(group)
+        count += groups[group]
+    fit = [rating for rating in ratings if _group(rating, group_column) not in held]
+    return fit, [rating for rating in ratings if _group(rating, group_column) in held]
+
+
+def _group(rating: Rating, column: str | None) -> str:
+    return rating.row[column] if column else rating.name
