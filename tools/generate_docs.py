@@ -1,4 +1,4 @@
-"""Write docs/degradations.md from the table of operators and the presets.
+"""Write docs/degradations.md from the table of operators and the presets, and the table in docs/datasets.md.
 
 Example:
     python tools/generate_docs.py
@@ -11,11 +11,13 @@ import inspect
 import re
 from pathlib import Path
 
+from mmqpt.datasets.readers.table import SETS, KnownSet
 from mmqpt.degradations import KADID, KINDS, LEVELS, OPERATORS, PRESETS, DegradationSpace, Operator
 from mmqpt.degradations.recipe import VERSION
 from mmqpt.degradations.space import short
 
 PAGE = Path(__file__).resolve().parent.parent / 'docs' / 'degradations.md'
+SETS_PAGE = PAGE.with_name('datasets.md')
 TITLES = {'geometry': 'Geometric deformation', 'colour': 'Colour change', 'texture': 'Texture adjustment'}
 
 
@@ -26,6 +28,9 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(), encoding='utf-8')
     print(f'{args.out} written: {len(OPERATORS)} operators, {len(PRESETS)} presets')
+    if args.out == PAGE:
+        SETS_PAGE.write_text(sets_page(SETS_PAGE.read_text(encoding='utf-8')), encoding='utf-8')
+        print(f'{SETS_PAGE} written: {len(SETS)} sets')
 
 
 def page() -> str:
@@ -139,6 +144,24 @@ def kadid_table() -> str:
         direction = '' if len(OPERATORS[target].signs) == 1 else f', sign {sign:+d}'
         rows.append((name, f'`{target}`{direction}'))
     return table(('distortion', 'operator'), rows)
+
+
+def sets_page(text: str) -> str:
+    """The page of data sets with a fresh table between its two marks."""
+    marks = [line for line in text.split('\n') if line.startswith(('<!-- table of sets', '<!-- end of the table'))]
+    before, rest = text.split(marks[0])
+    head = ('`SET`', 'set', 'photos', 'scores', 'groups', 'official split', 'files in `ROOT`', 'cite')
+    rows = table(head, [set_cells(row) for row in SETS.values()])
+    return f'{before}{marks[0]}\n{rows}\n{marks[1]}{rest.split(marks[1])[1]}'
+
+
+def set_cells(row: KnownSet) -> tuple[object, ...]:
+    """What the table says of one set."""
+    scores = f'{row.score} {row.mos_range[0]:g} to {row.mos_range[1]:g}' + (
+        f' ({row.range_note})' * bool(row.range_note)
+    )
+    group = f'`{row.group_column}`' if row.group_column else ''
+    return f'`{row.key}`', row.title, f'{row.photos:,}', scores, group, row.official, row.files, row.source
 
 
 def numbers(values: object) -> str:

@@ -1,4 +1,4 @@
-"""A data set with opinion scores: a CSV in pyiqa's meta_info format, and a JSON file beside it that says what it means."""
+"""A data set with opinion scores: a CSV in pyiqa's meta_info format, and a JSON file that says what it means."""
 
 from __future__ import annotations
 

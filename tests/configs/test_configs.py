@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from mmpretrain.registry import DATA_SAMPLERS, HOOKS, METRICS, MODELS, TRANSFORMS
+from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 
 import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError
+from mmqpt.datasets.rated_set import SetInfo, write_set
+from mmqpt.datasets.readers.table import SETS
 from mmqpt.degradations import DegradationSpace
 
 ROOT = Path(__file__).parent.parent.parent
+RESNET = ROOT / 'configs' / 'finetune' / 'finetune_resnet50_1xb32-coslr_SET.py'
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 ALL = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 
 
@@ -30,7 +35,8 @@ def test_opens_with_its_launch_command_batch_and_result(path):
 def test_has_one_base_at_most(path):
     base = Config.fromfile(path)._cfg_dict  # loads
     assert base.default_scope == 'mmpretrain'
-    assert '_base_ =' not in (ROOT / 'configs' / '_base_' / 'default_runtime.py').read_text()
+    for shared in (ROOT / 'configs' / '_base_').glob('*.py'):
+        assert '_base_ =' not in shared.read_text(), shared
 
 
 def test_all_parts_build(path):
@@ -39,7 +45,7 @@ def test_all_parts_build(path):
     assert model.export_spec()['backbone'] == cfg.model.backbone
     for hook in cfg.custom_hooks:
         HOOKS.build(copy.deepcopy(hook))
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         if name in cfg:
             DATA_SAMPLERS.build({**cfg[name].sampler}, default_args={'dataset': range(10), 'seed': 0})
             for step in cfg[name].dataset.pipeline:
@@ -67,6 +73,76 @@ def test_size_rule_is_the_same_in_training_and_test(path):
 def test_environment_sets_the_data(path, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', 'elsewhere')
     cfg = Config.fromfile(path)
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         if name in cfg:
             assert cfg[name].dataset.data_root == 'elsewhere'
+
+
+@pytest.fixture
+def prepared(photo_folder, tmp_path, monkeypatch):
+    """A set of six photos as tools/prepare_dataset.py writes it: official and random split, references, MOS 0 to 10."""
+    names = sorted(photo.name for photo in photo_folder.iterdir())
+    official, random = ['train'] * 3 + ['val', 'test', 'test'], ['test', 'test'] + ['train'] * 4
+    rows = [
+        {'name': name, 'mos': i, 'ref': f'r{i // 2}', 'official_split': a, 'ratio802_seed123_split_01': b}
+        for i, (name, a, b) in enumerate(zip(names, official, random, strict=True))
+    ]
+    write_set(tmp_path / 'set.csv', SetInfo('set', (0, 10), group_column='ref'), rows)
+    monkeypatch.setenv('DATA_ROOT', str(photo_folder))
+    monkeypatch.setenv('ANN_FILE', str(tmp_path / 'set.csv'))
+    monkeypatch.delenv('SPLIT', raising=False)
+    return rows
+
+
+def parts_of(key):
+    """Names of the photos that a config fits, chooses by and tests."""
+    cfg = Config.fromfile(str(RESNET).replace('SET', key))
+    built = [DATASETS.build(cfg[name].dataset) for name in LOADERS]
+    assert {data.mos_range for data in built} == {(0.0, 10.0)}  # by the JSON file
+    return [{rating.name for rating in data.ratings} for data in built]
+
+
+@pytest.mark.parametrize('key', SETS)
+def test_every_set_has_a_config_of_the_papers_backbone(key, prepared):
+    text = Path(str(RESNET).replace('SET', key)).read_text()
+    assert f'python tools/prepare_dataset.py {key} data/{key}\n' in text
+    assert 'not run yet by us' in text
+    fit, choose, test = parts_of(key)
+    assert fit
+    assert choose
+    column = 'official_split' if SETS[key].official else 'ratio802_seed123_split_01'
+    assert test == {row['name'] for row in prepared if row[column] == 'test'}
+    assert not test & (fit | choose)
+    assert not fit & choose
+    if SETS[key].group_column == 'ref':
+        refs = {row['name']: row['ref'] for row in prepared}
+        assert not {refs[name] for name in fit} & {refs[name] for name in choose}
+
+
+@pytest.mark.parametrize('key', ['koniq10k', 'flive'])
+def test_official_validation_part_chooses_the_epoch(key, prepared, monkeypatch):
+    names = [row['name'] for row in prepared]
+    assert parts_of(key) == [set(names[:3]), {names[3]}, set(names[4:])]
+    monkeypatch.setenv('SPLIT', 'ratio802_seed123_split_01')
+    fit, choose, test = parts_of(key)
+    assert test == set(names[:2])
+    assert fit | choose == set(names[2:])
+    assert len(choose) == 1
+
+
+def test_split_of_the_environment(prepared, monkeypatch):
+    monkeypatch.setenv('SPLIT', 'ratio802_seed123_split_07')
+    with pytest.raises(InputError, match="no column 'ratio802_seed123_split_07'; there are: name, mos, ref"):
+        parts_of('clive')
+
+
+def test_weights_of_the_environment(monkeypatch):
+    monkeypatch.setenv('PRETRAINED', 'mine.pth')
+    assert Config.fromfile(str(RESNET).replace('SET', 'bid')).model.pretrained == 'mine.pth'
+
+
+def test_crops_fit_the_photos_of_pipal():
+    cfg = Config.fromfile(str(RESNET).replace('SET', 'pipal'))
+    assert cfg.train_dataloader.dataset.pipeline[1].crop <= 288
+    assert cfg.model.view.min_side <= 288
+    assert cfg.model.head.hidden == 256  # the rest of the model is the shared one

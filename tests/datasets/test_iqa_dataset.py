@@ -1,7 +1,4 @@
-"""Photos with opinion scores: the CSV, the holdout, the crops."""
-
-import hashlib
-from pathlib import Path
+"""Photos with opinion scores: rows, parts, crops. The CSV itself: test_ratings.py."""
 
 import numpy as np
 import pytest
@@ -11,15 +8,9 @@ from scipy import stats
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.view import View
-from mmqpt.datasets.iqa_dataset import (
-    IQADataset,
-    PackRatedPhoto,
-    RandomQualityCrop,
-    Rating,
-    read_ratings,
-    split_holdout,
-)
+from mmqpt.datasets.iqa_dataset import IQADataset, PackRatedPhoto, RandomQualityCrop
 from mmqpt.datasets.photo_folder import LoadPhoto
+from mmqpt.datasets.rated_set import SetInfo, write_set
 from mmqpt.datasets.sampler import SampleKey
 
 LOAD = [{'type': 'LoadPhoto'}]
@@ -47,74 +38,6 @@ def dataset(photo_folder, csv_file, **options) -> IQADataset:
     return IQADataset(str(photo_folder), str(csv_file), **{'mos_range': (1, 5), 'pipeline': LOAD, **options})
 
 
-def written(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / 'scores.csv'
-    path.write_text(text)
-    return path
-
-
-def ratings(count: int) -> list[Rating]:
-    return [Rating(f'{i}.jpg', 3.0, {'scene': f'scene {i // 3}'}) for i in range(count)]
-
-
-def test_read_ratings(csv_file, names):
-    read = read_ratings(csv_file, (1, 5))
-    assert [r.name for r in read] == names
-    assert [r.mos for r in read] == [1, 1.5, 2, 2.5, 3, 3.5]
-    assert read[2].row == {
-        'img_name': names[2],
-        'mos': '2.0',
-        'split': 'test',
-        'scene': names[2].split('_')[0],
-        'number': '2',
-    }
-    assert read_ratings(str(csv_file), (1, 5)) == read
-
-
-def test_read_ratings_takes_bom_quotes_and_blank_lines(tmp_path):
-    path = tmp_path / 'scores.csv'
-    path.write_bytes('\ufeffname,mos\r\n"a, b.jpg",1e0\r\n\r\nümlaut.jpg,2\r\n'.encode())
-    read = read_ratings(path, (0, 2))
-    assert [(r.name, r.mos) for r in read] == [('a, b.jpg', 1.0), ('ümlaut.jpg', 2.0)]
-    assert read[0].row['name'] == 'a, b.jpg'
-
-
-def test_both_ends_of_the_range_count(tmp_path):
-    read = read_ratings(written(tmp_path, 'name,mos\na,0\nb,100\n'), (0, 100))
-    assert [r.mos for r in read] == [0, 100]
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('name,mos\na,3\nb,nan\n', r"scores\.csv, line 3: MOS of 'b' is nan, not a finite number"),
-        ('name,mos\na,inf\n', r"line 2: MOS of 'a' is inf, not a finite number"),
-        ('name,mos\na,5.01\n', r"scores\.csv, line 2: MOS of 'a' is 5.01, outside mos_range 1 to 5"),
-        ('name,mos\na,0.5\n', "MOS of 'a' is 0.5, outside mos_range 1 to 5"),
-        ('name,mos\na,good\n', r"scores\.csv, line 2: no MOS in the second column: \['a', 'good'\]"),
-        ('name,mos\na,\n', 'line 2: no MOS in the second column'),
-        ('name,mos\na\n', r"line 2: 1 columns, but the header has 2: \['a'\]"),
-        ('name\na\n', r"scores\.csv: needs a header and at least the columns name and MOS, got \['name'\]"),
-        ('', r'scores\.csv: needs a header'),
-        ('name,mos\n', r'scores\.csv: no rows below the header'),
-    ],
-)
-def test_bad_csv(tmp_path, text, message):
-    with pytest.raises(InputError, match=message):
-        read_ratings(written(tmp_path, text), (1, 5))
-
-
-def test_missing_csv(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'no such CSV of scores: .*nowhere\.csv'):
-        read_ratings(tmp_path / 'nowhere.csv', (1, 5))
-
-
-@pytest.mark.parametrize('mos_range', [(5, 1), (1, 1), (float('nan'), 5)])
-def test_bad_range(csv_file, mos_range):
-    with pytest.raises(InputError, match=r'mos_range must be \(low, high\) with low < high, got'):
-        read_ratings(csv_file, mos_range)
-
-
 def test_samples(photo_folder, csv_file, names):
     data = dataset(photo_folder, csv_file)
     assert len(data) == 6
@@ -125,6 +48,22 @@ def test_samples(photo_folder, csv_file, names):
         assert results['mos'] == 1 + index / 2
         assert results['score'] == pytest.approx(index / 8)
         np.testing.assert_array_equal(results['img'], read_photo(photo_folder / name)[..., ::-1])
+
+
+def test_range_and_meaning_come_from_the_json_file(photo_folder, names, tmp_path):
+    path = tmp_path / 'koniq.csv'
+    write_set(path, SetInfo('koniq', (0, 4)), [{'name': name, 'mos': i / 2} for i, name in enumerate(names)])
+    data = dataset(photo_folder, path, mos_range=None)
+    assert data.mos_range == (0, 4)
+    assert data[3]['score'] == pytest.approx(1.5 / 4)
+    assert data.metainfo == {'dataset': 'koniq', 'mos_range': [0.0, 4.0], 'photos': 6}
+    # What is given wins.
+    assert dataset(photo_folder, path, mos_range=(0, 3)).mos_range == (0, 3)
+
+
+def test_neither_range_nor_json_file(photo_folder, csv_file):
+    with pytest.raises(FileNotFoundError, match=r'no such file: .*meta_info\.json.*or give the range of the scores'):
+        dataset(photo_folder, csv_file, mos_range=None)
 
 
 def test_metainfo(photo_folder, csv_file):
@@ -192,48 +131,6 @@ def test_unreadable_photo_is_named(csv_file, tmp_path):
     csv_file.write_text('name,mos\nbad.jpg,2\n')
     with pytest.raises(PhotoError, match=r'bad\.jpg: not an image'):
         dataset(tmp_path, csv_file)[0]
-
-
-@pytest.mark.parametrize('share', [0.1, 0.2, 0.5, 0.9])
-@pytest.mark.parametrize('column', [None, 'scene'])
-def test_holdout_is_disjoint_and_as_large_as_asked(share, column):
-    everything = ratings(60)
-    fit, held = split_holdout(everything, share, column)
-    assert sorted(fit + held, key=everything.index) == everything
-    assert not {r.name for r in fit} & {r.name for r in held}
-    # Whole groups until the share is reached, no group more.
-    assert share * 60 <= len(held) < share * 60 + (3 if column else 1)
-    # In the order given.
-    assert fit == [r for r in everything if r in fit]
-    assert held == [r for r in everything if r in held]
-
-
-def test_holdout_keeps_groups_together():
-    fit, held = split_holdout(ratings(60), 0.3, 'scene')
-    assert not {r.row['scene'] for r in fit} & {r.row['scene'] for r in held}
-
-
-def test_holdout_is_stable(rng):
-    everything = ratings(40)
-    expected = {r.name for r in split_holdout(everything, 0.25, None)[1]}
-    for _ in range(5):
-        shuffled = [everything[i] for i in rng.permutation(40)]
-        assert {r.name for r in split_holdout(shuffled, 0.25, None)[1]} == expected
-    rescored = [Rating(r.name, 1.0, {}) for r in everything]
-    assert {r.name for r in split_holdout(rescored, 0.25, None)[1]} == expected
-    # The same on every machine: the first by SHA-256.
-    by_hash = sorted((hashlib.sha256(r.name.encode()).hexdigest(), r.name) for r in everything)
-    assert expected == {name for _, name in by_hash[:10]}
-
-
-def test_smaller_holdout_is_part_of_a_larger_one():
-    small = {r.name for r in split_holdout(ratings(40), 0.2, None)[1]}
-    large = {r.name for r in split_holdout(ratings(40), 0.4, None)[1]}
-    assert small < large
-
-
-def test_no_share_holds_out_nothing():
-    assert split_holdout(ratings(5), 0, None) == (ratings(5), [])
 
 
 @pytest.mark.parametrize('column', [None, 'scene'])

@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+from mmqpt.datasets.readers.table import SETS
 from mmqpt.degradations import OPERATORS, PRESETS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,6 +26,15 @@ def test_page_names_every_operator_and_preset():
     lines = load('generate_docs').page().split('\n')
     for name in (*OPERATORS, *PRESETS):
         assert sum(line.startswith(f'| `{name}` |') for line in lines) == 1, name
+
+
+def test_table_of_data_sets_is_fresh():
+    stored = (ROOT / 'docs' / 'datasets.md').read_text(encoding='utf-8')
+    assert stored == load('generate_docs').sets_page(stored), 'stale: run python tools/generate_docs.py'
+    for key, row in SETS.items():
+        line = next(line for line in stored.split('\n') if line.startswith(f'| `{key}` |'))
+        assert f'| {row.photos:,} |' in line
+        assert row.source in line
 
 
 def test_every_summary_is_a_sentence():

@@ -1,0 +1,171 @@
+"""What a reader gives, and the files that readers read: CSV, Excel and MATLAB tables."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmqpt.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of a set as its files have them; nothing is checked or turned yet.
+
+    Args:
+        photo_root: folder that the names are relative to.
+        rows: one a photo: ``name`` (file name, with or without its folder), ``score`` (in the set's own units), then
+            the other columns; all are text. Every row has the same columns.
+        splits: columns that hold a split (``train``, ``val``, ``test``, and ``drop`` for rows in no part) and the name
+            of the protocol of each.
+        absent: names whose photos the labels themselves say are not there; missing without being an error.
+        notes: what a user should know of how the labels were read.
+    """
+
+    photo_root: Path
+    rows: Sequence[Mapping[str, str]]
+    splits: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def find_file(root: Path, *names: str) -> Path:
+    """The first of these files (relative to ``root``) that exists; FileNotFoundError says what was looked for."""
+    found = find_optional(root, *names)
+    if found is None:
+        raise FileNotFoundError(_not_here(root, 'file', names))
+    return found
+
+
+def find_optional(root: Path, *names: str) -> Path | None:
+    """The first of these files that exists, or None."""
+    return next((root / name for name in names if (root / name).is_file()), None)
+
+
+def find_folder(root: Path, *names: str) -> Path:
+    """The first of these folders that exists; FileNotFoundError says what was looked for."""
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    raise FileNotFoundError(_not_here(root, 'folder', names))
+
+
+def _not_here(root: Path, kind: str, names: Sequence[str]) -> str:
+    if not root.is_dir():
+        return f'no such folder: {root}'
+    here = sorted(path.name + '/' * path.is_dir() for path in root.iterdir())
+    shown = ', '.join(here[:8]) + (f' and {len(here) - 8} more' if len(here) > 8 else '') if here else 'nothing'
+    return f'{root}: looked for the {kind} {" or ".join(map(repr, names))} and found {shown}'
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV with a header; names and values without blanks around them.
+
+    Raises:
+        InputError: not UTF-8, no rows, or a row of another length than the header; names file and line.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path}: not UTF-8 text ({error})') from error
+    reader = csv.reader(lines, skipinitialspace=True)
+    header = [name.strip() for name in next(reader, [])]
+    rows = []
+    for fields in reader:
+        if not any(value.strip() for value in fields):
+            continue
+        if len(fields) != len(header):
+            raise InputError(f'{path}, line {reader.line_num}: {len(fields)} columns, but the header has {len(header)}')
+        rows.append({name: value.strip() for name, value in zip(header, fields, strict=True)})
+    if not rows:
+        raise InputError(f'{path}: no rows below the header')
+    return rows
+
+
+def read_lines(path: Path) -> list[list[str]]:
+    """Fields of a text file whose fields blanks or commas part; empty lines are left out."""
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    return [line.replace(',', ' ').split() for line in text.splitlines() if line.strip()]
+
+
+def read_excel(path: Path, columns: Sequence[str], sheet: str | None = None) -> list[dict[str, str]]:
+    """Rows of a sheet of an .xls or .xlsx file below the first row that has all of ``columns``.
+
+    Args:
+        path: the workbook.
+        columns: names that the header must have; rows without a value in the first of them are left out.
+        sheet: its name, if the workbook has one of that name; else the first sheet.
+
+    Raises:
+        InputError: no such header, no rows, a damaged file, or the package that reads this kind of file is missing.
+    """
+    import pandas
+
+    try:
+        with pandas.ExcelFile(path) as book:
+            name = sheet if sheet in book.sheet_names else 0
+            cells = book.parse(name, header=None, dtype=object).to_numpy()
+    except ImportError as error:
+        raise InputError(f"{path}: {error}; `pip install 'mmqpt[evaluate]'` brings what reads Excel files") from error
+    except Exception as error:  # whatever xlrd and openpyxl raise for a damaged file
+        raise InputError(f'{path}: not an Excel file that can be read ({error})') from error
+    table = [[_cell(value) for value in line] for line in cells]
+    for number, line in enumerate(table):
+        if set(columns) <= set(line):
+            kept = [i for i, name in enumerate(line) if name]
+            rows = [{line[i]: values[i] for i in kept} for values in table[number + 1 :]]
+            rows = [row for row in rows if row[columns[0]]]
+            if rows:
+                return rows
+            raise InputError(f'{path}: no rows below the header')
+    raise InputError(f'{path}: no row of a header with the columns {", ".join(map(repr, columns))}')
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ''
+    return f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def read_mat(path: Path, *names: str) -> list[Any]:
+    """The values of the first of these variables of a MATLAB file, as a flat list of Python values.
+
+    Raises:
+        InputError: none of the variables, or a file that SciPy can't read; names the file.
+    """
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(path, squeeze_me=True)
+    except Exception as error:  # whatever SciPy raises for a damaged file, or one of version 7.3
+        raise InputError(f'{path}: not a MATLAB file that can be read ({error})') from error
+    for name in names:
+        if name in content:
+            return [value if isinstance(value, str) else value.item() for value in _flat(content[name])]
+    raise InputError(f'{path}: no variable {" or ".join(map(repr, names))}')
+
+
+def _flat(values: Any) -> Iterable[Any]:
+    import numpy as np
+
+    for value in np.atleast_1d(values).ravel():
+        # A cell array of texts squeezes to texts, or to arrays that hold one.
+        yield value if isinstance(value, str) or np.ndim(value) == 0 else np.ravel(value)[0]
+
+
+def need_columns(rows: Sequence[Mapping[str, str]], columns: Iterable[str], path: Path) -> None:
+    """Raise InputError for a column that the file does not have."""
+    for column in columns:
+        if column not in rows[0]:
+            raise InputError(f'{path}: no column {column!r}; there are: {", ".join(rows[0])}')
+
+
+def same_length(path: Path, parts: Mapping[str, Sequence[Any]]) -> None:
+    """Raise InputError where lists that belong together are not equally long."""
+    if len({len(part) for part in parts.values()}) > 1:
+        sizes = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
+        raise InputError(f'{path}: entries that belong together are not equally many: {sizes}')
