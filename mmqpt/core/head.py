@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 
+POOLINGS = ('last', 'stages')
 
-def pool_features(features: Tensor | Sequence[Tensor]) -> Tensor:
+
+def inner_network(backbone: nn.Module) -> nn.Module:
+    """The network inside mmpretrain's TIMMBackbone and timm's feature getter; any other module itself."""
+    network: nn.Module = getattr(backbone, 'timm_model', backbone)
+    children = dict(network.named_children())
+    return children['model'] if list(children) == ['model'] else network
+
+
+def pool_features(
+    features: Tensor | Sequence[Tensor], backbone: nn.Module | None = None, stages: bool = False
+) -> Tensor:
     """Average what a backbone returns over space.
 
+    Of tokens, only those of patches are averaged: class, distillation and register tokens are left out (design choice;
+    so a ViT's tokens and the maps that timm's ``features_only`` makes of them give the same).
+
     Args:
-        features: (N, C, H, W) maps, (N, L, C) tokens or (N, C) vectors; of a sequence (stages) the last one counts.
+        features: (N, C, H, W) maps, (N, L, C) tokens or (N, C) vectors, or a sequence of them (stages).
+        backbone: what returned them; says of maps whether they are (N, H, W, C), and how many tokens are not patches.
+        stages: whether to average every stage and join the results; else the last stage counts.
 
     Returns:
-        (N, C) tensor.
+        (N, C) tensor; C is the sum over the stages.
     """
-    last = features if isinstance(features, Tensor) else features[-1]
-    if last.dim() == 4:
-        return last.mean(dim=(2, 3))
-    if last.dim() == 3:
-        return last.mean(dim=1)
-    if last.dim() == 2:
-        return last
-    raise InputError(f'backbone features must have 2, 3 or 4 dimensions, got shape {tuple(last.shape)}')
+    listed = [features] if isinstance(features, Tensor) else list(features)
+    if not stages:
+        return _pool(listed[-1], backbone)
+    return torch.cat([_pool(stage, backbone) for stage in listed], dim=1)
+
+
+def _pool(features: Tensor, backbone: nn.Module | None) -> Tensor:
+    if features.dim() == 4:
+        return features.mean(dim=(1, 2) if _channels_come_last(backbone) else (2, 3))
+    if features.dim() == 3:
+        return features[:, _extra_tokens(backbone) :].mean(dim=1)
+    if features.dim() == 2:
+        return features
+    raise InputError(f'backbone features must have 2, 3 or 4 dimensions, got shape {tuple(features.shape)}')
+
+
+def _channels_come_last(backbone: nn.Module | None) -> bool:
+    """timm's models and feature extractors say so in ``output_fmt``, as a text or an enumeration."""
+    layout = getattr(getattr(backbone, 'timm_model', backbone), 'output_fmt', None)
+    return getattr(layout, 'value', layout) == 'NHWC'
+
+
+def _extra_tokens(backbone: nn.Module | None) -> int:
+    if backbone is None:
+        return 0
+    network = inner_network(backbone)
+    return int(getattr(network, 'num_prefix_tokens', getattr(network, 'num_extra_tokens', 0)))
 
 
 class QualityHead(nn.Module):
@@ -39,22 +75,91 @@ class QualityHead(nn.Module):
         channels: length of the pooled features.
         hidden: width of the hidden layer; 0 for none.
         dropout: probability, applied to the features.
+        pooling: which features it takes: those of the ``'last'`` stage, or of all ``'stages'`` that the backbone gives,
+            joined; see :func:`pool_features`.
     """
 
-    def __init__(self, channels: int, hidden: int = 256, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, hidden: int = 256, dropout: float = 0.0, pooling: str = 'last') -> None:
         super().__init__()
-        if channels < 1 or hidden < 0 or not 0 <= dropout < 1:
-            raise InputError(
-                f'QualityHead needs channels >= 1, hidden >= 0 and 0 <= dropout < 1, '
-                f'got {channels}, {hidden} and {dropout}'
-            )
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
-        if hidden:
-            layers += [nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1)]
-        else:
-            layers += [nn.Linear(channels, 1)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = _layers(type(self).__name__, channels, hidden, dropout, pooling, 1)
+        self.pooling = pooling
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C) features -> (N,) scores."""
         return torch.sigmoid(self.layers(features).squeeze(-1))
+
+
+class DistributionHead(nn.Module):
+    """Pooled features -> the distribution of opinions over K bins; the score is its expectation, in (0, 1).
+
+    Bin k of 0 to K - 1 stands for the score k / (K - 1): on a scale of 1 to 5 asked for in five categories, K = 5 and
+    bin k is category k + 1.
+
+    Args:
+        channels: length of the pooled features.
+        bins: K, at least 2.
+        hidden: width of the hidden layer; 0 for none.
+        dropout: probability, applied to the features.
+        pooling: as of :class:`QualityHead`.
+    """
+
+    centres: Tensor
+
+    def __init__(
+        self, channels: int, bins: int, hidden: int = 256, dropout: float = 0.0, pooling: str = 'last'
+    ) -> None:
+        super().__init__()
+        if bins < 2:
+            raise InputError(f'bins must be >= 2, got {bins}')
+        self.layers = _layers(type(self).__name__, channels, hidden, dropout, pooling, bins)
+        self.pooling = pooling
+        self.register_buffer('centres', torch.linspace(0, 1, bins), persistent=False)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(N, C) features -> (N, K) logits of the bins."""
+        return self.layers(features)
+
+    def expectation(self, logits: Tensor) -> Tensor:
+        """(N, K) logits -> (N,) scores."""
+        return (logits.softmax(dim=-1) * self.centres).sum(dim=-1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C) features -> (N,) scores."""
+        return self.expectation(self.logits(features))
+
+
+HEADS: dict[str, type[QualityHead] | type[DistributionHead]] = {
+    'QualityHead': QualityHead,
+    'DistributionHead': DistributionHead,
+}
+
+
+def build_head(config: Mapping[str, Any]) -> QualityHead | DistributionHead:
+    """A head from its arguments and ``type``, one of :data:`HEADS`; without a type a :class:`QualityHead`.
+
+    Raises:
+        InputError: no such type or argument, or a bad value.
+    """
+    arguments = dict(config)
+    kind = arguments.pop('type', 'QualityHead')
+    if kind not in HEADS:
+        raise InputError(f'unknown head {kind!r}; there are: {", ".join(HEADS)}')
+    try:
+        return HEADS[kind](**arguments)
+    except TypeError as error:
+        raise InputError(f'{kind}: {error}') from error
+
+
+def _layers(name: str, channels: int, hidden: int, dropout: float, pooling: str, outputs: int) -> nn.Sequential:
+    if channels < 1 or hidden < 0 or not 0 <= dropout < 1:
+        raise InputError(
+            f'{name} needs channels >= 1, hidden >= 0 and 0 <= dropout < 1, got {channels}, {hidden} and {dropout}'
+        )
+    if pooling not in POOLINGS:
+        raise InputError(f'pooling must be one of {", ".join(POOLINGS)}, got {pooling!r}')
+    layers: list[nn.Module] = [nn.Dropout(dropout)]
+    if hidden:
+        layers += [nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, outputs)]
+    else:
+        layers += [nn.Linear(channels, outputs)]
+    return nn.Sequential(*layers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import random
+from dataclasses import asdict, dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -17,19 +18,25 @@ class View:
 
     First the photo is enlarged until its short side has ``min_side`` px, then reduced until its long side has at most
     ``max_side`` px. Both steps are bicubic with antialiasing and keep the aspect ratio; photos within the bounds are
-    left alone. Then the network sees the whole photo (``crop=None``), or square crops of ``crop`` px on the sparsest
-    grid that covers every pixel; the score of the photo is the mean over its crops.
+    left alone. Then the network sees the whole photo (``crop=None``), or square crops of ``crop`` px; the score of the
+    photo is the mean over its crops, and with ``flip`` over those and their mirror images.
 
     Args:
         min_side: px, at least 1.
         max_side: px, at least ``min_side``, or None for no bound. A very long strip ends with a short side below
             ``min_side``: the upper bound wins.
         crop: px, or None.
+        places: where the crops lie: ``'grid'``, the sparsest one that covers every pixel; ``'five'``, the corners and
+            the centre; or a number N of random places, a function of the photo's size alone, so that scores never
+            vary, and the first ones of any larger N. Places that coincide count once.
+        flip: whether the network also sees the mirror image of all it sees.
     """
 
     min_side: int = 32
     max_side: int | None = 1536
     crop: int | None = None
+    places: str | int = 'grid'
+    flip: bool = False
 
     def __post_init__(self) -> None:
         if self.min_side < 1:
@@ -38,10 +45,18 @@ class View:
             raise InputError(f'max_side must be >= min_side ({self.min_side} px), got {self.max_side}')
         if self.crop is not None and not 1 <= self.crop <= self.min_side:
             raise InputError(f'crop must be between 1 px and min_side ({self.min_side} px), got {self.crop}')
+        number = isinstance(self.places, int) and not isinstance(self.places, bool)
+        if not (self.places >= 1 if number else self.places in ('grid', 'five')):  # type: ignore[operator]
+            raise InputError(f"places must be 'grid', 'five' or a number >= 1, got {self.places!r}")
+        if self.crop is None and self.places != 'grid':
+            raise InputError(f'places {self.places!r} needs a crop')
+        if not isinstance(self.flip, bool):
+            raise InputError(f'flip must be True or False, got {self.flip!r}')
 
-    def as_dict(self) -> dict[str, int | None]:
-        """The fields, ready for JSON."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, int | str | None]:
+        """The fields, ready for JSON; those added to the first three only where they say something."""
+        defaults = {field.name: field.default for field in fields(self)[3:]}
+        return {name: value for name, value in asdict(self).items() if name not in defaults or value != defaults[name]}
 
     def target_size(self, height: int, width: int) -> tuple[int, int]:
         """Size in px that a photo of ``height`` x ``width`` px is brought to."""
@@ -73,18 +88,32 @@ class View:
             images: float (N, C, H, W) in [0, 1].
 
         Returns:
-            Crops, each (N, C, h, w): one with the whole photo, or a row-major grid.
+            Crops, each (N, C, h, w): one with the whole photo, or those at :meth:`corners`; then their mirror images.
         """
         images = self.resize(images)
+        views = [images]
+        if self.crop is not None:
+            height, width = images.shape[-2:]
+            views = [
+                images[..., top : top + self.crop, left : left + self.crop] for top, left in self.corners(height, width)
+            ]
+        return views + [view.flip(-1) for view in views] if self.flip else views
+
+    def corners(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Top and left px of every crop of a photo of ``height`` x ``width`` px within the size bounds, row-major for
+        the grid; ``[(0, 0)]`` without crops."""
         if self.crop is None:
-            return [images]
-        height, width = images.shape[-2:]
+            return [(0, 0)]
         size_y, size_x = min(self.crop, height), min(self.crop, width)
-        return [
-            images[..., top : top + size_y, left : left + size_x]
-            for top in _starts(height, size_y)
-            for left in _starts(width, size_x)
-        ]
+        free_y, free_x = height - size_y, width - size_x
+        if self.places == 'grid':
+            return [(top, left) for top in _starts(height, size_y) for left in _starts(width, size_x)]
+        if self.places == 'five':
+            found = [(0, 0), (0, free_x), (free_y, 0), (free_y, free_x), (free_y // 2, free_x // 2)]
+        else:
+            draw = random.Random(height * 1_000_003 + width).random  # Python keeps this sequence in all versions
+            found = [(int(draw() * (free_y + 1)), int(draw() * (free_x + 1))) for _ in range(int(self.places))]
+        return list(dict.fromkeys(found))
 
 
 def _starts(length: int, size: int) -> list[int]:

@@ -26,11 +26,11 @@ class WeightsSpec:
     Args:
         kind: ``'metric'``: backbone and quality head; ``'backbone'``: a pre-trained backbone alone.
         backbone: name of the model in timm.
-        backbone_args: further arguments of ``timm.create_model``.
+        backbone_args: further arguments of ``timm.create_model``, such as ``img_size`` or ``features_only``.
         input_mean: of R, G and B in units of 0 to 255.
         input_std: of R, G and B in units of 0 to 255.
         view: arguments of :class:`View`, the size rule; None for a backbone.
-        head: arguments of :class:`QualityHead`; None for a backbone.
+        head: arguments of :func:`build_head`; None for a backbone.
         mos_range: what scores 0 and 1 mean on the scale of the opinion scores; None for a backbone.
         dataset: name of the data that the weights were trained on.
         config_sha256: hash of the training config.

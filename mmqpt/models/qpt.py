@@ -107,7 +107,7 @@ class QPT(BaseSelfSupervisor):
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Pooled backbone features (N, C) of photos (N, 3, H, W) in [0, 1]."""
-        return pool_features(self.backbone(self.data_preprocessor.normalise(inputs)))
+        return pool_features(self.backbone(self.data_preprocessor.normalise(inputs)), self.backbone)
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict[str, Tensor]:
         """QC-Loss of a batch.
@@ -161,7 +161,7 @@ class QPT(BaseSelfSupervisor):
     @staticmethod
     def _project(backbone: nn.Module, neck: nn.Module, images: Tensor) -> Tensor:
         """Images -> unit vectors (M, E), normalised in float32."""
-        return F.normalize(neck((pool_features(backbone(images)),))[0].float(), dim=1)
+        return F.normalize(neck((pool_features(backbone(images), backbone),))[0].float(), dim=1)
 
     @torch.no_grad()
     def _update_key_encoder(self) -> None:

@@ -1,10 +1,13 @@
 """Pooling and the quality head."""
 
+import math
+
 import pytest
 import torch
+from timm.layers.format import Format
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import QualityHead, pool_features
+from mmqpt.core.head import DistributionHead, QualityHead, build_head, inner_network, pool_features
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,48 @@ def test_maps_tokens_and_vectors_are_averaged_over_space():
 def test_the_last_stage_counts(kind):
     stages = kind([torch.rand(2, 4, 8, 8), torch.rand(2, 7, 4, 4)])
     torch.testing.assert_close(pool_features(stages), pool_features(stages[-1]))
+
+
+def test_all_stages_are_joined_in_their_order():
+    stages = [torch.rand(2, 4, 8, 8), torch.rand(2, 6, 7), torch.rand(2, 3)]
+    found = pool_features(stages, stages=True)
+    torch.testing.assert_close(found, torch.cat([pool_features(stage) for stage in stages], dim=1))
+    assert found.shape == (2, 4 + 7 + 3)
+    torch.testing.assert_close(pool_features(stages[0], stages=True), pool_features(stages[0]))
+
+
+class Backbone(torch.nn.Module):
+    """Says about its features what timm's and mmpretrain's networks say."""
+
+    def __init__(self, **said):
+        super().__init__()
+        for name, value in said.items():
+            setattr(self, name, value)
+
+
+@pytest.mark.parametrize('layout', ['NHWC', Format.NHWC])
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_channels_may_come_last(layout, wrapped):
+    """timm's Swin gives (N, H, W, C); an average over the last two would be over width and channels."""
+    maps = torch.rand(2, 5, 3, 4)
+    backbone = Backbone(output_fmt=layout)
+    backbone = Backbone(timm_model=backbone) if wrapped else backbone
+    torch.testing.assert_close(pool_features(maps.permute(0, 2, 3, 1), backbone), pool_features(maps))
+    torch.testing.assert_close(pool_features(maps, Backbone(output_fmt=Format.NCHW)), pool_features(maps))
+
+
+@pytest.mark.parametrize('name', ['num_prefix_tokens', 'num_extra_tokens'])
+def test_only_tokens_of_patches_are_averaged(name):
+    tokens = torch.rand(2, 6, 5)
+    torch.testing.assert_close(pool_features(tokens, Backbone(**{name: 2})), tokens[:, 2:].mean(dim=1))
+    torch.testing.assert_close(pool_features(tokens, Backbone()), tokens.mean(dim=1))
+
+
+def test_inner_network():
+    plain = Backbone(conv=torch.nn.Linear(1, 1))
+    assert inner_network(plain) is plain
+    assert inner_network(Backbone(timm_model=plain)) is plain
+    assert inner_network(Backbone(timm_model=Backbone(model=plain))) is plain
 
 
 @pytest.mark.parametrize('shape', [(3,), (1, 2, 3, 4, 5)])
@@ -72,6 +117,50 @@ def test_batch_equals_one_by_one():
     head = QualityHead(6, 16).double().eval()
     features = torch.randn(8, 6, dtype=torch.float64)
     torch.testing.assert_close(head(features), torch.cat([head(row[None]) for row in features]))
+
+
+@pytest.mark.parametrize('hidden', [0, 8])
+def test_distribution_has_the_expected_score(hidden):
+    head = DistributionHead(6, bins=5, hidden=hidden).eval()
+    features = 5 * torch.randn(20, 6)
+    logits = head.logits(features)
+    assert logits.shape == (20, 5)
+    expected = [
+        sum(k / 4 * math.exp(x) for k, x in enumerate(row)) / sum(math.exp(x) for x in row) for row in logits.tolist()
+    ]
+    assert head(features).tolist() == pytest.approx(expected, rel=1e-5)
+    assert ((head(features) > 0) & (head(features) < 1)).all()
+    assert head.expectation(torch.tensor([[0.0, 0, 0, 0, 0], [0, 0, 0, 0, 90]])).tolist() == pytest.approx([0.5, 1])
+
+
+def test_weights_of_a_distribution_are_its_layers_alone():
+    assert all(name.startswith('layers.') for name in DistributionHead(4, bins=5).state_dict())
+
+
+def test_build_head():
+    torch.manual_seed(1)
+    plain = build_head({'channels': 4, 'hidden': 3})
+    assert isinstance(plain, QualityHead)
+    assert plain.pooling == 'last'
+    head = build_head({'type': 'DistributionHead', 'channels': 4, 'bins': 3, 'pooling': 'stages'})
+    assert isinstance(head, DistributionHead)
+    assert head.pooling == 'stages'
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        ({'type': 'LinearHead', 'channels': 4}, "unknown head 'LinearHead'; there are: QualityHead, DistributionHead"),
+        ({'channels': 4, 'bins': 5}, "QualityHead: .*unexpected keyword argument 'bins'"),
+        ({'type': 'DistributionHead', 'channels': 4}, "DistributionHead: .*'bins'"),
+        ({'type': 'DistributionHead', 'channels': 4, 'bins': 1}, 'bins must be >= 2, got 1'),
+        ({'type': 'DistributionHead', 'channels': 0, 'bins': 5}, 'DistributionHead needs channels >= 1'),
+        ({'channels': 4, 'pooling': 'first'}, "pooling must be one of last, stages, got 'first'"),
+    ],
+)
+def test_bad_heads(config, message):
+    with pytest.raises(InputError, match=message):
+        build_head(config)
 
 
 def test_gradcheck():

@@ -120,6 +120,75 @@ def test_crops_of_a_long_strip_are_cut_to_it():
     assert [tuple(c.shape) for c in crops] == [(1, 3, 2, 32), (1, 3, 2, 32)]
 
 
+def numbers(height, width):
+    return torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
+
+
+def corners_of(view, height, width):
+    return [divmod(int(c[0, 0, 0, 0]), width) for c in view.crops(numbers(height, width))]
+
+
+def test_five_crops_are_corners_and_centre():
+    view = View(min_side=32, max_side=None, crop=20, places='five')
+    assert corners_of(view, 40, 61) == [(0, 0), (0, 41), (20, 0), (20, 41), (10, 20)]
+    assert all(c.shape == (1, 1, 20, 20) for c in view.crops(numbers(40, 61)))
+
+
+@pytest.mark.parametrize(('size', 'count'), [((20, 20), 1), ((20, 30), 3), ((21, 21), 4)])
+def test_five_places_that_coincide_count_once(size, count):
+    corners = View(min_side=20, max_side=None, crop=20, places='five').corners(*size)
+    assert len(corners) == len(set(corners)) == count
+
+
+@pytest.mark.parametrize('places', ['grid', 'five', 25])
+def test_crops_of_a_photo_as_large_as_the_crop_are_the_photo(places):
+    photo = numbers(32, 32)
+    (crop,) = View(min_side=32, crop=32, places=places).crops(photo)
+    assert torch.equal(crop, photo)
+
+
+def test_random_places_depend_on_the_size_alone():
+    view = View(min_side=32, max_side=None, crop=20, places=25)
+    corners = view.corners(100, 150)
+    assert corners == View(min_side=32, max_side=None, crop=20, places=25).corners(100, 150)
+    assert corners == corners_of(view, 100, 150)
+    assert len(corners) == 25
+    assert corners[:10] == View(min_side=32, max_side=None, crop=20, places=10).corners(100, 150)
+    assert corners != view.corners(100, 151)
+    assert corners != view.corners(101, 150)
+    assert corners[:3] == [(7, 119), (18, 42), (64, 96)]  # in every version: published scores must not move
+
+
+def test_random_places_are_spread_over_all_positions():
+    corners = View(min_side=20, max_side=None, crop=20, places=300).corners(23, 24)
+    assert set(corners) == {(y, x) for y in range(4) for x in range(5)}
+
+
+@pytest.mark.parametrize('options', [{}, {'crop': 20}, {'crop': 20, 'places': 'five'}, {'crop': 20, 'places': 3}])
+def test_flip_adds_the_mirror_image_of_every_view(options):
+    photo = numbers(40, 50)
+    plain = View(min_side=20, **options).crops(photo)
+    both = View(min_side=20, flip=True, **options).crops(photo)
+    assert len(both) == 2 * len(plain)
+    for one, kept, mirrored in zip(plain, both, both[len(plain) :], strict=False):
+        assert torch.equal(one, kept)
+        assert torch.equal(one.flip(-1), mirrored)
+
+
+def test_files_written_before_there_were_places_load_and_are_still_written_so():
+    old = {'min_side': 64, 'max_side': 128, 'crop': 32}
+    assert View(**old) == View(64, 128, 32, 'grid', False)
+    assert View(**old).as_dict() == old
+    assert View(**old, flip=True).as_dict() == {**old, 'flip': True}
+    assert View(**old, places=5).as_dict() == {**old, 'places': 5}
+
+
+@pytest.mark.parametrize('options', [{'places': 'five'}, {'places': 7, 'flip': True}])
+def test_new_fields_go_through_json(options):
+    view = View(min_side=64, crop=48, **options)
+    assert View(**json.loads(json.dumps(view.as_dict()))) == view
+
+
 def test_as_dict_goes_through_json():
     view = View(min_side=64, max_side=None, crop=48)
     assert View(**json.loads(json.dumps(view.as_dict()))) == view
@@ -131,6 +200,12 @@ def test_as_dict_goes_through_json():
         ({'min_side': 0}, 'min_side must be >= 1 px, got 0'),
         ({'min_side': 64, 'max_side': 63}, r'max_side must be >= min_side \(64 px\), got 63'),
         ({'crop': 0}, 'crop must be between 1 px and min_side'),
+        ({'crop': 8, 'places': 'six'}, "places must be 'grid', 'five' or a number >= 1, got 'six'"),
+        ({'crop': 8, 'places': 0}, 'or a number >= 1, got 0'),
+        ({'crop': 8, 'places': True}, 'or a number >= 1, got True'),
+        ({'crop': 8, 'places': 2.5}, 'or a number >= 1, got 2.5'),
+        ({'places': 'five'}, "places 'five' needs a crop"),
+        ({'flip': 0.5}, 'flip must be True or False, got 0.5'),
         ({'min_side': 32, 'crop': 33}, r'crop must be between 1 px and min_side \(32 px\), got 33'),
     ],
 )

@@ -110,6 +110,8 @@ def test_foreign_safetensors_are_refused(tensors, tmp_path, metadata):
         ({'kind': 'elephant'}, "kind must be 'metric' or 'backbone', got 'elephant'"),
         ({'view': None}, 'need view and head'),
         ({'head': None}, 'need view and head'),
+        ({'view': {'min_side': 8, 'zoom': 2}}, 'view has unknown fields'),
+        ({'view': {'min_side': 8, 'crop': 8, 'places': 'six'}}, "places must be 'grid', 'five' or a number"),
         ({'view': {'min_side': 0}}, 'min_side must be >= 1 px'),
     ],
 )

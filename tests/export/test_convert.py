@@ -10,8 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.photo import read_photo
 from mmqpt.core.weights_file import read_weights
 from mmqpt.export.convert import export_backbone, export_checkpoint
+from mmqpt.metric.arch import MMQPT
 
 
 def test_metric_file_says_everything(metric_weights):
@@ -60,6 +62,38 @@ def test_resnet_of_mmpretrain_to_torchvision(tiny_pretrain, tmp_path):
     assert set(missing) == {'fc.weight', 'fc.bias'}
     assert not unexpected
     assert export_checkpoint(tmp_path / 'epoch_1.pth', tmp_path / 'r18.safetensors').backbone == 'resnet18'
+
+
+def test_all_options_in_one_run(tiny_finetune, photo_folder, tmp_path):
+    """Crops, opinions, a sum of losses and frozen stages through the real loops, then export and metric."""
+    names = sorted(path.name for path in photo_folder.iterdir())
+    counts = ['4,1,0', '1,4,1', '0,2,3', '0,0,5', '2,2,2', '1,0,1']
+    rows = [f'{name},{1 + 0.7 * i},{"train" if i < 3 else "test"},{counts[i]}' for i, name in enumerate(names)]
+    (tmp_path / 'rated.csv').write_text('\n'.join(['name,mos,split,c1,c2,c3', *rows]) + '\n')
+    cfg = tiny_finetune(
+        tmp_path,
+        **{
+            'model.head': {'type': 'DistributionHead', 'bins': 3, 'pooling': 'stages', '_delete_': True},
+            'model.backbone.features_only': True,
+            'model.loss': [{'type': 'emd'}, {'type': 'plcc', 'weight': 0.1}],
+            'model.loss_args': None,
+            'model.freeze': 1,
+            'model.view': {'min_side': 64, 'max_side': 128, 'crop': 64, 'places': 'five', 'flip': True},
+            'train_dataloader.dataset.histogram_columns': ['c1', 'c2', 'c3'],
+            'train_dataloader.dataset.pipeline.1.crops': 2,
+            **{f'{part}_dataloader.dataset.ann_file': str(tmp_path / 'rated.csv') for part in ('train', 'val', 'test')},
+        },
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    runner.test()
+    spec = export_checkpoint(tmp_path / 'epoch_2.pth', tmp_path / 'metric.safetensors')
+    assert spec.view == {'min_side': 64, 'max_side': 128, 'crop': 64, 'places': 'five', 'flip': True}
+    metric = MMQPT(tmp_path / 'metric.safetensors').eval()
+    name, _, score, _ = (tmp_path / 'predictions.csv').read_text().splitlines()[1].split(',')
+    photo = torch.from_numpy(read_photo(photo_folder / name)).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        assert metric(photo).item() == pytest.approx(float(score), abs=1e-5)
 
 
 def test_refusals(pretrained_checkpoint, tmp_path):

@@ -1,5 +1,7 @@
 """The metric as pyiqa's users call it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyiqa
 import pytest
@@ -9,6 +11,7 @@ from mmengine.runner import Runner
 import mmqpt  # noqa: F401  (registers qpt)
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
+from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.export.convert import export_checkpoint
 
 
@@ -77,6 +80,14 @@ def test_wrong_files(pretrained_checkpoint, tmp_path):
         pyiqa.create_metric('qpt', pretrained_model_path=str(tmp_path / 'backbone.safetensors'))
     with pytest.raises(InputError, match=r'epoch_2.pth: not a safetensors file'):
         pyiqa.create_metric('qpt', pretrained_model_path=str(pretrained_checkpoint))
+
+
+def test_head_that_this_version_does_not_have(metric_weights, tmp_path):
+    tensors, spec = read_weights(metric_weights)
+    path = tmp_path / 'new.safetensors'
+    write_weights(path, tensors, replace(spec, head={**spec.head, 'type': 'FutureHead'}))
+    with pytest.raises(InputError, match=r"new.safetensors: unknown head 'FutureHead'; there are: QualityHead"):
+        pyiqa.create_metric('qpt', pretrained_model_path=str(path))
 
 
 def test_bad_tensors(metric_weights):

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
-from mmqpt.models.backbone import build_backbone, load_backbone, plain_backbone_state
+from mmqpt.models.backbone import build_backbone, fixed_size, load_backbone, plain_backbone_state, size_step
 
 
 def tiny(name='test_resnet'):
@@ -68,6 +68,66 @@ def test_imagenet_weights_of_the_package_work():
     cat, coffee = data.chelsea(), data.coffee()
     a, b, c = features(cat[:, :300]), features(cat[:, 150:]), features(coffee)
     assert torch.cosine_similarity(a, b, dim=0) > torch.cosine_similarity(a, c, dim=0) + 0.2
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('test_resnet', {}),
+        ('test_resnet', {'out_indices': [1, 2]}),
+        ('test_convnext', {}),
+        ('test_efficientnet', {}),
+        ('test_vit', {'out_indices': [1, 3], 'img_size': 32}),
+    ],
+)
+def test_weights_of_the_whole_network_into_its_stages(tmp_path, name, options):
+    """The parts that features_only cuts off are left out; all that it has is loaded."""
+    whole = MODELS.build(
+        {'type': 'TIMMBackbone', 'model_name': name, **{k: v for k, v in options.items() if k[0] == 'i'}}
+    )
+    torch.save(plain_backbone_state(whole), tmp_path / 'whole.pth')
+    stages = MODELS.build({'type': 'TIMMBackbone', 'model_name': name, 'features_only': True, **options})
+    load_backbone(stages, str(tmp_path / 'whole.pth'))
+    whole.eval()
+    stages.eval()
+    photo = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        indices = options.get('out_indices')
+        expected = whole.timm_model.forward_intermediates(photo, indices=indices, intermediates_only=True)
+        for ours, theirs in zip(stages(photo), expected, strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(('deeper', 'name'), [('resnet34', 'resnet18'), ('resnet18', 'resnet34')])
+def test_stages_refuse_weights_of_another_depth(tmp_path, deeper, name):
+    torch.save(timm.create_model(deeper).state_dict(), tmp_path / 'other.pth')
+    with pytest.raises(InputError, match='not the weights of this backbone'):
+        load_backbone(MODELS.build({'type': 'TIMMBackbone', 'model_name': name, 'features_only': True}),
+                      str(tmp_path / 'other.pth'))  # fmt: skip
+
+
+def test_feature_lengths():
+    assert build_backbone({'type': 'TIMMBackbone', 'model_name': 'test_resnet'}, 32)[1] == 96
+    stages = {'type': 'TIMMBackbone', 'model_name': 'test_resnet', 'features_only': True, 'out_indices': [3, 4]}
+    assert build_backbone(stages, 32, stages=True)[1] == 192 + 96
+    fixed = {'type': 'TIMMBackbone', 'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False}
+    assert build_backbone(fixed, 224)[1] == 64  # tried on 48 px
+
+
+@pytest.mark.parametrize(
+    ('options', 'side', 'step'),
+    [
+        ({'model_name': 'test_resnet'}, None, 1),
+        ({'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False}, 48, 16),
+        ({'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False, 'features_only': True}, 48, 16),
+        ({'model_name': 'test_vit', 'dynamic_img_size': True}, None, 16),
+        ({'model_name': 'test_vit', 'dynamic_img_size': True, 'dynamic_img_pad': True}, None, 1),
+    ],
+)
+def test_sizes_that_backbones_take(options, side, step):
+    backbone = MODELS.build({'type': 'TIMMBackbone', **options})
+    assert fixed_size(backbone) == side
+    assert size_step(backbone) == step
 
 
 def test_other_backbone_is_refused(tmp_path):

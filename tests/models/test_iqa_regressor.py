@@ -8,6 +8,8 @@ from mmpretrain.structures import DataSample
 
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
+from mmqpt.models.histograms import score_histogram
+from mmqpt.models.iqa_losses import HISTOGRAM_LOSSES, plcc_loss
 
 VIEW = {'min_side': 32, 'max_side': 64, 'crop': 32}
 
@@ -37,6 +39,148 @@ def test_losses(name, function):
     images = torch.rand(2, 3, 32, 32)
     found = model(images, [sample(0.1), sample(0.9)], mode='loss')['loss']
     assert found.item() == pytest.approx(function(model(images), torch.tensor([0.1, 0.9])).item())
+
+
+def test_terms_are_named_and_summed():
+    model = build(loss=[{'type': 'mse'}, {'type': 'plcc', 'weight': 0.1}]).eval()
+    images, target = torch.rand(3, 3, 32, 32), torch.tensor([0.1, 0.5, 0.9])
+    found = model(images, [sample(x) for x in target], mode='loss')
+    predicted = model(images)
+    assert found['loss_mse'].item() == pytest.approx(F.mse_loss(predicted, target).item())
+    assert found['loss_plcc'].item() == pytest.approx(0.1 * plcc_loss(predicted, target).item())
+    total, log = model.parse_losses(found)
+    assert total.item() == pytest.approx(sum(x.item() for x in found.values()))
+    assert set(log) == {'loss', 'loss_mse', 'loss_plcc'}
+
+
+def test_crops_of_a_photo_are_samples_with_its_score():
+    model = build(loss=[{'type': 'mse'}, {'type': 'rank', 'margin': 0.1}]).eval()
+    crops = torch.rand(2, 3, 3, 32, 32)
+    samples = [sample(0.1), sample(0.9)]
+    found = model(crops, samples, mode='loss')
+    flat = model(crops.flatten(0, 1), [samples[0]] * 3 + [samples[1]] * 3, mode='loss')
+    for name, value in flat.items():
+        assert found[name].item() == pytest.approx(value.item(), abs=1e-6)
+    with pytest.raises(InputError, match=r'must be \(3, H, W\), got \(3, 3, 32, 32\): crops are of View'):
+        model(crops, samples, mode='predict')
+
+
+def opinion(score, histogram=None, deviation=None):
+    found = sample(score)
+    if histogram is not None:
+        found.gt_histogram = torch.tensor(histogram)
+    if deviation is not None:
+        found.gt_score_sd = torch.tensor([deviation])
+    return found
+
+
+DISTRIBUTION = {'type': 'DistributionHead', 'bins': 3, 'hidden': 8}
+
+
+@pytest.mark.parametrize('name', ['emd', 'cross_entropy'])
+@pytest.mark.parametrize('crops', [1, 2])
+def test_losses_on_histograms(name, crops):
+    model = build(head=DISTRIBUTION, loss=name).eval()
+    images = torch.rand(2, crops, 3, 32, 32)
+    shares = [[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]]
+    found = model(images, [opinion(0.65, shares[0]), opinion(0.0, shares[1])], mode='loss')['loss']
+    logits = model.head.logits(model.extract_features(images.flatten(0, 1)))
+    expected = HISTOGRAM_LOSSES[name](logits, torch.tensor(shares).repeat_interleave(crops, dim=0))
+    assert found.item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize('deviation', [None, 0.2])
+def test_histograms_are_made_where_there_are_none(deviation):
+    model = build(head=DISTRIBUTION, loss='emd').eval()
+    images = torch.rand(2, 3, 32, 32)
+    found = model(images, [opinion(x, deviation=deviation) for x in (0.3, 0.8)], mode='loss')['loss']
+    made = score_histogram(torch.tensor([0.3, 0.8]), 3, None if deviation is None else torch.full((2,), deviation))
+    logits = model.head.logits(model.extract_features(images))
+    assert found.item() == pytest.approx(HISTOGRAM_LOSSES['emd'](logits, made).item(), abs=1e-6)
+
+
+def test_distribution_also_takes_losses_of_scores():
+    model = build(head=DISTRIBUTION, loss=[{'type': 'emd'}, {'type': 'plcc'}]).eval()
+    images, target = torch.rand(3, 3, 32, 32), torch.tensor([0.1, 0.5, 0.9])
+    found = model(images, [sample(x) for x in target], mode='loss')
+    assert found['loss_plcc'].item() == pytest.approx(plcc_loss(model(images), target).item(), abs=1e-6)
+
+
+def test_distribution_fits_two_photos():
+    model = build(head=DISTRIBUTION, loss='emd', view={'min_side': 32}).train()
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * torch.tensor([0.3, 1.0]).view(
+        2, 1, 1, 1
+    )
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    losses = []
+    for _ in range(30):
+        loss = model(images, [opinion(0.25, [0.5, 0.5, 0.0]), opinion(0.9, [0.0, 0.2, 0.8])], mode='loss')['loss']
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.2 * losses[0]
+
+
+@pytest.mark.parametrize('loss', ['plcc', 'rank', 'norm_in_norm'])
+def test_a_batch_of_one_does_not_break_training(loss):
+    model = build(loss=loss, norm_eval=True).train()
+    found = model(torch.rand(1, 3, 32, 32), [sample(0.3)], mode='loss')['loss']
+    found.backward()
+    assert torch.isfinite(found)
+    assert all(torch.isfinite(x.grad).all() for x in model.parameters() if x.grad is not None)
+
+
+def test_stages_are_joined():
+    backbone = {'type': 'TIMMBackbone', 'model_name': 'test_resnet', 'features_only': True, 'out_indices': [2, 4]}
+    model = build(backbone=backbone, head={'hidden': 8, 'pooling': 'stages'}).eval()
+    images = torch.rand(2, 3, 32, 32)
+    maps = model.backbone(model.data_preprocessor.normalise(images))
+    assert model.channels == sum(stage.shape[1] for stage in maps)
+    expected = torch.cat([stage.mean(dim=(2, 3)) for stage in maps], dim=1)
+    torch.testing.assert_close(model.extract_features(images), expected)
+
+
+@pytest.mark.parametrize(
+    'options', [{'places': 'five'}, {'places': 4}, {'flip': True}, {'places': 'five', 'flip': True}]
+)
+def test_prediction_is_the_mean_over_any_views(options):
+    model = build(view={**VIEW, **options}).eval()
+    photo = torch.rand(1, 3, 40, 64)
+    with torch.no_grad():
+        views = [photo[..., y : y + 32, x : x + 32] for y, x in model.view.corners(40, 64)]
+        views += [view.flip(-1) for view in views] if options.get('flip') else []
+        expected = torch.stack([model(view) for view in views]).mean()
+        assert model.predict_photo(photo).item() == pytest.approx(expected.item(), abs=1e-6)
+        if options.get('flip'):  # a mirror image has the score of the photo
+            whole = build(view={'min_side': 32, 'flip': True}).eval()
+            assert whole.predict_photo(photo.flip(-1)).item() == pytest.approx(
+                whole.predict_photo(photo).item(), abs=1e-6
+            )
+
+
+VIT = {'type': 'TIMMBackbone', 'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False}
+
+
+def test_view_must_fit_a_backbone_of_one_size():
+    fits = {'min_side': 64, 'max_side': None, 'crop': 48}
+    model = build(backbone=VIT, view=fits, input_size=224).eval()
+    assert model.input_size == 48
+    assert torch.isfinite(model.predict_photo(torch.rand(1, 3, 64, 100))).all()
+    for bad in ({**fits, 'crop': None}, {**fits, 'crop': 32}, {**fits, 'max_side': 100}):
+        with pytest.raises(InputError, match=r'takes photos of 48 px only: view must have crop=48, min_side >= 48'):
+            build(backbone=VIT, view=bad)
+
+
+def test_view_must_fit_patches():
+    dynamic = {**VIT, 'dynamic_img_size': True}
+    with pytest.raises(InputError, match='sides are multiples of 16 px'):
+        build(backbone=dynamic, view={'min_side': 64})
+    with pytest.raises(InputError, match='sides are multiples of 16 px'):
+        build(backbone=dynamic, view={'min_side': 64, 'max_side': None, 'crop': 50})
+    build(backbone=dynamic, view={'min_side': 64, 'max_side': None, 'crop': 64})
+    any_size = build(backbone={**dynamic, 'dynamic_img_pad': True}, view={'min_side': 32}).eval()
+    assert torch.isfinite(any_size.predict_photo(torch.rand(1, 3, 41, 77))).all()
 
 
 def test_fits_two_photos():
@@ -90,6 +234,13 @@ def test_preprocessor_stacks_what_it_can():
 def test_bad_input():
     with pytest.raises(InputError, match="unknown loss 'x'; there are: smooth_l1, l1, mse"):
         build(loss='x')
+    with pytest.raises(InputError, match=r"loss 'emd' needs head=dict\(type='DistributionHead', bins=K\)"):
+        build(loss='emd')
+    with pytest.raises(InputError, match="unknown head 'x'"):
+        build(head={'type': 'x'})
+    model = build(head=DISTRIBUTION, loss='emd').eval()
+    with pytest.raises(InputError, match='histograms of 2 bins, but the head has 3'):
+        model(torch.rand(1, 3, 32, 32), [opinion(0.1, [0.9, 0.1])], mode='loss')
     with pytest.raises(InputError, match='training needs crops of one size'):
         build()([torch.rand(3, 32, 32), torch.rand(3, 32, 40)], [sample(0.1), sample(0.2)], mode='loss')
     with pytest.raises(InputError, match="mode 'loss' needs data_samples"):
