@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 from skimage import data
+
+from mmqpt.datasets.rated_set import SetInfo, write_set
+from mmqpt.datasets.splits import add_random_splits
 
 torch.set_num_threads(1)  # tiny networks: more threads are slower, and the order of sums stays the same
 CONFIGS = Path(__file__).parent.parent / 'configs'
@@ -47,6 +51,28 @@ def rated_csv(photo_folder: Path) -> Path:
     rows += [f'{name},{1 + 0.7 * number:.1f},test' for number, name in enumerate(names[:4])]
     path.write_text('\n'.join(['name,mos,split', *rows]) + '\n')
     return path
+
+
+@pytest.fixture(scope='session')
+def rated_set(photos: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``set.csv`` and its JSON file, beside the folder ``images`` with 30 photos of 72 x 64 px in 15 scenes of 2.
+
+    MOS from 1 to 5, less where a photo was blurred more; two random splits, subsets ``light`` and ``heavy``.
+    """
+    folder = tmp_path_factory.mktemp('rated')
+    (folder / 'images').mkdir()
+    rows = []
+    for number in range(30):
+        photo = photos[number % 3][40 * (number // 6) : 40 * (number // 6) + 64, 20 * number % 200 :][:, :72]
+        blurred = cv2.GaussianBlur(photo, (0, 0), 0.3 + 0.1 * (number * 7 % 30))
+        Image.fromarray(np.ascontiguousarray(blurred)).save(folder / 'images' / f'{number:02d}.png')
+        mos = round(5 - 4 * (number * 7 % 30) / 29, 3)
+        subset = 'light' if mos > 3 else 'heavy'
+        rows.append({'name': f'{number:02d}.png', 'mos': mos, 'scene': f's{number // 2}', 'kind': subset})
+    info = SetInfo('tiny', (1, 5), group_column='scene', subset_column='kind', source='made by the tests')
+    write_set(folder / 'set.csv', info, rows)
+    add_random_splits(folder / 'set.csv', 2, 0, 0.4)
+    return folder / 'set.csv'
 
 
 @pytest.fixture(scope='session')

@@ -2,90 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
-import torch
-import torch.nn.functional as F
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
-from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import pool_features
-from mmqpt.core.photo import read_photo
-from mmqpt.core.view import View
 
-PENALTIES = np.logspace(0, 5, 21)
+PENALTIES = tuple(float(x) for x in np.logspace(0, 5, 21))
 
 
-@torch.no_grad()
-def photo_features(
-    backbone: nn.Module,
-    paths: Sequence[Path],
-    mean: Sequence[float],
-    std: Sequence[float],
-    scales: Sequence[float] = (1.0,),
-    view: View | None = None,
-    device: str = 'cpu',
-) -> np.ndarray:
-    """Pooled features of whole photos.
-
-    Args:
-        backbone: network whose output :func:`pool_features` takes; it is put into eval mode.
-        paths: the photos.
-        mean: of R, G and B in units of 0 to 255.
-        std: of R, G and B in units of 0 to 255.
-        scales: sizes relative to the photo; features of all scales are joined.
-        view: the size rule before scaling; its crops, if any, are averaged.
-        device: where to compute.
-
-    Returns:
-        float32 (photos, scales x channels).
-    """
-    view = view or View()
-    if not scales or min(scales) <= 0:
-        raise InputError(f'scales must be > 0, got {tuple(scales)}')
-    backbone = backbone.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    centre, spread = (torch.tensor(list(x), dtype=torch.float32, device=device).view(3, 1, 1) for x in (mean, std))
-
-    def one(images: Tensor, scale: float) -> Tensor:
-        if scale != 1:
-            images = F.interpolate(
-                images, scale_factor=scale, mode='bicubic', antialias=True, align_corners=False
-            ).clamp(0, 1)
-        images = ((images * 255 - centre) / spread).contiguous(memory_format=torch.channels_last)
-        return pool_features(backbone(images))[0]
-
-    rows = []
-    for path in tqdm(paths, desc='features', unit='photo', mininterval=1):
-        photo = torch.from_numpy(read_photo(path)).to(device).permute(2, 0, 1)[None].float() / 255
-        crops = view.crops(photo)
-        rows.append(
-            torch.cat([torch.stack([one(crop, scale) for crop in crops]).mean(dim=0) for scale in scales]).cpu()
-        )
-    return torch.stack(rows).numpy()
-
-
-def ridge_probe(train: np.ndarray, mos: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, float]:
+def ridge_probe(
+    train: np.ndarray, mos: np.ndarray, val: np.ndarray, val_mos: np.ndarray, test: np.ndarray
+) -> tuple[np.ndarray, float]:
     """Ridge regression from standardised features to MOS.
 
-    The penalty is chosen out of :data:`PENALTIES` by the leave-one-out error on the training photos; test photos have
-    no part in it.
+    The penalty out of :data:`PENALTIES` is the one whose fit to the training photos has the least squared error on the
+    validation photos; the regression is then fitted to both. Test photos have no part in it.
 
     Args:
-        train: (N, F) features.
+        train: (N, C) features.
         mos: (N,) opinion scores.
-        test: (M, F) features.
+        val: (V, C) features.
+        val_mos: (V,) opinion scores.
+        test: (M, C) features.
 
     Returns:
         (M,) predictions, and the penalty.
     """
-    if train.ndim != 2 or test.ndim != 2 or len(train) != len(mos) or train.shape[1] != test.shape[1]:
-        raise InputError(f'features and MOS do not fit: {train.shape}, {np.shape(mos)}, {test.shape}')
-    model = make_pipeline(StandardScaler(), RidgeCV(alphas=PENALTIES))
-    model.fit(train.astype(np.float64), np.asarray(mos, np.float64))
-    return model.predict(test.astype(np.float64)), float(model[-1].alpha_)
+    shapes = [np.shape(x) for x in (train, mos, val, val_mos, test)]
+    fits = all(len(s) == 2 for s in (shapes[0], shapes[2], shapes[4])) and len({s[1] for s in shapes[::2]}) == 1
+    if not fits or shapes[0][:1] != shapes[1] or shapes[2][:1] != shapes[3] or min(s[0] for s in shapes) < 1:
+        raise InputError(f'features and MOS do not fit: {", ".join(map(str, shapes))}')
+    train, val, test = (x.astype(np.float64) for x in (train, val, test))
+    errors = []
+    for penalty in PENALTIES:
+        errors.append(np.mean((_fit(train, mos, penalty).predict(val) - val_mos) ** 2))
+    best = PENALTIES[int(np.argmin(errors))]
+    model = _fit(np.concatenate([train, val]), np.concatenate([mos, val_mos]), best)
+    return model.predict(test), best
+
+
+def _fit(features: np.ndarray, mos: np.ndarray, penalty: float):  # type: ignore[no-untyped-def]
+    return make_pipeline(StandardScaler(), Ridge(alpha=penalty)).fit(features, np.asarray(mos, np.float64))

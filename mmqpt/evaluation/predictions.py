@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.ratings import Rating
@@ -53,7 +54,7 @@ class Predictions:
 
 
 def predictions_of(
-    ratings: Sequence[Rating], predicted: Sequence[float], group_column: str | None, subset_column: str | None
+    ratings: Sequence[Rating], predicted: ArrayLike, group_column: str | None, subset_column: str | None
 ) -> Predictions:
     """Predictions for the rows of a set, in their order; a photo without a group is its own."""
     return Predictions(
@@ -100,8 +101,6 @@ def read_predictions(path: str | Path) -> Predictions:
         rows = list(reader)
     try:
         mos, predicted = (np.array([float(row[i]) for row in rows]) for i in (1, 2))
-        return Predictions(
-            [row[0] for row in rows], mos, predicted, [row[3] for row in rows], [row[4] for row in rows]
-        )
+        return Predictions([row[0] for row in rows], mos, predicted, [row[3] for row in rows], [row[4] for row in rows])
     except (ValueError, IndexError) as error:
         raise InputError(f'{path}: {error}') from error

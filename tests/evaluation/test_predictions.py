@@ -43,7 +43,7 @@ def test_bad_input(tmp_path):
         read_predictions(tmp_path / 'none.csv')
     path = tmp_path / 'p.csv'
     path.write_text('name,mos\na,1\n')
-    with pytest.raises(InputError, match=r'p\.csv: not a file of predictions; its columns must be name, mos, predicted'):
+    with pytest.raises(InputError, match=r'p\.csv: not a file of predictions; its columns must be name, mos'):
         read_predictions(path)
     path.write_text('name,mos,predicted,group,subset\na,1,good,a,\n')
     with pytest.raises(InputError, match=r"p\.csv: could not convert string to float: 'good'"):

@@ -1,0 +1,174 @@
+"""Pooled features of whole photos from a frozen network, kept on disk under a key of all that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from torch import Tensor
+from tqdm import tqdm
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import read_photo
+from mmqpt.core.view import View
+
+SAVE_EVERY = 500
+"""Photos between two writes to the store."""
+
+
+@torch.no_grad()
+def photo_features(
+    extract: Callable[[Tensor], Tensor],
+    paths: Sequence[Path],
+    scales: Sequence[float] = (1.0,),
+    view: View | None = None,
+    device: str = 'cpu',
+    workers: int = 1,
+    done: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """Pooled features of whole photos, one photo at a time, so that no photo's features depend on another's.
+
+    Args:
+        extract: takes (1, 3, H, W) RGB in [0, 1], gives (1, C); such as ``IQARegressor.extract_features`` of a model in
+            eval mode.
+        paths: the photos.
+        scales: sizes relative to the photo; features of all scales are joined.
+        view: the size rule before scaling; the features of its crops, if any, are averaged.
+        device: where ``extract`` wants its input.
+        workers: threads that decode photos ahead.
+        done: called with 1 after each photo.
+
+    Returns:
+        float32 (photos, scales x C).
+    """
+    view = view or View()
+    if not scales or min(scales) <= 0:
+        raise InputError(f'scales must be > 0, got {tuple(scales)}')
+
+    def one(images: Tensor, scale: float) -> Tensor:
+        if scale != 1:
+            images = F.interpolate(
+                images, scale_factor=scale, mode='bicubic', antialias=True, align_corners=False
+            ).clamp(0, 1)
+        return extract(images)[0]
+
+    rows = []
+    for image in _read_ahead(paths, workers):
+        photo = torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
+        crops = view.crops(photo)
+        rows.append(
+            torch.cat([torch.stack([one(crop, scale) for crop in crops]).mean(dim=0) for scale in scales]).cpu()
+        )
+        if done:
+            done(1)
+    return torch.stack(rows).numpy()
+
+
+def _read_ahead(paths: Sequence[Path], workers: int) -> Iterator[np.ndarray]:
+    """The decoded photos in order, at most ``4 * workers`` of them in memory."""
+    block = 4 * workers
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(read_photo, path) for path in paths[:block]]
+        for number in range(len(paths)):
+            yield waiting.pop(0).result()
+            if number + block < len(paths):
+                waiting.append(pool.submit(read_photo, paths[number + block]))
+
+
+class FeatureStore:
+    """Features on disk: computed once for each network, rule and photo, whatever protocol asks for them.
+
+    A file of the store holds the features of one key; a photo is found in it by its path, size and time of change, so
+    that a changed photo is computed anew. Files are written to a temporary name and renamed, every
+    :data:`SAVE_EVERY` photos: a stopped run goes on where it was.
+
+    Args:
+        folder: of the store; made when needed.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def get(
+        self,
+        key: dict[str, Any],
+        paths: Sequence[Path],
+        compute: Callable[[Sequence[Path], Callable[[int], object]], np.ndarray],
+        title: str = 'features',
+    ) -> np.ndarray:
+        """Features of photos, from the store or computed.
+
+        Args:
+            key: all that features depend on but the photos: weights (a hash of them), network, normalisation, scales,
+                size rule. Must go into JSON.
+            paths: N photos.
+            compute: called with the photos that are missing and a function that counts them; gives (n, C).
+            title: for the progress bar.
+
+        Returns:
+            float32 (N, C).
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f'{fingerprint(key)}.npz'
+        with FileLock(file.with_suffix('.lock')):  # another process that wants the same waits, then reads
+            return self._get(file, key, paths, compute, title)
+
+    def _get(
+        self,
+        file: Path,
+        key: dict[str, Any],
+        paths: Sequence[Path],
+        compute: Callable[[Sequence[Path], Callable[[int], object]], np.ndarray],
+        title: str,
+    ) -> np.ndarray:
+        known = self._read(file)
+        stamps = [_stamp(path) for path in paths]
+        missing = [i for i, stamp in enumerate(stamps) if stamp not in known]
+        if missing:
+            with tqdm(total=len(missing), desc=title, unit='photo', mininterval=1) as bar:
+                for start in range(0, len(missing), SAVE_EVERY):
+                    block = missing[start : start + SAVE_EVERY]
+                    features = compute([paths[i] for i in block], bar.update)
+                    known.update({stamps[i]: row for i, row in zip(block, features, strict=True)})
+                    self._write(file, known, key)
+        return np.stack([known[stamp] for stamp in stamps])
+
+    def _read(self, file: Path) -> dict[str, np.ndarray]:
+        if not file.is_file():
+            return {}
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                return dict(zip(stored['stamps'].tolist(), stored['features'], strict=True))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise InputError(f'{file}: a damaged store of features ({error}); delete the file') from error
+
+    def _write(self, file: Path, known: dict[str, np.ndarray], key: dict[str, Any]) -> None:
+        temporary = file.with_suffix(f'.{os.getpid()}.tmp')
+        with temporary.open('wb') as stream:
+            np.savez(
+                stream,
+                stamps=np.array(list(known)),
+                features=np.stack(list(known.values())).astype(np.float32),
+                key=np.array(json.dumps(key, sort_keys=True)),
+            )
+        os.replace(temporary, file)
+
+
+def fingerprint(key: Any) -> str:
+    """First 16 digits of the SHA-256 of a value's JSON."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _stamp(path: Path) -> str:
+    found = path.stat()
+    return f'{path.resolve()}|{found.st_size}|{found.st_mtime_ns}'

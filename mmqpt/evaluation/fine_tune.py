@@ -1,0 +1,160 @@
+"""Fine-tuning as a protocol's learner: every task is an ordinary MMEngine run."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+from tqdm import tqdm
+
+from mmqpt.core.errors import InputError
+from mmqpt.datasets.rated_set import write_set
+from mmqpt.datasets.ratings import Rating
+from mmqpt.evaluation.learners import RANDOM, Method, model_config, weights_key
+from mmqpt.evaluation.tasks import Task
+from mmqpt.models.checkpoint import load_checkpoint_file
+
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_DECISIVE = ('model', *_LOADERS, 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks')
+"""Keys of a config that a result depends on."""
+_DATA = ('data_root', 'ann_file', 'mos_range', 'where', 'holdout', 'part', 'group_column', 'name')
+"""Arguments of the data sets that the task replaces."""
+_SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+"""Arguments of loaders that change no result."""
+
+
+class FineTune:
+    """Fine-tuning of the whole network with a config, as ``tools/train.py`` does it.
+
+    Every task becomes an ordinary run: its folder holds the three CSVs, the config and MMEngine's logs. The epoch is
+    the one with the best SRCC on the validation part.
+
+    Args:
+        cfg: config of fine-tuning; its data sets are replaced by the task's.
+        min_steps: epochs are added until a run has that many steps, so that small shares of the labels are trained
+            enough; 0 to keep the config's number of epochs.
+        keep_checkpoints: whether the last checkpoint stays beside the best one when a run is done.
+    """
+
+    title = 'fine-tuning'
+
+    def __init__(self, cfg: Config, min_steps: int = 0, keep_checkpoints: bool = False) -> None:
+        if min_steps < 0:
+            raise InputError(f'min_steps must be >= 0, got {min_steps}')
+        model_config(cfg)
+        self.cfg = cfg
+        self.min_steps = min_steps
+        self.keep_checkpoints = keep_checkpoints
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        if '+' in method.source:
+            raise InputError(f'{method.source}: features side by side are for the linear probe, not for fine-tuning')
+        config = self.cfg.to_dict()
+        parts = {name: config.get(name) for name in _DECISIVE}
+        parts['model'] = {**parts['model'], 'pretrained': None}
+        for loader in _LOADERS:
+            parts[loader] = {k: v for k, v in parts[loader].items() if k not in _SPEED}
+            parts[loader]['dataset'] = {k: v for k, v in parts[loader]['dataset'].items() if k not in _DATA}
+        return {
+            'learner': self.title,
+            'weights': weights_key(method.source),
+            'min_steps': self.min_steps,
+            'config': parts,
+        }
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`Learner`."""
+        cfg = self._task_config(method, task, folder)
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        best = sorted(folder.glob('best_iqa_SRCC_epoch_*.pth'))
+        if not best:
+            raise InputError(
+                f'{folder}: no epoch could be chosen, since SRCC on the {len(task.val)} validation photos was never '
+                'defined (constant predictions)'
+            )
+        predicted = _predict(cfg, best[-1], task.test)
+        if not self.keep_checkpoints:
+            for path in folder.glob('epoch_*.pth'):
+                path.unlink()
+        low, high = task.train_set.info.mos_range
+        epochs = cfg.train_cfg.max_epochs
+        return low + predicted * (high - low), {'epoch': int(best[-1].stem.rsplit('_', 1)[1]), 'of epochs': epochs}
+
+    def _task_config(self, method: Method, task: Task, folder: Path) -> Config:
+        cfg = copy.deepcopy(self.cfg)
+        cfg.model.pretrained = None if method.source == RANDOM else str(method.source)
+        cfg.work_dir = str(folder)
+        cfg.experiment_name = str(folder.resolve())  # MMEngine's loggers are global and go by this name
+        cfg.randomness = {'seed': task.seed, 'deterministic': (cfg.get('randomness') or {}).get('deterministic', False)}
+        cfg.resume = (folder / 'last_checkpoint').is_file()
+        cfg.load_from = None
+        parts = (
+            ('train_dataloader', 'train', task.train_set, task.train),
+            ('val_dataloader', 'val', task.train_set, task.val),
+            ('test_dataloader', 'test', task.test_set, task.test),
+        )
+        for loader, name, source, rows in parts:
+            path = folder / f'{name}.csv'
+            write_set(path, source.info, [_row(rating) for rating in rows])
+            dataset = {key: value for key, value in cfg[loader].dataset.items() if key not in _DATA}
+            dataset.update(data_root=str(source.root.resolve()), ann_file=str(path.resolve()), name=source.info.name)
+            cfg[loader].dataset = ConfigDict(dataset)
+        size = cfg.train_dataloader.batch_size
+        if len(task.train) < size:
+            cfg.train_dataloader.batch_size = size = len(task.train)
+        steps = max(1, len(task.train) // size if cfg.train_dataloader.get('drop_last') else len(task.train) / size)
+        set_epochs(cfg, max(cfg.train_cfg.max_epochs, math.ceil(self.min_steps / steps)))
+        cfg.default_hooks.checkpoint.update(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1, interval=1)
+        cfg.val_evaluator, cfg.test_evaluator = {'type': 'IQAMetric'}, {'type': 'IQAMetric'}
+        return cfg
+
+
+def set_epochs(cfg: Config, epochs: int) -> None:
+    """Change the length of a run, and with it every schedule that ends where the run ended.
+
+    Raises:
+        InputError: a schedule by iterations, whose end can't be told from the number of epochs.
+    """
+    before = cfg.train_cfg.max_epochs
+    if epochs == before:
+        return
+    cfg.train_cfg.max_epochs = epochs
+    for schedule in cfg.param_scheduler:
+        if not schedule.get('by_epoch', True):
+            raise InputError(f'{schedule.type} goes by iterations: its length does not follow the number of epochs')
+        if schedule.get('T_max') == before - schedule.get('begin', 0):
+            schedule.T_max = epochs - schedule.get('begin', 0)
+        if schedule.get('end') == before:
+            schedule.end = epochs
+
+
+def _row(rating: Rating) -> dict[str, str]:
+    """The columns of a row with ``name`` and ``mos`` in front, whatever the CSV calls them."""
+    rest = list(rating.row.items())[2:]
+    return {'name': rating.name, 'mos': repr(rating.mos), **{k: v for k, v in rest if k not in ('name', 'mos')}}
+
+
+@torch.no_grad()
+def _predict(cfg: Config, checkpoint: Path, rows: Sequence[Rating]) -> np.ndarray:
+    """Scores of the test photos in [0, 1], in the order of the rows."""
+    model = MODELS.build({**cfg.model, 'pretrained': None})
+    model.load_state_dict(load_checkpoint_file(checkpoint)['state_dict'])
+    model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+    loader = Runner.build_dataloader(cfg.test_dataloader, seed=0)
+    scores = {}
+    with tqdm(total=len(rows), desc='test', unit='photo', mininterval=1) as bar:
+        for batch in loader:
+            for sample in model.test_step(batch):
+                scores[sample.name] = float(sample.pred_score)
+            bar.update(len(batch['inputs']))
+    return np.array([scores[rating.name] for rating in rows], np.float64)

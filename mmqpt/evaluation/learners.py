@@ -1,0 +1,216 @@
+"""What a protocol compares: frozen features with a ridge regression, fine-tuning, and finished metrics of pyiqa."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmpretrain.registry import MODELS
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import read_photo
+from mmqpt.datasets.ratings import Rating
+from mmqpt.evaluation.features import FeatureStore, photo_features
+from mmqpt.evaluation.linear_probe import PENALTIES, ridge_probe
+from mmqpt.evaluation.tasks import Source, Task
+
+RANDOM = 'random'
+PYIQA = 'pyiqa:'
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of a result table.
+
+    Args:
+        name: what the table calls it.
+        source: where its weights come from: ``'random'``, what :func:`load_backbone` takes (a file, or
+            ``'imagenet:efficientnet_lite0'``), two or more of them joined with ``+`` (features side by side; linear
+            probe only), or ``'pyiqa:NAME'`` for a finished metric (``'pyiqa:NAME@FILE'`` with weights of its own).
+    """
+
+    name: str
+    source: str
+
+    @property
+    def is_pyiqa(self) -> bool:
+        """Whether it is a finished metric, which nothing is fitted to."""
+        return self.source.startswith(PYIQA)
+
+
+def parse_method(text: str) -> Method:
+    """``'NAME=SOURCE'``, or a source that is its own name."""
+    name, equals, source = text.partition('=')
+    method = Method(name.strip(), source.strip()) if equals else Method(text.strip(), text.strip())
+    if not method.name or not method.source:
+        raise InputError(f'weights must be SOURCE or NAME=SOURCE, got {text!r}')
+    return method
+
+
+class Learner(Protocol):
+    """Fits to a task's training photos, chooses by its validation photos, predicts its test photos."""
+
+    title: str
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """All that a result depends on, but the task; goes into JSON."""
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """Predictions for ``task.test``, higher is better, and what was chosen on the validation part.
+
+        ``folder`` belongs to this task alone; what lies in it from an interrupted call is used.
+        """
+
+
+def weights_key(source: str) -> str:
+    """A text that changes when the weights do: the SHA-256 of a file, else the source itself.
+
+    Raises:
+        FileNotFoundError: neither a file nor a name of weights.
+    """
+    if source == RANDOM or source.startswith('imagenet:'):
+        return source
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f'no such file of weights: {source}')
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class LinearProbe:
+    """Ridge regression on frozen features.
+
+    Args:
+        cfg: config of fine-tuning; its ``model`` says which backbone, normalisation and size rule.
+        scales: photo sizes, relative, whose features are joined.
+        store: where features are kept.
+        device: where features are computed.
+        workers: threads that decode photos.
+        seed: of random weights.
+    """
+
+    title = 'linear probe'
+
+    def __init__(
+        self,
+        cfg: Config,
+        scales: Sequence[float],
+        store: FeatureStore,
+        device: str = 'cpu',
+        workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.model_cfg = model_config(cfg)
+        self.scales = [float(scale) for scale in scales]
+        self.store = store
+        self.device = device
+        self.workers = workers
+        self.seed = seed
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        return {
+            'learner': self.title,
+            'features': [self._features_key(source) for source in method.source.split('+')],
+            'penalties': list(PENALTIES),
+        }
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`Learner`."""
+        train, val, test = (
+            np.concatenate([self._features(source, part, rows) for source in method.source.split('+')], axis=1)
+            for part, rows in ((task.train_set, task.train), (task.train_set, task.val), (task.test_set, task.test))
+        )
+        predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test)
+        return predicted, {'penalty': penalty}
+
+    def _features_key(self, source: str) -> dict[str, Any]:
+        model = self.model_cfg
+        key: dict[str, Any] = {'weights': weights_key(source), 'scales': self.scales}
+        key.update({name: model.get(name) for name in ('backbone', 'view', 'data_preprocessor')})
+        key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
+        return {**key, 'seed': self.seed} if source == RANDOM else key
+
+    def _features(self, source: str, part: Source, rows: Sequence[Rating]) -> np.ndarray:
+        """All photos of the set at once, so that every split finds its own in the store."""
+
+        def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
+            torch.manual_seed(self.seed)
+            model = MODELS.build({**self.model_cfg, 'pretrained': None if source == RANDOM else source})
+            model.init_weights()
+            model.to(self.device).eval()
+            return photo_features(
+                model.extract_features, paths, self.scales, model.view, self.device, self.workers, done
+            )
+
+        paths = [part.path(rating) for rating in rows]
+        return self.store.get(self._features_key(source), paths, compute, f'features of {source}')
+
+
+class PyiqaMetric:
+    """A finished metric of pyiqa; nothing is fitted, and lower-is-better metrics are turned.
+
+    Photos are read as everywhere in mmqpt (with EXIF orientation applied), not by pyiqa's own loader.
+
+    Args:
+        store: where scores are kept.
+        device: where they are computed.
+    """
+
+    title = 'finished metric'
+
+    def __init__(self, store: FeatureStore, device: str = 'cpu') -> None:
+        self.store = store
+        self.device = device
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        from importlib.metadata import version
+
+        name, file = _metric_name(method)
+        return {'learner': self.title, 'metric': name, 'pyiqa': version('pyiqa'), 'weights': file and weights_key(file)}
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`Learner`."""
+        name, file = _metric_name(method)
+
+        @torch.no_grad()
+        def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
+            import pyiqa
+
+            metric = pyiqa.create_metric(
+                name, device=torch.device(self.device), **({'pretrained_model_path': file} if file else {})
+            )
+            if metric.metric_mode != 'NR':
+                raise InputError(f'pyiqa:{name} needs a reference photo; only no-reference metrics can be compared')
+            sign = -1 if metric.lower_better else 1
+            scores = []
+            for path in paths:
+                photo = torch.from_numpy(read_photo(path)).permute(2, 0, 1)[None].float() / 255
+                scores.append([sign * float(metric(photo.to(self.device)))])
+                done(1)
+            return np.array(scores)
+
+        paths = [task.test_set.path(rating) for rating in task.test]
+        return self.store.get(self.key(method), paths, compute, f'scores of {name}')[:, 0], {}
+
+
+def model_config(cfg: Config) -> dict[str, Any]:
+    model = cfg.get('model') or {}
+    if model.get('type') != 'IQARegressor':
+        raise InputError(f'{cfg.filename}: not a config of fine-tuning (its model is {model.get("type")!r})')
+    return ConfigDict(model).to_dict()
+
+
+def _metric_name(method: Method) -> tuple[str, str | None]:
+    name, _, file = method.source.removeprefix(PYIQA).partition('@')
+    return name, file or None
+
+
+def _mos(rows: Sequence[Rating]) -> np.ndarray:
+    return np.array([rating.mos for rating in rows], np.float64)
