@@ -1,4 +1,4 @@
-"""Hooks: what checkpoints must say about their model, and photos that could not be read."""
+"""Hooks: what checkpoints must say about their model, validation after a resume, photos that could not be read."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ class ExportSpecHook(Hook):
             'iterations': runner.iter,
             'mmqpt_version': __version__,
         }
+
+
+@HOOKS.register_module()
+class ValidateOnResumeHook(Hook):
+    """Validates the epoch that a run is resumed from, before it goes on.
+
+    MMEngine saves an epoch's checkpoint and validates afterwards. A run that is stopped in between would never learn
+    how good that epoch was, and might call another one the best.
+    """
+
+    priority = 'LOWEST'  # after CheckpointHook, which keeps the best, has been set up
+
+    def before_train(self, runner: Runner) -> None:
+        """Only where the run was resumed after whole epochs."""
+        if runner._resume and runner.epoch > 0 and runner.val_loop is not None:
+            runner.val_loop.run()
 
 
 @HOOKS.register_module()

@@ -137,7 +137,7 @@ class LinearProbe:
         return {**key, 'seed': self.seed} if source == RANDOM else key
 
     def _features(self, source: str, part: Source, rows: Sequence[Rating]) -> np.ndarray:
-        """All photos of the set at once, so that every split finds its own in the store."""
+        """Features of the rows; those of the whole set are computed at once, so that other splits find theirs."""
 
         def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
             torch.manual_seed(self.seed)
@@ -148,8 +148,11 @@ class LinearProbe:
                 model.extract_features, paths, self.scales, model.view, self.device, self.workers, done
             )
 
-        paths = [part.path(rating) for rating in rows]
-        return self.store.get(self._features_key(source), paths, compute, f'features of {source}')
+        everything = [part.path(rating) for rating in part.data.ratings]
+        paths = [path for path in everything if path.is_file()]
+        found = self.store.get(self._features_key(source), paths, compute, f'features of {source}')
+        number = {path: i for i, path in enumerate(paths)}
+        return found[[number[part.path(rating)] for rating in rows]]
 
 
 class PyiqaMetric:

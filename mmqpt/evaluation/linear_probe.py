@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmqpt.core.errors import InputError
@@ -35,13 +35,12 @@ def ridge_probe(
     if not fits or shapes[0][:1] != shapes[1] or shapes[2][:1] != shapes[3] or min(s[0] for s in shapes) < 1:
         raise InputError(f'features and MOS do not fit: {", ".join(map(str, shapes))}')
     train, val, test = (x.astype(np.float64) for x in (train, val, test))
-    errors = []
-    for penalty in PENALTIES:
-        errors.append(np.mean((_fit(train, mos, penalty).predict(val) - val_mos) ** 2))
-    best = PENALTIES[int(np.argmin(errors))]
-    model = _fit(np.concatenate([train, val]), np.concatenate([mos, val_mos]), best)
+    targets = np.tile(np.asarray(mos, np.float64)[:, None], (1, len(PENALTIES)))  # one decomposition for all penalties
+    tried = _ridge(np.array(PENALTIES)).fit(train, targets).predict(val)  # (V, penalties)
+    best = PENALTIES[int(np.argmin(((tried - np.asarray(val_mos)[:, None]) ** 2).mean(axis=0)))]
+    model = _ridge(best).fit(np.concatenate([train, val]), np.concatenate([mos, val_mos]))
     return model.predict(test), best
 
 
-def _fit(features: np.ndarray, mos: np.ndarray, penalty: float):  # type: ignore[no-untyped-def]
-    return make_pipeline(StandardScaler(), Ridge(alpha=penalty)).fit(features, np.asarray(mos, np.float64))
+def _ridge(penalty: float | np.ndarray) -> Pipeline:
+    return make_pipeline(StandardScaler(), Ridge(alpha=penalty, solver='svd' if np.ndim(penalty) else 'auto'))

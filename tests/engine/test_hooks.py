@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
@@ -79,3 +80,40 @@ def test_share_is_of_distinct_photos():
 def test_bad_share():
     with pytest.raises(InputError, match='max_share must be a share from 0 to 1, got 2'):
         UnreadablePhotosHook(max_share=2)
+
+
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_the_epoch_of_a_resume_is_validated_before_the_run_goes_on(tiny_finetune, tmp_path, epochs):
+    constant = {'param_scheduler': [{'type': 'ConstantLR', 'factor': 1.0}]}
+    first = tiny_finetune(tmp_path / 'first', **constant, **{'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 9})
+    Runner.from_cfg(first).train()  # stopped before it was validated
+    seen = []
+    again = tiny_finetune(
+        tmp_path / 'again',
+        **constant,
+        **{
+            'train_cfg.max_epochs': epochs,
+            'resume': True,
+            'load_from': str(tmp_path / 'first' / 'epoch_1.pth'),
+            'default_hooks.checkpoint.save_best': 'iqa/RMSE',
+            'default_hooks.checkpoint.rule': 'less',
+        },
+    )
+    runner = Runner.from_cfg(again)
+    runner.register_hook(Watch(seen), priority='VERY_LOW')
+    runner.train()
+    assert seen == [('validated', 1), ('trained', 1), ('validated', 2)][: 2 * epochs - 1]
+    assert list((tmp_path / 'again').glob('best_iqa_RMSE_epoch_*.pth'))
+
+
+class Watch(Hook):
+    """Notes what happens, and in which epoch."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def after_val_epoch(self, runner, metrics=None):
+        self.seen.append(('validated', runner.epoch))
+
+    def after_train_epoch(self, runner):
+        self.seen.append(('trained', runner.epoch))
