@@ -1,14 +1,17 @@
-"""Hooks: what checkpoints must say about their model, validation after a resume, photos that could not be read."""
+"""Hooks: the export spec in checkpoints, validation after a resume, a progress bar, unreadable photos."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
 from mmqpt.version import __version__
@@ -46,6 +49,47 @@ class ValidateOnResumeHook(Hook):
         """Only where the run was resumed after whole epochs."""
         if runner._resume and runner.epoch > 0 and runner.val_loop is not None:
             runner.val_loop.run()
+
+
+@HOOKS.register_module()
+class ProgressBarHook(Hook):
+    """A progress bar over the steps of a run, with the last figures of the validation part.
+
+    Args:
+        figures: which of the validation's figures to show.
+    """
+
+    def __init__(self, figures: Sequence[str] = ('iqa/SRCC',)) -> None:
+        self.figures = tuple(figures)
+        self.bar: tqdm | None = None
+        self.shown: dict[str, str] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Starts where a resumed run goes on."""
+        if is_main_process():
+            self.bar = tqdm(total=runner.max_iters, initial=runner.iter, desc='train', unit='step', mininterval=1)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
+    ) -> None:
+        """One step on."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
+        """Shows the figures of this epoch."""
+        for name in self.figures:
+            value = (metrics or {}).get(name)
+            if value is not None:
+                self.shown[name.split('/')[-1]] = f'{value:.3f}'
+        if self.bar is not None:
+            self.bar.set_postfix(self.shown)
+
+    def after_train(self, runner: Runner) -> None:
+        """Leaves the full bar."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
 
 
 @HOOKS.register_module()

@@ -115,8 +115,9 @@ class FineTune:
         steps = max(1, len(task.train) // size if cfg.train_dataloader.get('drop_last') else len(task.train) / size)
         set_epochs(cfg, max(cfg.train_cfg.max_epochs, math.ceil(self.min_steps / steps)))
         hooks = cfg.get('custom_hooks') or []
-        if all(hook.type != 'ValidateOnResumeHook' for hook in hooks):
-            cfg.custom_hooks = [*hooks, {'type': 'ValidateOnResumeHook'}]
+        there = {hook.type for hook in hooks}
+        added = [{'type': name} for name in ('ValidateOnResumeHook', 'ProgressBarHook') if name not in there]
+        cfg.custom_hooks = [*hooks, *added]
         cfg.default_hooks.checkpoint.update(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1, interval=1)
         cfg.val_evaluator, cfg.test_evaluator = {'type': 'IQAMetric'}, {'type': 'IQAMetric'}
         return cfg

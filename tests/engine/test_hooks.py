@@ -1,5 +1,6 @@
 """The hooks in real runs."""
 
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -104,6 +105,13 @@ def test_the_epoch_of_a_resume_is_validated_before_the_run_goes_on(tiny_finetune
     runner.train()
     assert seen == [('validated', 1), ('trained', 1), ('validated', 2)][: 2 * epochs - 1]
     assert list((tmp_path / 'again').glob('best_iqa_RMSE_epoch_*.pth'))
+
+
+def test_progress_bar_counts_steps_and_shows_the_figures(tiny_finetune, tmp_path, capfd):
+    hooks = {'custom_hooks': [{'type': 'ProgressBarHook', 'figures': ['iqa/RMSE']}]}
+    Runner.from_cfg(tiny_finetune(tmp_path, **hooks)).train()
+    last = capfd.readouterr().err.split('train:')[-1]
+    assert re.search(r'100%.* 2/2 .*RMSE=\d\.\d{3}', last), last
 
 
 class Watch(Hook):
