@@ -191,7 +191,7 @@ def read_biq2021(root: Path) -> Labels:
     ``labels.csv``, photos with ``in_subset`` 0 may be missing.
     """
     path = find_optional(root, 'labels.csv')
-    official = 'official (BIQ2021: 10,000 train, 2,000 test, of which 148 have a near-duplicate in train)'
+    official = 'official (BIQ2021: 10,000 train, 2,000 test, with near-duplicates across)'
     if path is None:
         rows = []
         for part in ('train', 'test'):

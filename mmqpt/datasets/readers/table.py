@@ -86,7 +86,7 @@ _ROWS = (
         files='`Train (Images and MOS).csv`, `Test (Images and MOS).csv`, `Images/`; or `labels.csv` with columns '
         'name, mos, subset, split, official_split, cluster, `images/`',
         group_column='cluster', subset_column='subset',
-        official='`official_split`: 10,000 train, 2,000 test (148 with a near-duplicate in train); `split` of '
+        official='`official_split`: 10,000 train, 2,000 test (near-duplicates across); `split` of '
         '`labels.csv`: without those',
         source='N. Ahmed and S. Asif, "BIQ2021: a large-scale blind image quality assessment database", Journal of '
         'Electronic Imaging 31(5), 2022',
