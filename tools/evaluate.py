@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import DictAction
-from mmqpt.evaluation.report import write_report
-from mmqpt.evaluation.tables import write_csv, write_markdown
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated_set import SetInfo, info_path, read_info
@@ -30,7 +28,9 @@ from mmqpt.evaluation.features import FeatureStore
 from mmqpt.evaluation.fine_tune import FineTune
 from mmqpt.evaluation.learners import Learner, LinearProbe, PyiqaMetric, parse_method
 from mmqpt.evaluation.protocol import quiet, run_tasks
+from mmqpt.evaluation.report import write_report
 from mmqpt.evaluation.results import join_results, write_results
+from mmqpt.evaluation.tables import write_csv, write_markdown
 from mmqpt.evaluation.tasks import Source, Task, cross_tasks, open_source, split_tasks
 
 CONFIG = (
@@ -206,4 +206,7 @@ def finish(out: Path, results: dict[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-    run(main)
+    try:
+        run(main)
+    except KeyboardInterrupt:
+        sys.exit('stopped; what is done is kept, and the same call goes on from there')

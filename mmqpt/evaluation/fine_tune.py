@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated_set import write_set
 from mmqpt.datasets.ratings import Rating
+from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.learners import RANDOM, Method, model_config, weights_key
 from mmqpt.evaluation.tasks import Task
 from mmqpt.models.checkpoint import load_checkpoint_file
@@ -73,22 +75,29 @@ class FineTune:
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""
-        cfg = self._task_config(method, task, folder)
-        runner = Runner.from_cfg(cfg)
-        runner.train()
+        done = folder / 'result.json'
+        if not done.is_file():
+            predicted, chosen = self._train(self._task_config(method, task, folder), task, folder)
+            write_json(done, {'predicted': predicted.tolist(), 'chosen': chosen})
+        if not self.keep_checkpoints:
+            for path in [*folder.glob('epoch_*.pth'), *folder.glob('last_checkpoint')]:
+                path.unlink()
+        result = json.loads(done.read_text(encoding='utf-8'))
+        low, high = task.train_set.info.mos_range
+        return low + np.array(result['predicted']) * (high - low), result['chosen']
+
+    @staticmethod
+    def _train(cfg: Config, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """Train, choose the epoch, and score the test part from 0 to 1."""
+        Runner.from_cfg(cfg).train()
         best = sorted(folder.glob('best_iqa_SRCC_epoch_*.pth'))
         if not best:
             raise InputError(
                 f'{folder}: no epoch could be chosen, since SRCC on the {len(task.val)} validation photos was never '
                 'defined (constant predictions)'
             )
-        predicted = _predict(cfg, best[-1], task.test)
-        if not self.keep_checkpoints:
-            for path in folder.glob('epoch_*.pth'):
-                path.unlink()
-        low, high = task.train_set.info.mos_range
-        epochs = cfg.train_cfg.max_epochs
-        return low + predicted * (high - low), {'epoch': int(best[-1].stem.rsplit('_', 1)[1]), 'of epochs': epochs}
+        chosen = {'epoch': int(best[-1].stem.rsplit('_', 1)[1]), 'of epochs': cfg.train_cfg.max_epochs}
+        return _predict(cfg, best[-1], task.test), chosen
 
     def _task_config(self, method: Method, task: Task, folder: Path) -> Config:
         cfg = copy.deepcopy(self.cfg)

@@ -14,10 +14,11 @@ from mmengine.logging import MMLogger
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.features import fingerprint
+from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.learners import Learner, Method
 from mmqpt.evaluation.measures import measures
 from mmqpt.evaluation.predictions import Predictions, predictions_of, write_predictions
-from mmqpt.evaluation.results import COMPARED, write_json
+from mmqpt.evaluation.results import COMPARED
 from mmqpt.evaluation.tasks import Task
 
 
@@ -77,7 +78,7 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
 
 def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner: Learner, task: Task) -> None:
     start = time.perf_counter()
-    folder = out / 'runs' / file.stem
+    folder = out / 'runs' / f'{file.stem}_{fingerprint(key)[:8]}'  # never resumed with other settings
     folder.mkdir(parents=True, exist_ok=True)
     predicted, chosen = learner.predict(method, task, folder)
     if not any(folder.iterdir()):

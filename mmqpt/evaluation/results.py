@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -18,6 +17,7 @@ import torch
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.bootstrap import interval, paired_difference, verdict
 from mmqpt.evaluation.correlation import plcc, rmse, srcc
+from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.findings import FORMAT, read_results
 from mmqpt.evaluation.learners import Method
 from mmqpt.evaluation.predictions import Predictions, read_predictions
@@ -244,11 +244,3 @@ def _processor() -> str:
         text = ''
     found = re.search(r'model name\s*:\s*(.+)', text)
     return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write to a temporary name and rename, so that a file is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f'.{os.getpid()}.tmp')
-    temporary.write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
-    os.replace(temporary, path)

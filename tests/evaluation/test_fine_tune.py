@@ -81,6 +81,15 @@ def test_goes_on_after_a_stop(cfg, task, tmp_path, monkeypatch):
     assert len(list((tmp_path / 'halves').glob('2*'))) == 2  # two runs' logs
 
 
+def test_a_finished_run_is_not_run_again(cfg, task, tmp_path, monkeypatch):
+    first, chosen = FineTune(cfg).predict(RANDOM, task, tmp_path)
+    monkeypatch.setattr(Runner, 'train', None)
+    again, same = FineTune(cfg).predict(RANDOM, task, tmp_path)  # stopped between the run's end and the cell
+    np.testing.assert_array_equal(first, again)
+    assert chosen == same
+    assert not list(tmp_path.glob('epoch_*.pth'))
+
+
 def test_starts_from_the_weights(cfg, task, tmp_path, pretrained_checkpoint):
     cfg.optim_wrapper.optimizer.lr = 0.0
     cfg.optim_wrapper.optimizer.weight_decay = 0.0

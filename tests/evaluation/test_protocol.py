@@ -96,6 +96,22 @@ def test_results_of_other_settings_are_never_replaced(tasks, tmp_path, change, r
     }
 
 
+def test_a_run_is_never_resumed_with_other_settings(tasks, tmp_path):
+    folders = []
+
+    class Notes(Fake):
+        def predict(self, method, task, folder):
+            folders.append(folder)
+            (folder / 'checkpoint').write_text('')
+            return super().predict(method, task, folder)
+
+    cell = tmp_path / 'cells'
+    for noise in (0.5, 0.1, 0.5):
+        run_tasks(tmp_path, [(Method('A', 'a'), Notes(noise))], tasks[:1])
+        next(cell.glob('*.json')).unlink()
+    assert folders[0] == folders[2] != folders[1]
+
+
 def test_several_runs_share_the_work(tasks, tmp_path):
     fakes = [Fake() for _ in range(3)]
     results = {}
