@@ -128,6 +128,7 @@ def tiny_finetune(photo_folder: Path, rated_csv: Path) -> Callable[..., Config]:
             'train_dataloader.dataset.pipeline.1.view': {'min_side': 64, 'max_side': 128},
             'train_dataloader.persistent_workers': False,
             'train_cfg.max_epochs': 2,
+            'param_scheduler.1.T_max': 1,
             'test_evaluator.out_file': str(work_dir / 'predictions.csv'),
             'default_hooks.checkpoint.save_best': None,
             'log_level': 'ERROR',

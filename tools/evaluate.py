@@ -23,6 +23,7 @@ from mmengine.config import DictAction
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated_set import SetInfo, info_path, read_info
+from mmqpt.datasets.readers.generic import RANDOM
 from mmqpt.engine.launch import load_config, run
 from mmqpt.evaluation.features import FeatureStore
 from mmqpt.evaluation.fine_tune import FineTune
@@ -46,6 +47,7 @@ def main() -> None:
         return
     quiet()
     args.launcher, args.local_rank, args.work_dir = 'none', 0, str(args.out)
+    check_options(args)
     source = open_set(args, args.ann_file, args.data_root)
     tasks = make_tasks(args, source)
     methods = [parse_method(text) for text in args.weights]
@@ -76,7 +78,7 @@ def parse() -> argparse.Namespace:
         add_options(name, commands.add_parser(name, help=text, description=text))
     joined = commands.add_parser('report', help='join folders of results into one, with the comparisons between them')
     joined.add_argument('folders', nargs='+', type=Path)
-    joined.add_argument('--out', type=Path, required=True, help='folder for the joined results; may be one of them')
+    joined.add_argument('--out', type=Path, required=True, help='folder for the joined results, another than those')
     joined.add_argument('--replicates', type=int, default=1000, help='of the bootstrap')
     return parser.parse_args()
 
@@ -86,8 +88,9 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
     data.add_argument('--ann-file', type=Path, required=True, help='CSV that tools/prepare_dataset.py wrote, or any')
     data.add_argument('--data-root', type=Path, required=True, help='folder of the photos')
     data.add_argument(
-        '--mos-range', type=float, nargs=2, metavar=('LOW', 'HIGH'), help='for a CSV without a JSON file beside it'
-    )
+        '--mos-range', type=float, nargs=2, metavar=('LOW', 'HIGH'),
+        help='for a CSV without a JSON file beside it: ends of its scale, higher is better',
+    )  # fmt: skip
     data.add_argument('--group-column', help='likewise: column of groups that no split may tear apart')
     data.add_argument('--subset-column', help='likewise: column to report by')
     if name == 'cross-set':
@@ -119,6 +122,7 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
     else:
         parser.set_defaults(learner=name)
     model.add_argument('--scales', type=float, nargs='+', default=[1.0, 0.5], help='probe: photo sizes to join')
+    model.add_argument('--epochs', type=int, help="fine-tuning: length of a run instead of the config's")
     model.add_argument('--min-steps', type=int, default=0, help='fine-tuning: add epochs until there are so many steps')
     model.add_argument('--keep-checkpoints', action='store_true', help='fine-tuning: keep the last beside the best')
     model.add_argument('--device', default='cpu', help='for features and pyiqa metrics')
@@ -130,22 +134,31 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
 
 
 def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> Source:
-    """The set, by the JSON file beside its CSV or by the options."""
-    given = {'group_column': args.group_column, 'subset_column': args.subset_column}
-    if info_path(ann_file).is_file():
-        if args.mos_range or any(given.values()):
-            raise InputError(
-                f'{info_path(ann_file)} says what {ann_file.name} means; '
-                '--mos-range, --group-column and --subset-column are for a CSV without it'
-            )
-        return open_source(ann_file, root)
-    if not args.mos_range:
+    """The set, by the JSON file beside its CSV, or without one by the options."""
+    if info_path(ann_file).is_file() or not args.mos_range:
         read_info(ann_file)  # says what is missing
+        return open_source(ann_file, root)
     columns = [c for c in getattr(args, 'splits', []) if c != 'random']
     info = SetInfo(
-        ann_file.stem, tuple(args.mos_range), splits={c: f'column {c} of {ann_file.name}' for c in columns}, **given
+        ann_file.stem,
+        tuple(args.mos_range),
+        group_column=args.group_column,
+        subset_column=args.subset_column,
+        splits={c: f'column {c} of {ann_file.name}' for c in columns},
     )
     return open_source(ann_file, root, info)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Options for CSVs without a JSON file need such a CSV."""
+    files = [args.ann_file, *([args.test_ann_file] if args.protocol == 'cross-set' else [])]
+    if (args.mos_range or args.group_column or args.subset_column) and all(info_path(f).is_file() for f in files):
+        raise InputError(
+            f'{info_path(files[0])} says what {files[0].name} means; '
+            '--mos-range, --group-column and --subset-column are for a CSV without it'
+        )
+    if getattr(args, 'max_splits', None) is not None and args.max_splits < 1:
+        raise InputError(f'--max-splits must be >= 1, got {args.max_splits}')
 
 
 def make_tasks(args: argparse.Namespace, source: Source) -> list[Task]:
@@ -155,15 +168,15 @@ def make_tasks(args: argparse.Namespace, source: Source) -> list[Task]:
     columns = []
     for name in args.splits:
         if name == 'random':
-            found = [column for column in source.info.splits if column.startswith('ratio')]
+            found = [column for column in source.info.splits if RANDOM.fullmatch(column)]
             if not found:
                 raise InputError(f'{args.ann_file}: no random splits yet; tools/make_splits.py adds them')
             columns += found
         else:
             columns.append(name)
-    return split_tasks(
-        source, columns[: args.max_splits], getattr(args, 'fractions', [1.0]), args.validation, args.seed
-    )
+    columns = list(dict.fromkeys(columns))[: args.max_splits]
+    fractions = list(dict.fromkeys(getattr(args, 'fractions', [1.0])))
+    return split_tasks(source, columns, fractions, args.validation, args.seed)
 
 
 def make_learners(args: argparse.Namespace) -> dict[str, Learner]:
@@ -175,7 +188,7 @@ def make_learners(args: argparse.Namespace) -> dict[str, Learner]:
     if args.learner == 'probe':
         learners['probe'] = LinearProbe(cfg, args.scales, store, args.device, args.workers, args.seed)
     else:
-        learners['finetune'] = FineTune(cfg, args.min_steps, args.keep_checkpoints)
+        learners['finetune'] = FineTune(cfg, args.epochs, args.min_steps, args.keep_checkpoints)
     return learners
 
 
@@ -186,7 +199,7 @@ def protocol_title(args: argparse.Namespace) -> str:
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     names = ['config', 'cfg_options', 'validation', 'seed']
-    names += ['scales'] if args.learner == 'probe' else ['min_steps']
+    names += ['scales'] if args.learner == 'probe' else ['epochs', 'min_steps']
     return {name: getattr(args, name) for name in names}
 
 

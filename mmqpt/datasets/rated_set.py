@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -126,10 +127,27 @@ def write_set(path: str | Path, info: SetInfo, rows: Sequence[Mapping[str, Any]]
     for row in rows:
         if list(row) != columns:
             raise InputError(f'the row of {row.get("name")!r} has the columns {list(row)}, the first row {columns}')
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    info_path(path).write_text(json.dumps(asdict(info), indent=2) + '\n', encoding='utf-8')
+    replace_set(path, info, [columns, *(list(row.values()) for row in rows)])
+
+
+def replace_set(path: str | Path, info: SetInfo, lines: Sequence[Sequence[Any]]) -> None:
+    """Put a CSV and its JSON file in place of what is there; what stops before leaves the old files.
+
+    Args:
+        path: the CSV; its folder is made.
+        info: what it means.
+        lines: header and rows.
+    """
+    files = [Path(path).resolve(), info_path(path).resolve()]
+    temporary = [file.with_name(f'{file.name}.{os.getpid()}.tmp') for file in files]
+    files[0].parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with temporary[0].open('w', newline='', encoding='utf-8') as file:
+            csv.writer(file).writerows(lines)
+        temporary[1].write_text(json.dumps(asdict(info), indent=2) + '\n', encoding='utf-8')
+        # The CSV first: columns that the JSON file does not name yet are valid, the reverse is not.
+        for source, target in zip(temporary, files, strict=True):
+            os.replace(source, target)
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)

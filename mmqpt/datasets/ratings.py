@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,10 +41,11 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
     if not low < high:
         raise InputError(f'mos_range must be (low, high) with low < high, got {mos_range}')
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            text = file.read()
     except UnicodeDecodeError as error:
         raise InputError(f'{path}: not UTF-8 text ({error})') from error
-    reader = csv.reader(lines)
+    reader = csv.reader(io.StringIO(text, newline=''))
     header = next(reader, [])
     if len(header) < 2:
         raise InputError(f'{path}: needs a header and at least the columns name and MOS, got {header}')
@@ -99,7 +101,7 @@ def split_holdout(
     """
     groups: dict[str, int] = {}
     for rating in ratings:
-        groups[_group(rating, group_column)] = groups.get(_group(rating, group_column), 0) + 1
+        groups[group_of(rating, group_column)] = groups.get(group_of(rating, group_column), 0) + 1
     held: set[str] = set()
     count = 0
     for group in sorted(groups, key=lambda name: hashlib.sha256(f'{salt}{name}'.encode()).digest()):
@@ -107,9 +109,13 @@ def split_holdout(
             break
         held.add(group)
         count += groups[group]
-    fit = [rating for rating in ratings if _group(rating, group_column) not in held]
-    return fit, [rating for rating in ratings if _group(rating, group_column) in held]
+    fit = [rating for rating in ratings if group_of(rating, group_column) not in held]
+    return fit, [rating for rating in ratings if group_of(rating, group_column) in held]
 
 
-def _group(rating: Rating, column: str | None) -> str:
-    return rating.row[column] if column else rating.name
+def group_of(rating: Rating, column: str | None) -> str:
+    """The group of a photo; without a column its name. InputError where the column is empty."""
+    group = rating.row[column] if column else rating.name
+    if not group:
+        raise InputError(f'{rating.name}: column {column!r} is empty; every photo needs a group, if only its own')
+    return group

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated_set import RatedSet, SetInfo, info_path, read_set
-from mmqpt.datasets.ratings import Rating, check_columns, split_holdout
+from mmqpt.datasets.rated_set import RatedSet, SetInfo, info_path, read_set, replace_set
+from mmqpt.datasets.ratings import Rating, check_columns, group_of, split_holdout
 
 MIN_PHOTOS = 3
 """A part with fewer photos has no correlation worth the name."""
@@ -103,14 +101,6 @@ def protocol_name(test_share: float, seed: int, group_column: str | None) -> str
     """What a report calls random splits: ``'random 80/20, seed 123, grouped by ref'``."""
     percent = round(100 * test_share)
     return f'random {100 - percent}/{percent}, seed {seed}' + (f', grouped by {group_column}' if group_column else '')
-
-
-def group_of(rating: Rating, column: str | None) -> str:
-    """The group of a photo; without a column its name. InputError where the column is empty."""
-    group = rating.row[column] if column else rating.name
-    if not group:
-        raise InputError(f'{rating.name}: column {column!r} is empty; every photo needs a group, if only its own')
-    return group
 
 
 @dataclass(frozen=True)
@@ -276,16 +266,5 @@ def add_columns(data: RatedSet, columns: Mapping[str, Sequence[str]], info: SetI
         at = header.index(name)
         for line, value in zip(lines, values, strict=True):
             line[at : at + 1] = [value]
-    files = [data.path.resolve(), info_path(data.path).resolve()]
-    temporary = [file.with_name(f'{file.name}.{os.getpid()}.tmp') for file in files]
-    try:
-        with temporary[0].open('w', newline='', encoding='utf-8') as file:
-            csv.writer(file).writerows([header, *lines])
-        temporary[1].write_text(json.dumps(asdict(info), indent=2) + '\n', encoding='utf-8')
-        # The CSV first: columns that the JSON file does not name yet are valid, the reverse is not.
-        for source, target in zip(temporary, files, strict=True):
-            os.replace(source, target)
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+    replace_set(data.path, info, [header, *lines])
     return read_set(data.path)

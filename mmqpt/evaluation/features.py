@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor
 from tqdm import tqdm
 
@@ -120,8 +120,16 @@ class FeatureStore:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f'{fingerprint(key)}.npz'
-        with FileLock(file.with_suffix('.lock')):  # another process that wants the same waits, then reads
+        lock = FileLock(file.with_suffix('.lock'))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f'{title}: another process computes them ({file}); waiting for it', flush=True)
+            lock.acquire()
+        try:
             return self._get(file, key, paths, compute, title)
+        finally:
+            lock.release()
 
     def _get(
         self,
@@ -138,7 +146,7 @@ class FeatureStore:
             with tqdm(total=len(missing), desc=title, unit='photo', mininterval=1) as bar:
                 for start in range(0, len(missing), SAVE_EVERY):
                     block = missing[start : start + SAVE_EVERY]
-                    features = compute([paths[i] for i in block], bar.update)
+                    features = compute([paths[i] for i in block], bar.update).astype(np.float32)
                     known.update({stamps[i]: row for i, row in zip(block, features, strict=True)})
                     self._write(file, known, key)
         return np.stack([known[stamp] for stamp in stamps])
@@ -158,7 +166,7 @@ class FeatureStore:
             np.savez(
                 stream,
                 stamps=np.array(list(known)),
-                features=np.stack(list(known.values())).astype(np.float32),
+                features=np.stack(list(known.values())),
                 key=np.array(json.dumps(key, sort_keys=True)),
             )
         os.replace(temporary, file)

@@ -106,7 +106,7 @@ def headlines(results: Results) -> list[str]:
 
 def meaning(results: Results) -> list[str]:
     """What the figures and intervals mean, in paragraphs."""
-    count = len(results.get('comparisons', ()))
+    count = sum('difference' in row for row in results.get('comparisons', ()))
     return [GLOSSARY, INTERVALS, *([chance_note(count)] if count > 1 else [])]
 
 

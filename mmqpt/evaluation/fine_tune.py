@@ -20,12 +20,12 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated_set import write_set
 from mmqpt.datasets.ratings import Rating
 from mmqpt.evaluation.files import write_json
-from mmqpt.evaluation.learners import RANDOM, Method, model_config, weights_key
+from mmqpt.evaluation.learners import RANDOM, Method, model_config, sources, weights_key
 from mmqpt.evaluation.tasks import Task
 from mmqpt.models.checkpoint import load_checkpoint_file
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_DECISIVE = ('model', *_LOADERS, 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks')
+_DECISIVE = ('model', *_LOADERS, 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'auto_scale_lr')
 """Keys of a config that a result depends on."""
 _DATA = ('data_root', 'ann_file', 'mos_range', 'where', 'holdout', 'part', 'group_column', 'name')
 """Arguments of the data sets that the task replaces."""
@@ -41,6 +41,7 @@ class FineTune:
 
     Args:
         cfg: config of fine-tuning; its data sets are replaced by the task's.
+        epochs: length of a run instead of the config's; schedules that end with the run follow.
         min_steps: epochs are added until a run has that many steps, so that small shares of the labels are trained
             enough; 0 to keep the config's number of epochs.
         keep_checkpoints: whether the last checkpoint stays beside the best one when a run is done.
@@ -48,17 +49,21 @@ class FineTune:
 
     title = 'fine-tuning'
 
-    def __init__(self, cfg: Config, min_steps: int = 0, keep_checkpoints: bool = False) -> None:
-        if min_steps < 0:
-            raise InputError(f'min_steps must be >= 0, got {min_steps}')
+    def __init__(
+        self, cfg: Config, epochs: int | None = None, min_steps: int = 0, keep_checkpoints: bool = False
+    ) -> None:
+        if min_steps < 0 or (epochs is not None and epochs < 1):
+            raise InputError(f'epochs must be >= 1 and min_steps >= 0, got {epochs} and {min_steps}')
         model_config(cfg)
-        self.cfg = cfg
+        self.cfg = copy.deepcopy(cfg)
+        if epochs is not None:
+            set_epochs(self.cfg, epochs)
         self.min_steps = min_steps
         self.keep_checkpoints = keep_checkpoints
 
     def key(self, method: Method) -> dict[str, Any]:
         """See :class:`Learner`."""
-        if '+' in method.source:
+        if len(sources(method)) > 1:
             raise InputError(f'{method.source}: features side by side are for the linear probe, not for fine-tuning')
         config = self.cfg.to_dict()
         parts = {name: config.get(name) for name in _DECISIVE}
@@ -90,23 +95,23 @@ class FineTune:
     def _train(cfg: Config, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """Train, choose the epoch, and score the test part from 0 to 1."""
         Runner.from_cfg(cfg).train()
-        best = sorted(folder.glob('best_iqa_SRCC_epoch_*.pth'))
+        best = sorted(folder.glob('best_iqa_SRCC_epoch_*.pth'), key=_epoch)
         if not best:
             raise InputError(
                 f'{folder}: no epoch could be chosen, since SRCC on the {len(task.val)} validation photos was never '
                 'defined (constant predictions)'
             )
-        chosen = {'epoch': int(best[-1].stem.rsplit('_', 1)[1]), 'of epochs': cfg.train_cfg.max_epochs}
+        chosen = {'epoch': _epoch(best[-1]), 'of epochs': cfg.train_cfg.max_epochs}
         return _predict(cfg, best[-1], task.test), chosen
 
     def _task_config(self, method: Method, task: Task, folder: Path) -> Config:
         cfg = copy.deepcopy(self.cfg)
         cfg.model.pretrained = None if method.source == RANDOM else str(method.source)
-        cfg.work_dir = str(folder)
+        cfg.work_dir = str(folder.resolve())
         cfg.experiment_name = str(folder.resolve())  # MMEngine's loggers are global and go by this name
         cfg.randomness = {'seed': task.seed, 'deterministic': (cfg.get('randomness') or {}).get('deterministic', False)}
-        cfg.resume = (folder / 'last_checkpoint').is_file()
-        cfg.load_from = None
+        last = _last_checkpoint(folder)
+        cfg.resume, cfg.load_from = last is not None, last and str(last)
         parts = (
             ('train_dataloader', 'train', task.train_set, task.train),
             ('val_dataloader', 'val', task.train_set, task.val),
@@ -127,7 +132,7 @@ class FineTune:
         there = {hook.type for hook in hooks}
         added = [{'type': name} for name in ('ValidateOnResumeHook', 'ProgressBarHook') if name not in there]
         cfg.custom_hooks = [*hooks, *added]
-        cfg.default_hooks.checkpoint.update(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1, interval=1)
+        cfg.default_hooks.checkpoint.update(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=2, interval=1)
         cfg.val_evaluator, cfg.test_evaluator = {'type': 'IQAMetric'}, {'type': 'IQAMetric'}
         return cfg
 
@@ -136,19 +141,46 @@ def set_epochs(cfg: Config, epochs: int) -> None:
     """Change the length of a run, and with it every schedule that ends where the run ended.
 
     Raises:
-        InputError: a schedule by iterations, whose end can't be told from the number of epochs.
+        InputError: a schedule whose end can't be told: one by iterations, or without ``end`` and ``T_max``.
     """
     before = cfg.train_cfg.max_epochs
     if epochs == before:
         return
     cfg.train_cfg.max_epochs = epochs
-    for schedule in cfg.param_scheduler:
-        if not schedule.get('by_epoch', True):
-            raise InputError(f'{schedule.type} goes by iterations: its length does not follow the number of epochs')
-        if schedule.get('T_max') == before - schedule.get('begin', 0):
-            schedule.T_max = epochs - schedule.get('begin', 0)
-        if schedule.get('end') == before:
+    schedules: Any = cfg.get('param_scheduler') or []
+    listed: list[Any] = [schedules] if isinstance(schedules, dict) else schedules
+    for schedule in listed:
+        begin, end, period = schedule.get('begin', 0), schedule.get('end'), schedule.get('T_max')
+        if not schedule.get('by_epoch', True) or period not in (None, before - begin) or (end is None and not period):
+            raise InputError(
+                f'the length of {schedule.type} in param_scheduler does not follow from {before} epochs; set it, and '
+                'train_cfg.max_epochs, in the config'
+            )
+        if end == before:
             schedule.end = epochs
+        if period is not None:
+            schedule.T_max = epochs - begin
+
+
+def _epoch(path: Path) -> int:
+    return int(path.stem.rsplit('_', 1)[1])
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; without one the folder's best is forgotten, and training starts anew.
+
+    MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed.
+    """
+    for path in sorted(folder.glob('epoch_*.pth'), key=_epoch, reverse=True):
+        try:
+            load_checkpoint_file(path)
+        except InputError:
+            path.unlink()
+        else:
+            return path
+    for path in folder.glob('best_*.pth'):
+        path.unlink()
+    return None
 
 
 def _row(rating: Rating) -> dict[str, str]:

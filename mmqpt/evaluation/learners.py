@@ -46,11 +46,16 @@ class Method:
 
 def parse_method(text: str) -> Method:
     """``'NAME=SOURCE'``, or a source that is its own name."""
-    name, equals, source = text.partition('=')
+    name, equals, source = ('', '', '') if Path(text).is_file() else text.partition('=')
     method = Method(name.strip(), source.strip()) if equals else Method(text.strip(), text.strip())
     if not method.name or not method.source:
         raise InputError(f'weights must be SOURCE or NAME=SOURCE, got {text!r}')
     return method
+
+
+def sources(method: Method) -> list[str]:
+    """The weights whose features are joined; a file with ``+`` in its name is one."""
+    return [method.source] if Path(method.source).is_file() else method.source.split('+')
 
 
 class Learner(Protocol):
@@ -116,14 +121,14 @@ class LinearProbe:
         """See :class:`Learner`."""
         return {
             'learner': self.title,
-            'features': [self._features_key(source) for source in method.source.split('+')],
+            'features': [self._features_key(source) for source in sources(method)],
             'penalties': list(PENALTIES),
         }
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""
         train, val, test = (
-            np.concatenate([self._features(source, part, rows) for source in method.source.split('+')], axis=1)
+            np.concatenate([self._features(source, part, rows) for source in sources(method)], axis=1)
             for part, rows in ((task.train_set, task.train), (task.train_set, task.val), (task.test_set, task.test))
         )
         predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test)

@@ -132,7 +132,7 @@ def residuals(predictions: Predictions, heading: Heading) -> Figure:
 def label_efficiency(
     curves: Mapping[str, Mapping[float, tuple[int, Estimate]]], heading: Heading, metric: str = 'SRCC'
 ) -> Figure:
-    """A metric over the number of labels, one line a method, intervals as bands.
+    """A metric over the number of labels, one line a method, intervals as bands; level where no labels were used.
 
     Args:
         curves: for each method and share of the labels (0 to 1) the number of labels and the value.
@@ -140,15 +140,19 @@ def label_efficiency(
         metric: name for the axis.
 
     Raises:
-        InputError: no method.
+        InputError: no method that used labels.
     """
-    if not any(curves.values()):
+    if not any(count for points in curves.values() for count, _ in points.values()):
         raise InputError('no points to plot')
     figure, axes = new_figure(7.6, 5.6, heading)
     ticks: dict[int, str] = {}
     handles = []
     for number, (name, points) in enumerate(curves.items()):
         ordered = sorted(points.items(), key=lambda item: item[1][0])
+        if not ordered[0][1][0]:  # a finished metric, which used no labels
+            axes.axhline(ordered[0][1][1].value, color=colour_of(number), linewidth=2, linestyle='--')
+            handles.append(Line2D([], [], linewidth=2, linestyle='--', color=colour_of(number), label=shown_name(name)))
+            continue
         ticks |= {count: percent(fraction) for fraction, (count, _) in ordered}
         x = [count for _, (count, _) in ordered]
         found = [value for _, (_, value) in ordered]

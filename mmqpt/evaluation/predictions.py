@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.ratings import Rating
+from mmqpt.datasets.ratings import Rating, group_of
 
 COLUMNS = ('name', 'mos', 'predicted', 'group', 'subset')
 
@@ -61,7 +61,7 @@ def predictions_of(
         [rating.name for rating in ratings],
         np.array([rating.mos for rating in ratings], np.float64),
         np.asarray(predicted, np.float64),
-        [rating.row[group_column] if group_column else rating.name for rating in ratings],
+        [group_of(rating, group_column) for rating in ratings],
         [rating.row[subset_column] if subset_column else '' for rating in ratings],
     )
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from mmengine.logging import MMLogger
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.ratings import group_of
 from mmqpt.evaluation.features import fingerprint
 from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.learners import Learner, Method
@@ -47,6 +48,8 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
     cells = [(method, learner, task) for method, learner in methods for task in tasks]
     keys = [_cell_key(method, learner, task) for method, learner, task in cells]
     files = [_cell_file(out, *cell) for cell in cells]
+    if len(set(files)) != len(files):
+        raise InputError('a task is given twice')
     for file, key in zip(files, keys, strict=True):
         _check_cell(file, key)
     waiting = [number for number, file in enumerate(files) if not file.is_file()]
@@ -60,6 +63,7 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with FileLock(file.with_suffix('.lock'), timeout=0):
+                    _check_cell(file, keys[number])  # another process may have written it by now
                     if not file.is_file():
                         method, learner, task = cells[number]
                         print(
@@ -73,6 +77,9 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
         if len(later) == len(waiting):
             time.sleep(2)  # all of them are being computed by other processes
         waiting = later
+    others = len(set((out / 'cells').glob('*.json')) - set(files))
+    if others:
+        print(f'{others} more results in {out} belong to other calls; the report leaves them out', flush=True)
     return [json.loads(file.read_text(encoding='utf-8'))['cell'] for file in files]
 
 
@@ -89,7 +96,7 @@ def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner
     path = out / 'predictions' / f'{file.stem}.csv'
     write_predictions(path, predictions)
     fitted = not method.is_pyiqa
-    same_scale = fitted and task.train_set.info.name == task.test_set.info.name
+    same_scale = fitted and task.train_set is task.test_set
     metrics, notes = _measures(predictions, same_scale)
     subsets = {}
     for name in sorted(set(predictions.subsets) - {''}):
@@ -126,14 +133,25 @@ def _short(metrics: Mapping[str, float]) -> str:
 def _cell_key(method: Method, learner: Learner, task: Task) -> dict[str, Any]:
     key = json.loads(json.dumps(learner.key(method), default=str))
     for name in ('train', 'val', 'test'):
-        key[name] = fingerprint([(rating.name, rating.mos) for rating in getattr(task, name)])
+        source = task.test_set if name == 'test' else task.train_set
+        info, rows = source.info, getattr(task, name)
+        key[name] = fingerprint([(r.name, r.mos, source.path(r).stat().st_size) for r in rows])
+        key[f'groups and subsets of {name}'] = fingerprint(
+            [(group_of(r, info.group_column), r.row[info.subset_column] if info.subset_column else '') for r in rows]
+        )
     return {**key, 'seed': task.seed}
 
 
 def _cell_file(out: Path, method: Method, learner: Learner, task: Task) -> Path:
-    slug = re.sub(r'\W+', '-', method.name).strip('-').lower()
-    name = f'{slug}-{fingerprint(method.name)[:4]}_{task.split}_{100 * task.fraction:g}'
+    name = f'{_slug(method.name)}_{_slug(task.split)}_{100 * task.fraction!r}'
     return out / 'cells' / f'{name}.json'
+
+
+def _slug(text: str) -> str:
+    """A file name for any text; two texts never share one."""
+    if re.fullmatch(r'[a-z0-9_]+', text):
+        return text
+    return f'{re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")}-{fingerprint(text)[:8]}'
 
 
 def _check_cell(file: Path, key: dict[str, Any]) -> None:

@@ -119,7 +119,7 @@ def _plot_summary(results: Results, book: _Book) -> None:
             points = {f: _estimate(rows, (name, f, '')) for f in fractions}
             curves[name] = {f: (findings.labels(results, name, f) or 0, p) for f, p in points.items() if p}
         curves = {name: points for name, points in curves.items() if points}
-        if curves:
+        if any(count for points in curves.values() for count, _ in points.values()):
             heading = Heading(f'{title}: label efficiency', f'{detail}; bands: 95 % intervals')
             book.add(
                 book.summary,

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -47,13 +47,14 @@ def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1
     for fraction in sorted({cell['fraction'] for cell in cells}):
         chosen = [cell for cell in cells if cell['fraction'] == fraction]
         for subset in ['', *sorted({name for cell in chosen for name in cell['subsets']})]:
-            parts: dict[str, list[Predictions]] = {}
+            parts: dict[str, _Parts] = {}
             for name in names:
                 own = [cell for cell in chosen if cell['method'] == name]
                 if not own:
                     continue
-                whole = [read[cell['predictions']] for cell in own]
-                parts[name] = [p.subset(subset) for p in whole] if subset else whole
+                whole = {cell['split']: read[cell['predictions']] for cell in own}
+                by_split = {split: p.subset(subset) if subset else p for split, p in whole.items()}
+                parts[name] = _Parts(by_split, all('RMSE' in cell['metrics'] for cell in own))
                 figures = [cell['subsets'].get(subset, {}) if subset else cell['metrics'] for cell in own]
                 summary.append(
                     {
@@ -62,12 +63,12 @@ def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1
                         'subset': subset,
                         'splits': len(own),
                         'labels': int(np.median([cell['labels'] for cell in own])),
-                        'metrics': _spread(figures, parts[name], replicates),
+                        'metrics': _spread(figures, list(by_split.values()), replicates),
                     }
                 )
             for i, b in enumerate(names):
                 for a in names[i + 1 :]:
-                    if a in parts and b in parts and len(parts[a]) == len(parts[b]):
+                    if a in parts and b in parts:
                         comparisons += _compare(a, b, fraction, subset, parts[a], parts[b], replicates)
     return {'summary': summary, 'comparisons': comparisons}
 
@@ -95,31 +96,36 @@ def _spread(
     return result
 
 
+class _Parts(NamedTuple):
+    """One method's predictions by split, and whether they are on the scale of the set's MOS."""
+
+    by_split: dict[str, Predictions]
+    on_scale: bool
+
+
 def _compare(
-    a: str,
-    b: str,
-    fraction: float,
-    subset: str,
-    parts_a: Sequence[Predictions],
-    parts_b: Sequence[Predictions],
-    replicates: int,
+    a: str, b: str, fraction: float, subset: str, parts_a: _Parts, parts_b: _Parts, replicates: int
 ) -> list[dict[str, Any]]:
+    """Rows of comparisons on the splits that both have; PLCC only where both are on the scale of the MOS."""
+    common = [split for split in parts_a.by_split if split in parts_b.by_split]
+    where = {'a': a, 'b': b, 'fraction': fraction, 'subset': subset, 'splits': len(common)}
     rows: list[dict[str, Any]] = []
     for metric in COMPARED:
+        if metric == 'PLCC' and not (parts_a.on_scale and parts_b.on_scale):
+            continue
         try:
-            found = paired_difference(parts_a, parts_b, INTERVALS[metric], replicates=replicates)
+            if not common:
+                raise InputError('they have no split in common')
+            one, other = ([parts.by_split[split] for split in common] for parts in (parts_a, parts_b))
+            found = paired_difference(one, other, INTERVALS[metric], replicates=replicates)
         except InputError as error:
-            rows.append({'verdict': f'{a} and {b} can not be compared in {metric}: {error}'})
-        else:
-            rows.append(
-                {
-                    'difference': found.difference,
-                    'low': found.low,
-                    'high': found.high,
-                    'verdict': verdict(a, b, metric, found),
-                }
-            )
-        rows[-1] = {'a': a, 'b': b, 'fraction': fraction, 'subset': subset, 'metric': metric, **rows[-1]}
+            rows.append({**where, 'metric': metric, 'verdict': f'{a} and {b} can not be compared in {metric}: {error}'})
+            continue
+        sentence = verdict(a, b, metric, found)
+        if len(common) < max(len(parts_a.by_split), len(parts_b.by_split)):
+            sentence += f' On the {len(common)} splits that both have.'
+        numbers = {'difference': found.difference, 'low': found.low, 'high': found.high}
+        rows.append({**where, 'metric': metric, **numbers, 'verdict': sentence})
     return rows
 
 
@@ -172,8 +178,10 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
 
     Raises:
         FileNotFoundError: a folder holds no results.
-        InputError: the results are of different sets.
+        InputError: the results are of different sets or split protocols, or ``out`` is one of the folders.
     """
+    if out.resolve() in {folder.resolve() for folder in folders}:
+        raise InputError(f'{out}: the joined results need a folder of their own')
     found = [read_results(folder) for folder in folders]
     first = found[0]
     for folder, results in zip(folders, found, strict=True):
@@ -181,6 +189,9 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
             a, b = ({k: r[name][k] for k in ('name', 'photos', 'mos_range')} for r in (first, results))
             if a != b:
                 raise InputError(f'{folder}: its {name} is {b}, that of {folders[0]} is {a}; they can not be joined')
+    protocols = {name for results in found for name in results['splits'].values()}
+    if len(protocols) > 1:
+        raise InputError(f'results of different split protocols can not be joined: {"; ".join(sorted(protocols))}')
     names = [method['name'] for results in found for method in results['methods']]
     cells, methods = [], []
     for number, (folder, results) in enumerate(zip(folders, found, strict=True)):
@@ -206,6 +217,8 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
         'protocol': ' and '.join(dict.fromkeys(r['protocol'] for r in found)),
         'command': ' && '.join(r['command'] for r in found),
         'created': _now(),
+        'versions': {k: ', '.join(dict.fromkeys(r['versions'][k] for r in found)) for k in first['versions']},
+        'machine': '; '.join(dict.fromkeys(r['machine'] for r in found)),
         'splits': {k: v for r in found for k, v in r['splits'].items()},
         'settings': settings,
         'methods': methods,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,20 @@ def split_tasks(
     """A task for each split column and share of the labels.
 
     Raises:
-        InputError: no such column, too few photos in a part (see :func:`partition`), or photos that are missing.
+        InputError: no such column, columns of different protocols, a column or share twice, too few photos in a part
+            (see :func:`partition`), or photos that are missing.
     """
+    for name, values in (('split', columns), ('fraction', fractions)):
+        if len(set(values)) != len(values):
+            raise InputError(f'a {name} is named twice: {", ".join(map(str, values))}')
+    protocols = {source.info.splits[c]: c for c in columns if c in source.info.splits}
+    if len(protocols) > 1:
+        raise InputError(
+            f'splits of different protocols can not share a median: '
+            f'{"; ".join(f"{column} is {name!r}" for name, column in protocols.items())}'
+        )
     tasks = []
-    for number, column in enumerate(columns):
+    for column in columns:
         for fraction in fractions:
             parts = partition(source.data, column, fraction, validation, salt=str(seed))
             notes = []
@@ -103,7 +114,7 @@ def split_tasks(
             tasks.append(
                 Task(
                     source, source, column, fraction, parts.train, parts.val, parts.test, parts.protocol,
-                    seed + number, tuple(notes),
+                    _training_seed(column, seed), tuple(notes),
                 )
             )  # fmt: skip
     _check_photos(tasks)
@@ -118,6 +129,8 @@ def cross_tasks(train_set: Source, test_set: Source, repeats: int, validation: f
     """
     if repeats < 1:
         raise InputError(f'repeats must be >= 1, got {repeats}')
+    if train_set.info.name == test_set.info.name:
+        raise InputError(f'both sets are named {train_set.info.name!r}; a report could not tell them apart')
     if train_set.root.resolve() == test_set.root.resolve():
         shared = {r.name for r in train_set.data.ratings} & {r.name for r in test_set.data.ratings}
         if shared:
@@ -141,6 +154,12 @@ def cross_tasks(train_set: Source, test_set: Source, repeats: int, validation: f
         )  # fmt: skip
     _check_photos(tasks)
     return tasks
+
+
+def _training_seed(column: str, seed: int) -> int:
+    """Random splits are numbered, and each trains with a seed of its own, whichever others are run."""
+    number = re.search(r'_(\d+)$', column)
+    return seed + (int(number[1]) - 1 if number else 0)
 
 
 def _check_photos(tasks: Sequence[Task]) -> None:

@@ -90,6 +90,21 @@ def test_a_finished_run_is_not_run_again(cfg, task, tmp_path, monkeypatch):
     assert not list(tmp_path.glob('epoch_*.pth'))
 
 
+@pytest.mark.parametrize('damage', ['cut', 'all gone'])
+def test_a_checkpoint_that_was_not_finished_is_not_resumed(cfg, task, tmp_path, damage):
+    cfg.model.head.dropout = 0.0
+    learner = FineTune(cfg, epochs=3, keep_checkpoints=True)
+    whole, chosen = learner.predict(RANDOM, task, tmp_path)
+    for path in [tmp_path / 'result.json', *([] if damage == 'cut' else tmp_path.glob('epoch_*.pth'))]:
+        path.unlink()
+    if damage == 'cut':
+        last = tmp_path / 'epoch_3.pth'
+        last.write_bytes(last.read_bytes()[:1000])
+    again, same = learner.predict(RANDOM, task, tmp_path)
+    np.testing.assert_allclose(again, whole, atol=1e-6)
+    assert chosen == same
+
+
 def test_starts_from_the_weights(cfg, task, tmp_path, pretrained_checkpoint):
     cfg.optim_wrapper.optimizer.lr = 0.0
     cfg.optim_wrapper.optimizer.weight_decay = 0.0
@@ -133,12 +148,14 @@ def test_set_epochs():
         {'type': 'CosineAnnealingLR', 'T_max': 19, 'begin': 1, 'end': 20, 'by_epoch': True},
     ]
     cfg.param_scheduler[0].by_epoch = False
-    with pytest.raises(InputError, match='LinearLR goes by iterations'):
-        set_epochs(cfg, 30)
+    for bad in ({'by_epoch': False}, {'end': None}, {'T_max': 5}):
+        cfg.param_scheduler[0] = {'type': 'LinearLR', 'end': 1, **bad}
+        with pytest.raises(InputError, match='length of LinearLR in param_scheduler does not follow from 20 epochs'):
+            set_epochs(Config(cfg.to_dict()), 30)
 
 
 def test_errors(cfg, task, tmp_path):
-    with pytest.raises(InputError, match='min_steps must be >= 0, got -1'):
+    with pytest.raises(InputError, match='epochs must be >= 1 and min_steps >= 0, got None and -1'):
         FineTune(cfg, min_steps=-1)
     with pytest.raises(InputError, match=r'a\.pth\+b\.pth: features side by side are for the linear probe'):
         FineTune(cfg).key(Method('two', 'a.pth+b.pth'))

@@ -1,7 +1,9 @@
 """Running methods over tasks: every result is kept at once, nothing is done twice, nothing is replaced."""
 
 import json
+import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,14 +80,23 @@ def test_methods_may_be_added_later(tasks, tmp_path):
     assert {name for name, _, _ in two.calls} == {'B'}
 
 
-@pytest.mark.parametrize('change', ['settings', 'seed', 'labels'])
+@pytest.mark.parametrize('change', ['settings', 'seed', 'labels', 'photos', 'groups'])
 def test_results_of_other_settings_are_never_replaced(tasks, tmp_path, change, rated_set):
     method = Method('A', 'a')
     before = run_tasks(tmp_path, [(method, Fake())], tasks)
     source = open_source(rated_set, rated_set.parent / 'images')
     other = Fake(0.1) if change == 'settings' else Fake()
-    word = {'settings': 'noise', 'seed': 'seed', 'labels': 'train, val'}[change]
-    if change != 'settings':
+    word = {'settings': 'noise', 'seed': 'seed', 'labels': 'train, val', 'photos': 'test', 'groups': 'groups'}[change]
+    if change == 'photos':
+        copy = tmp_path / 'photos'
+        shutil.copytree(source.root, copy)
+        with (copy / tasks[0].test[0].name).open('ab') as file:
+            file.write(b'other bytes')
+        tasks = split_tasks(replace(source, root=copy), SPLITS, [0.5, 1.0], 0.3, 0)
+    elif change == 'groups':
+        info = replace(source.info, subset_column=None)
+        tasks = [replace(task, test_set=replace(source, data=replace(source.data, info=info))) for task in tasks]
+    elif change != 'settings':
         tasks = split_tasks(source, SPLITS, [0.5, 1.0], 0.4 if change == 'labels' else 0.3, int(change == 'seed'))
     with pytest.raises(InputError, match=rf'\.json was computed with other settings \(.*{word}.* differ\)'):
         run_tasks(tmp_path, [(method, other)], tasks)
@@ -135,6 +146,14 @@ def test_constant_predictions_are_a_note_not_a_nan(tasks, tmp_path):
     assert 'SRCC' not in cell['metrics']
     assert any('SRCC' in note and 'not defined' in note for note in cell['notes'])
     assert 'NaN' not in json.dumps(cell)
+
+
+def test_any_name_of_a_split_keeps_methods_apart(tasks, tmp_path):
+    odd = [replace(task, split='a/s') for task in tasks[1:2]] + [replace(task, split='a-s') for task in tasks[1:2]]
+    cells = run_tasks(tmp_path, [(Method('A/x', 'a'), Fake()), (Method('B/x', 'b'), Fake())], odd)
+    assert len({cell['predictions'] for cell in cells}) == 4
+    with pytest.raises(InputError, match='a task is given twice'):
+        run_tasks(tmp_path, [(Method('A', 'a'), Fake())], [odd[0], odd[0]])
 
 
 def test_names_must_differ(tasks, tmp_path):

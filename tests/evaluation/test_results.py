@@ -97,13 +97,40 @@ def test_join(tasks, tmp_path):
     assert joined['command'] == 'tool --out one && tool --out two'
 
 
+def test_only_common_splits_are_compared(tasks, tmp_path):
+    made(tmp_path / 'one', [A], tasks)
+    made(tmp_path / 'two', [B], tasks[1:])
+    joined = join_results([tmp_path / 'one', tmp_path / 'two'], tmp_path / 'both', 100)
+    found = next(r for r in joined['comparisons'] if r['metric'] == 'SRCC' and not r['subset'])
+    values = {(c['method'], c['split']): c['metrics']['SRCC'] for c in joined['cells']}
+    assert found['difference'] == pytest.approx(values['B', SPLITS[1]] - values['A', SPLITS[1]])
+    assert found['verdict'].endswith('On the 1 splits that both have.')
+    alone = [c for c in joined['cells'] if (c['method'], c['split']) in (('A', SPLITS[0]), ('B', SPLITS[1]))]
+    rows = summarise(tmp_path / 'both', alone, 100)['comparisons']
+    assert rows[0]['verdict'] == 'B and A can not be compared in SRCC: they have no split in common'
+
+
+def test_plcc_is_not_compared_on_different_scales(tasks, tmp_path):
+    cells = made(tmp_path, [A, B], tasks)['cells']
+    for cell in cells[2:]:
+        cell['metrics'].pop('RMSE')
+    assert {row['metric'] for row in summarise(tmp_path, cells, 100)['comparisons']} == {'SRCC'}
+
+
 def test_join_errors(tasks, tmp_path):
     made(tmp_path / 'one', [A], tasks)
     with pytest.raises(FileNotFoundError, match=r'no such file of results: .*none'):
         join_results([tmp_path / 'one', tmp_path / 'none'], tmp_path / 'out')
     with pytest.raises(InputError, match='two folders hold the same method of the same protocol'):
         join_results([tmp_path / 'one', tmp_path / 'one'], tmp_path / 'out')
+    with pytest.raises(InputError, match='one: the joined results need a folder of their own'):
+        join_results([tmp_path / 'one'], tmp_path / 'one')
     other = read_results(tmp_path / 'one')
+    other['splits'] = {SPLITS[0]: 'official'}
+    (tmp_path / 'split').mkdir()
+    (tmp_path / 'split' / 'results.json').write_text(json.dumps(other))
+    with pytest.raises(InputError, match='results of different split protocols can not be joined: official; random'):
+        join_results([tmp_path / 'one', tmp_path / 'split'], tmp_path / 'out')
     other['test_set']['name'] = 'another'
     (tmp_path / 'other').mkdir()
     (tmp_path / 'other' / 'results.json').write_text(json.dumps(other))

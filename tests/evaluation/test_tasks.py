@@ -26,6 +26,7 @@ def test_split_tasks(source):
     assert [(task.split, task.fraction, task.seed) for task in tasks] == [
         (FIRST, 0.5, 7), (FIRST, 1.0, 7), (SECOND, 0.5, 8), (SECOND, 1.0, 8)
     ]  # fmt: skip
+    assert split_tasks(source, [SECOND], [1.0], 0.3, 7)[0].seed == 8  # whichever others are run
     half, whole = tasks[:2]
     assert names(half.test) == names(whole.test)
     assert (whole.labels, len(whole.test)) == (18, 12)
@@ -64,15 +65,25 @@ def test_cross_tasks(source, tmp_path, photo_folder):
 def test_errors(source, tmp_path):
     with pytest.raises(InputError, match=r"no column 'fold'"):
         split_tasks(source, ['fold'], [1.0], 0.2, 0)
-    with pytest.raises(InputError, match=r'30 photos are in both sets, the first: 00\.png'):
+    with pytest.raises(InputError, match="both sets are named 'tiny'"):
         cross_tasks(source, source, 1, 0.2, 0)
+    renamed = replace(source, data=replace(source.data, info=replace(source.info, name='other')))
+    with pytest.raises(InputError, match=r'30 photos are in both sets, the first: 00\.png'):
+        cross_tasks(source, renamed, 1, 0.2, 0)
+    with pytest.raises(InputError, match='a split is named twice: '):
+        split_tasks(source, [FIRST, FIRST], [1.0], 0.3, 0)
+    with pytest.raises(InputError, match=r'a fraction is named twice: 1.0, 1.0'):
+        split_tasks(source, [FIRST], [1.0, 1.0], 0.3, 0)
+    two = replace(source.data.info, splits={**source.info.splits, SECOND: 'another'})
+    with pytest.raises(InputError, match=f"splits of different protocols .*; {SECOND} is 'another'"):
+        split_tasks(replace(source, data=replace(source.data, info=two)), [FIRST, SECOND], [1.0], 0.3, 0)
     with pytest.raises(InputError, match='repeats must be >= 1, got 0'):
         cross_tasks(source, source, 0, 0.2, 0)
     with pytest.raises(FileNotFoundError, match='no such folder of photos: nowhere'):
         open_source(source.data.path, 'nowhere')
     copy = tmp_path / 'images'
     shutil.copytree(source.root, copy)
-    elsewhere = replace(source, root=copy)
+    elsewhere = replace(source, root=copy, data=replace(source.data, info=replace(source.info, name='copy')))
     with pytest.raises(InputError, match='the val part has 0 photos; at least 3 are needed'):
         cross_tasks(source, elsewhere, 1, 0.0, 0)
     task = split_tasks(elsewhere, [FIRST], [1.0], 0.2, 0)[0]

@@ -67,10 +67,22 @@ def test_finetune_on_one_split(data, tmp_path, monkeypatch):
 
 
 def test_label_efficiency(data, tmp_path, monkeypatch):
-    options = ['--learner', 'probe', '--fractions', '0.6', '1', '--max-splits', '1', '--weights', 'random']
-    call(monkeypatch, 'label-efficiency', *data, *options, '--out', tmp_path, *TINY)
+    options = [
+        '--learner',
+        'probe',
+        '--fractions',
+        '0.6',
+        '1',
+        '--max-splits',
+        '1',
+        '--weights',
+        'random',
+    ]
+    call(monkeypatch, 'label-efficiency', *data, *options, 'pyiqa:piqe', '--out', tmp_path, *TINY)
     cells = results(tmp_path)['cells']
-    assert [c['fraction'] for c in cells] == [0.6, 1.0]
+    assert [(c['method'], c['fraction']) for c in cells] == [
+        ('random', 0.6), ('random', 1.0), ('pyiqa:piqe', 0.6), ('pyiqa:piqe', 1.0)
+    ]  # fmt: skip
     assert cells[0]['labels'] < cells[1]['labels'] == 18
     assert any('label' in path.name for path in (tmp_path / 'plots').iterdir())
 
@@ -110,7 +122,7 @@ def test_report_joins_folders(data, tmp_path, monkeypatch):
     call(monkeypatch, 'report', tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'both', '--replicates', 60)
     found = results(tmp_path / 'both')
     assert [m['name'] for m in found['methods']] == ['A', 'B']
-    assert len([c for c in found['comparisons'] if not c['subset']]) == 2
+    assert [c['metric'] for c in found['comparisons'] if not c['subset']] == ['SRCC']  # another scale: no PLCC
 
 
 @pytest.mark.parametrize(
@@ -126,6 +138,7 @@ def test_report_joins_folders(data, tmp_path, monkeypatch):
         (['probe', '--data-root', 'nowhere'], 'no such folder of photos: nowhere'),
         (['compare', '--learner', 'probe', '--weights', 'pyiqa:psnr'], 'pyiqa:psnr needs a reference photo'),
         (['probe', '--config', 'none.py'], 'no such config: none.py'),
+        (['probe', '--max-splits', '0'], '--max-splits must be >= 1, got 0'),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )

@@ -153,12 +153,18 @@ def read_flive(root: Path) -> Labels:
         }
         tested = {row['name_image'] for row in _columns(large, 'name_image')}
         splits['official_split'] = 'official (PaQ-2-PiQ: test photos are those larger than 640 px)'
+        unknown = sorted((tested | valid) - {row[name] for row in table})
+        if unknown or not tested or not valid:
+            raise InputError(
+                f'{large} and {small.name}: {len(unknown)} of {len(tested | valid)} photos are not in {path.name}'
+                + (f', the first: {unknown[0]}' if unknown else '; a part of the official split is empty')
+            )
     elif 'is_valid' not in table[0]:
         notes.append(
             "no official split: needs 'labels<=640_padded.csv' and 'labels>640.csv' beside it, or a column is_valid"
         )
     if 'is_valid' in table[0]:
-        splits['is_valid_split'] = 'official is_valid column (FLIVE), which is tested'
+        splits['is_valid_split'] = 'column is_valid of labels_image.csv (FLIVE)'
     rows = []
     for row in table:
         given = {'name': row[name], 'score': row[mos]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,10 +70,11 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         InputError: not UTF-8, no rows, or a row of another length than the header; names file and line.
     """
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            text = file.read()
     except UnicodeDecodeError as error:
         raise InputError(f'{path}: not UTF-8 text ({error})') from error
-    reader = csv.reader(lines, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=''), skipinitialspace=True)
     header = [name.strip() for name in next(reader, [])]
     rows = []
     for fields in reader:
