@@ -167,20 +167,22 @@ def _epoch(path: Path) -> int:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; without one the folder's best is forgotten, and training starts anew.
+    """The newest checkpoint that is whole; a "best" one of a later epoch is forgotten, since that epoch is run again.
 
     MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed.
     """
+    last = None
     for path in sorted(folder.glob('epoch_*.pth'), key=_epoch, reverse=True):
         try:
             load_checkpoint_file(path)
         except InputError:
-            path.unlink()
-        else:
-            return path
+            continue
+        last = path
+        break
     for path in folder.glob('best_*.pth'):
-        path.unlink()
-    return None
+        if last is None or _epoch(path) > _epoch(last):
+            path.unlink()
+    return last
 
 
 def _row(rating: Rating) -> dict[str, str]:
