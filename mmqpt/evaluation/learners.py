@@ -17,7 +17,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets.ratings import Rating
 from mmqpt.evaluation.features import FeatureStore, photo_features
-from mmqpt.evaluation.linear_probe import PENALTIES, ridge_probe
+from mmqpt.evaluation.linear_probe import FLOOR, PENALTIES, ridge_probe
 from mmqpt.evaluation.tasks import Source, Task
 
 RANDOM = 'random'
@@ -123,6 +123,7 @@ class LinearProbe:
             'learner': self.title,
             'features': [self._features_key(source) for source in sources(method)],
             'penalties': list(PENALTIES),
+            'floor': FLOOR,
         }
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:

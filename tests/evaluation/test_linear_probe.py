@@ -40,6 +40,20 @@ def test_against_the_definition(data):
     np.testing.assert_allclose(predicted, (x[60:] - mean) / std @ weights + mos[:60].mean(), atol=1e-8)
 
 
+def test_a_channel_that_was_silent_in_training_does_no_harm(data):
+    x, mos = (part.astype(np.float64) for part in data)
+    silent = np.full((300, 2), 0.25)
+    silent[[3, 30], 1] += 1e-4  # nearly
+    silent[250:] += 1
+    joined = np.column_stack([x, silent])
+    expected, _ = ridge_probe(x[:180], mos[:180], x[180:200], mos[180:200], x[200:])
+    found, _ = ridge_probe(joined[:180], mos[:180], joined[180:200], mos[180:200], joined[200:])
+    assert np.abs(found - expected).max() < 0.1 * mos.std()
+    assert not np.allclose(found, expected)  # the channel counts, as one of the usual spread would
+    constant, _ = ridge_probe(np.ones((9, 2)), mos[:9], np.ones((3, 2)), mos[:3], np.ones((2, 2)))
+    np.testing.assert_allclose(constant, np.concatenate([mos[:9], mos[:3]]).mean())
+
+
 def test_test_photos_choose_nothing(data):
     x, mos = data
     both = ridge_probe(x[:50], mos[:50], x[50:60], mos[50:60], x[60:])
