@@ -107,6 +107,18 @@ def find_photos(folder: str | os.PathLike[str]) -> list[Path]:
     return found
 
 
+def photo_stamp(path: Path) -> str:
+    """A key under which results of a photo can be stored: its path, size and time of change.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'no such photo: {path}')
+    found = path.stat()
+    return f'{path.resolve()}|{found.st_size}|{found.st_mtime_ns}'
+
+
 def _plain(image: Image.Image) -> bool:
     """8-bit grey or RGB without transparency: OpenCV and Pillow agree on these."""
     return image.format in ('JPEG', 'PNG') and image.mode in ('L', 'RGB') and 'transparency' not in image.info

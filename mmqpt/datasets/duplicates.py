@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import read_photo
+from mmqpt.core.photo import photo_stamp, read_photo
 
 HASH_SIDE = 16
 """The difference hash has 16 x 16 bits."""
@@ -122,7 +122,7 @@ def fingerprint_photos(
 
     def one(name: str) -> tuple[str, str, tuple[np.ndarray, np.ndarray] | None]:
         try:
-            stamp = _stamp(Path(root) / name)
+            stamp = photo_stamp(Path(root) / name)
             return name, stamp, known.get(stamp) or fingerprint(read_photo(Path(root) / name))
         except (InputError, OSError, cv2.error) as error:
             return name, str(error), None
@@ -257,13 +257,6 @@ def _in_blocks(pool: ThreadPoolExecutor, one: Callable, names: Sequence[str], bl
     """``pool.map`` that starts the next block only when the last one is done, so that an interrupt ends soon."""
     for start in range(0, len(names), block):
         yield from pool.map(one, names[start : start + block])
-
-
-def _stamp(path: Path) -> str:
-    if not path.is_file():
-        raise FileNotFoundError(f'no such photo: {path}')
-    found = path.stat()
-    return f'{path.resolve()}|{found.st_size}|{found.st_mtime_ns}'
 
 
 def _read_cache(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

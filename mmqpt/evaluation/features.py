@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import read_photo
+from mmqpt.core.photo import photo_stamp, read_photo
 from mmqpt.core.view import View
 
 SAVE_EVERY = 500
@@ -140,7 +140,7 @@ class FeatureStore:
         title: str,
     ) -> np.ndarray:
         known = self._read(file)
-        stamps = [_stamp(path) for path in paths]
+        stamps = [photo_stamp(path) for path in paths]
         missing = [i for i, stamp in enumerate(stamps) if stamp not in known]
         if missing:
             with tqdm(total=len(missing), desc=title, unit='photo', mininterval=1) as bar:
@@ -175,8 +175,3 @@ class FeatureStore:
 def fingerprint(key: Any) -> str:
     """First 16 digits of the SHA-256 of a value's JSON."""
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _stamp(path: Path) -> str:
-    found = path.stat()
-    return f'{path.resolve()}|{found.st_size}|{found.st_mtime_ns}'
