@@ -128,10 +128,10 @@ class LinearProbe:
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""
-        train, val, test = (
-            np.concatenate([self._features(source, part, rows) for source in sources(method)], axis=1)
-            for part, rows in ((task.train_set, task.train), (task.train_set, task.val), (task.test_set, task.test))
-        )
+        rows = [(task.train_set, rating) for rating in (*task.train, *task.val)]
+        rows += [(task.test_set, rating) for rating in task.test]
+        features = np.concatenate([self._features(source, rows) for source in sources(method)], axis=1)
+        train, val, test = np.split(features, [len(task.train), task.labels])
         predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test)
         return predicted, {'penalty': penalty}
 
@@ -142,8 +142,8 @@ class LinearProbe:
         key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
         return {**key, 'seed': self.seed} if source == RANDOM else key
 
-    def _features(self, source: str, part: Source, rows: Sequence[Rating]) -> np.ndarray:
-        """Features of the rows; those of the whole set are computed at once, so that other splits find theirs."""
+    def _features(self, source: str, rows: Sequence[tuple[Source, Rating]]) -> np.ndarray:
+        """Features of the rows; those of their whole sets are computed at once, so that other splits find theirs."""
 
         def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
             torch.manual_seed(self.seed)
@@ -154,11 +154,12 @@ class LinearProbe:
                 model.extract_features, paths, self.scales, model.view, self.device, self.workers, done
             )
 
-        everything = [part.path(rating) for rating in part.data.ratings]
+        parts = {id(part): part for part, _ in rows}.values()
+        everything = dict.fromkeys(part.path(rating) for part in parts for rating in part.data.ratings)
         paths = [path for path in everything if path.is_file()]
         found = self.store.get(self._features_key(source), paths, compute, f'features of {source}')
         number = {path: i for i, path in enumerate(paths)}
-        return found[[number[part.path(rating)] for rating in rows]]
+        return found[[number[part.path(rating)] for part, rating in rows]]
 
 
 class PyiqaMetric:

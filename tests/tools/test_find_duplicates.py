@@ -2,10 +2,8 @@
 
 import csv
 import json
-import runpy
-import sys
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -22,20 +20,8 @@ PARTS = {
 
 
 @pytest.fixture
-def tool(capsys, monkeypatch):
-    """Runs the tool in this process, as ``python tools/find_duplicates.py ...`` would: imports take seconds."""
-
-    def call(*args):
-        path = str(ROOT / 'tools' / 'find_duplicates.py')
-        monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
-        try:
-            runpy.run_path(path, run_name='__main__')
-            code = 0
-        except SystemExit as error:
-            code = error.code
-        return SimpleNamespace(returncode=code, **capsys.readouterr()._asdict())
-
-    return call
+def tool(run_tool):
+    return partial(run_tool, 'find_duplicates.py')
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """tools/make_splits.py as a user runs it."""
 
-import runpy
-import sys
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,20 +11,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-def tool(capsys, monkeypatch):
-    """Runs the tool in this process, as ``python tools/make_splits.py ...`` would: imports take seconds."""
-
-    def call(*args):
-        path = str(ROOT / 'tools' / 'make_splits.py')
-        monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
-        try:
-            runpy.run_path(path, run_name='__main__')
-            code = 0
-        except SystemExit as error:
-            code = error.code
-        return SimpleNamespace(returncode=code, **capsys.readouterr()._asdict())
-
-    return call
+def tool(run_tool):
+    return partial(run_tool, 'make_splits.py')
 
 
 @pytest.fixture
