@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ class FineTune:
         cfg = copy.deepcopy(self.cfg)
         cfg.model.pretrained = None if method.source == RANDOM else str(method.source)
         cfg.work_dir = str(folder.resolve())
-        cfg.experiment_name = str(folder.resolve())  # MMEngine's loggers are global and go by this name
+        # MMEngine keeps loggers and the best score so far in the process, under this name and the time in seconds.
+        cfg.experiment_name = f'{folder.resolve()}_{uuid.uuid4().hex[:8]}'
         cfg.randomness = {'seed': task.seed, 'deterministic': (cfg.get('randomness') or {}).get('deterministic', False)}
         last = _last_checkpoint(folder)
         cfg.resume, cfg.load_from = last is not None, last and str(last)
