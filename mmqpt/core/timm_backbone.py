@@ -8,6 +8,11 @@ from typing import Any
 import timm
 from torch import nn
 
+from mmqpt.core.errors import InputError
+
+_LOADING = ('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint_path', 'cache_dir', 'model_cfg')
+"""Arguments of timm with which a network would come with weights of its own, from a file or from the net."""
+
 
 def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
     """A network without classifier, not initialised from anywhere.
@@ -16,7 +21,19 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
         name: of the model in timm.
         args: further arguments of ``timm.create_model``. With ``features_only`` it gives a list of stages, else
             features that are not pooled yet.
+
+    Raises:
+        InputError: timm has no such model, or an argument that it does not take or that would load weights: a file of
+            weights must not be able to name another.
     """
+    if not timm.is_model(name):
+        raise InputError(f'timm has no model {name!r}')
+    loading = sorted(set(_LOADING) & set(args))
+    if loading:
+        raise InputError(f'arguments of a backbone must not load weights, got {", ".join(loading)}')
     whole: dict[str, Any] = {} if args.get('features_only') else {'num_classes': 0, 'global_pool': ''}
     options: dict[str, Any] = {**whole, **args}
-    return timm.create_model(name, pretrained=False, **options)
+    try:
+        return timm.create_model(name, pretrained=False, **options)
+    except TypeError as error:
+        raise InputError(f'{name}: {error}') from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,6 +20,7 @@ from mmqpt.version import __version__
 
 FORMAT = 1
 _KEY = 'mmqpt'
+_SUM = 'mmqpt_sha256'
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,18 @@ class WeightsSpec:
                 raise InputError(f'view has unknown fields: {self.view}') from error
 
 
-def write_weights(path: str | os.PathLike[str], tensors: dict[str, Tensor], spec: WeightsSpec) -> None:
-    """Write a file; tensors are named ``backbone.*`` (timm's names) and ``head.*``."""
-    save_file(tensors, os.fspath(path), metadata={_KEY: json.dumps(asdict(spec)), 'format': 'pt'})
+def write_weights(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], spec: WeightsSpec) -> None:
+    """Write a file, whole or not at all; tensors are named ``backbone.*`` (timm's names) and ``head.*``."""
+    name = os.fspath(path)
+    text = json.dumps(asdict(spec))
+    metadata = {_KEY: text, _SUM: checksum(text, tensors), 'format': 'pt'}
+    partial = f'{name}.{os.getpid()}.partial'
+    try:
+        save_file(dict(tensors), partial, metadata=metadata)
+        os.replace(partial, name)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], WeightsSpec]:
@@ -83,7 +96,8 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Weigh
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: no safetensors file, a damaged one, or one that mmqpt did not write.
+        InputError: no safetensors file, a damaged one (spec and tensors are compared with their checksum), or one that
+            mmqpt did not write; the message has the file's hash.
     """
     name = os.fspath(path)
     if not os.path.isfile(name):
@@ -93,11 +107,39 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Weigh
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise InputError(f'{name}: not a safetensors file, or a damaged one ({error})') from error
+        raise InputError(f'{_with_hash(name)}: not a safetensors file, or a damaged one ({error})') from error
     if _KEY not in metadata:
-        raise InputError(f'{name}: a safetensors file, but not one that mmqpt exported')
+        raise InputError(f'{_with_hash(name)}: a safetensors file, but not one that mmqpt exported')
+    found = checksum(metadata[_KEY], tensors)
+    if metadata.get(_SUM) != found:
+        raise InputError(
+            f'{_with_hash(name)}: damaged: its content has the checksum {found}, but should have {metadata.get(_SUM)}'
+        )
     try:
         spec = WeightsSpec(**json.loads(metadata[_KEY]))
     except (TypeError, ValueError) as error:
-        raise InputError(f'{name}: {error}') from error
+        raise InputError(f'{_with_hash(name)}: {error}') from error
     return tensors, spec
+
+
+def checksum(spec: str, tensors: Mapping[str, Tensor]) -> str:
+    """Sha256 of the spec's text and of the tensors' names, types, shapes and values."""
+    found = hashlib.sha256(spec.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        found.update(f'\n{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Hash of a file's bytes."""
+    with open(path, 'rb') as file:
+        found = hashlib.sha256()
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _with_hash(name: str) -> str:
+    return f'{name} (sha256 {file_sha256(name)})'

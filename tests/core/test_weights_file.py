@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import FORMAT, WeightsSpec, read_weights, write_weights
+from mmqpt.core.weights_file import FORMAT, WeightsSpec, checksum, read_weights, write_weights
 from mmqpt.version import __version__
 
 
@@ -38,6 +38,11 @@ def tensors():
         'backbone.count': torch.tensor(7),
         'head.half': torch.randn(5).half(),
     }
+
+
+def save_as(path, tensors, text):
+    """A whole file with any text for a spec."""
+    save_file(tensors, str(path), metadata={'mmqpt': text, 'mmqpt_sha256': checksum(text, tensors)})
 
 
 def test_round_trip(spec, tensors, tmp_path):
@@ -74,14 +79,14 @@ def test_missing_file(tmp_path):
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / 'other.safetensors'
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r'other\.safetensors: not a safetensors file, or a damaged one'):
+    with pytest.raises(InputError, match=r'other\.safetensors \(sha256 [0-9a-f]{64}\): not a safetensors file, or a damaged one'):
         read_weights(path)
 
 
 def test_checkpoint_of_torch_is_refused_unread(tensors, tmp_path):
     path = tmp_path / 'checkpoint.pth'
     torch.save(tensors, path)
-    with pytest.raises(InputError, match=r'checkpoint\.pth: not a safetensors file'):
+    with pytest.raises(InputError, match=r'checkpoint\.pth \(sha256 [0-9a-f]{64}\): not a safetensors file'):
         read_weights(path)
 
 
@@ -91,7 +96,7 @@ def test_truncated_file_is_refused(spec, tensors, tmp_path):
     data = path.read_bytes()
     for length in (4, 100, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:length])
-        with pytest.raises(InputError, match=r'weights\.safetensors: not a safetensors file, or a damaged one'):
+        with pytest.raises(InputError, match=r'weights\.safetensors \(sha256 [0-9a-f]{64}\): not a safetensors file, or a damaged one'):
             read_weights(path)
 
 
@@ -99,7 +104,7 @@ def test_truncated_file_is_refused(spec, tensors, tmp_path):
 def test_foreign_safetensors_are_refused(tensors, tmp_path, metadata):
     path = tmp_path / 'foreign.safetensors'
     save_file(tensors, str(path), metadata=metadata)
-    with pytest.raises(InputError, match=r'foreign\.safetensors: a safetensors file, but not one that mmqpt exported'):
+    with pytest.raises(InputError, match=r'foreign\.safetensors \(sha256 [0-9a-f]{64}\): a safetensors file, but not one that mmqpt exported'):
         read_weights(path)
 
 
@@ -119,14 +124,39 @@ def test_bad_spec_is_refused(spec, tensors, tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         WeightsSpec(**{**asdict(spec), **change})
     path = tmp_path / 'bad.safetensors'
-    save_file(tensors, str(path), metadata={'mmqpt': json.dumps({**asdict(spec), **change})})
-    with pytest.raises(InputError, match=rf'bad\.safetensors: .*{message}'):
+    save_as(path, tensors, json.dumps({**asdict(spec), **change}))
+    with pytest.raises(InputError, match=rf'bad\.safetensors \(sha256 \w+\): .*{message}'):
         read_weights(path)
 
 
 @pytest.mark.parametrize('text', ['{"kind": "metric"}', '[]', 'null', '{', '{"kind": "backbone", "colour": 1}'])
 def test_spec_that_is_none_is_refused(tensors, tmp_path, text):
     path = tmp_path / 'bad.safetensors'
-    save_file(tensors, str(path), metadata={'mmqpt': text})
-    with pytest.raises(InputError, match=r'bad\.safetensors: '):
+    save_as(path, tensors, text)
+    with pytest.raises(InputError, match=r'bad\.safetensors \(sha256 \w+\): (?!damaged)'):
         read_weights(path)
+
+
+def test_every_flipped_bit_is_found(spec, tensors, tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    write_weights(path, tensors, spec)
+    data = path.read_bytes()
+    header = int.from_bytes(data[:8], 'little')
+    spec_at = data.index(b'resnet18')
+    for place in (spec_at, 8 + header, 8 + header + 20, len(data) - 1):
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r'weights\.safetensors \(sha256 \w+\): damaged: its content has the checksum'):
+            read_weights(path)
+
+
+def test_a_failed_write_leaves_the_old_file(spec, tensors, tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    write_weights(path, tensors, spec)
+    before = path.read_bytes()
+    shared = {'backbone.a': tensors['backbone.weight'], 'backbone.b': tensors['backbone.weight']}
+    with pytest.raises(RuntimeError, match='share memory'):
+        write_weights(path, shared, spec)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,31 @@
+"""A file of weights names a network of timm, and can't make timm load anything."""
+
+import pytest
+import torch
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.timm_backbone import create_timm_backbone
+
+
+def test_features_are_not_pooled():
+    backbone = create_timm_backbone('test_resnet', {}).eval()
+    assert backbone(torch.zeros(1, 3, 64, 64)).dim() == 4
+    stages = create_timm_backbone('test_resnet', {'features_only': True, 'out_indices': [1, 2]}).eval()
+    assert len(stages(torch.zeros(1, 3, 64, 64))) == 2
+
+
+@pytest.mark.parametrize('name', ['no_such_net', 'hf-hub:someone/something', 'local-dir:/tmp/x', ''])
+def test_other_sources_are_refused(name):
+    with pytest.raises(InputError, match='timm has no model'):
+        create_timm_backbone(name, {})
+
+
+@pytest.mark.parametrize('name', ['checkpoint_path', 'pretrained', 'pretrained_cfg', 'cache_dir'])
+def test_nothing_is_loaded(name, tmp_path):
+    with pytest.raises(InputError, match=f'must not load weights, got {name}'):
+        create_timm_backbone('test_resnet', {name: str(tmp_path / 'x.pth')})
+
+
+def test_argument_that_the_network_does_not_take():
+    with pytest.raises(InputError, match='test_resnet: .*colour'):
+        create_timm_backbone('test_resnet', {'colour': 1})
