@@ -4,9 +4,36 @@
 puts the pre-training components into mmpretrain's registries.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mmqpt.metric.register import register_with_pyiqa
+from mmqpt.metric.weights import list_weights, register_weights
 from mmqpt.version import __version__
+
+if TYPE_CHECKING:
+    from mmqpt.metric.load_backbone import load_backbone
+    from mmqpt.metric.scorer import Scorer, score
 
 register_with_pyiqa()
 
-__all__ = ['__version__']
+__all__ = ['Scorer', '__version__', 'list_weights', 'load_backbone', 'register_weights', 'score']
+
+_LAZY = {
+    'Scorer': 'mmqpt.metric.scorer',
+    'load_backbone': 'mmqpt.metric.load_backbone',
+    'score': 'mmqpt.metric.scorer',
+}
+"""Names that need torch, which ``import mmqpt`` does not import."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,4 +1,4 @@
-"""Makes ``pyiqa.create_metric('qpt')`` work."""
+"""Makes ``pyiqa.create_metric('qpt')`` work, and ``'qpt-<dataset>'`` for all further weights."""
 
 from __future__ import annotations
 
@@ -6,20 +6,34 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
-_CONFIG = {'metric_opts': {'type': 'MMQPT'}, 'metric_mode': 'NR', 'lower_better': False, 'score_range': '0, 1'}
-
+from mmqpt.metric.weights import DEFAULT, list_weights
 
 def register() -> None:
-    """Register ``qpt`` in pyiqa. Safe to call more than once; pyiqa calls it too, through an entry point."""
+    """Register ``qpt`` and all other names of weights in pyiqa; idempotent. pyiqa calls it too, by an entry point."""
     from pyiqa.default_model_configs import DEFAULT_CONFIGS
     from pyiqa.utils.registry import ARCH_REGISTRY
 
-    if 'qpt' not in DEFAULT_CONFIGS:
-        DEFAULT_CONFIGS['qpt'] = dict(_CONFIG)
+    if DEFAULT not in DEFAULT_CONFIGS:
         ARCH_REGISTRY.register_lazy('MMQPT', 'mmqpt.metric.arch:MMQPT')
+    try:
+        further = list_weights()
+    except FileNotFoundError as error:  # must not keep pyiqa from being imported
+        warnings.warn(f'mmqpt: {error}', stacklevel=2)
+        further = {}
+    for name in (DEFAULT, *further):
+        DEFAULT_CONFIGS.setdefault(
+            name,
+            {
+                'metric_opts': {'type': 'MMQPT', 'weights': name},
+                'metric_mode': 'NR',
+                'lower_better': False,
+                'score_range': '0, 1',
+            },
+        )
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

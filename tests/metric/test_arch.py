@@ -13,6 +13,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.export.convert import export_checkpoint
+from mmqpt.metric.arch import MMQPT
 
 
 @pytest.fixture(scope='module')
@@ -68,7 +69,7 @@ def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, t
 
 
 def test_no_weights_no_score():
-    with pytest.raises(InputError, match='never scores with random ones: give pretrained_model_path'):
+    with pytest.raises(InputError, match='never scores with random ones: give the path'):
         pyiqa.create_metric('qpt', device='cpu')
 
 
@@ -78,7 +79,7 @@ def test_wrong_files(pretrained_checkpoint, tmp_path):
     export_checkpoint(pretrained_checkpoint, tmp_path / 'backbone.safetensors')
     with pytest.raises(InputError, match=r'backbone.safetensors: a pre-trained backbone without a quality head'):
         pyiqa.create_metric('qpt', pretrained_model_path=str(tmp_path / 'backbone.safetensors'))
-    with pytest.raises(InputError, match=r'epoch_2.pth: not a safetensors file'):
+    with pytest.raises(InputError, match=r'epoch_2.pth \(sha256 \w+\): not a safetensors file'):
         pyiqa.create_metric('qpt', pretrained_model_path=str(pretrained_checkpoint))
 
 
@@ -95,3 +96,46 @@ def test_bad_tensors(metric_weights):
     with pytest.raises(InputError, match=r'shape \(N, 3, H, W\) or \(N, 1, H, W\), got \(3, 8, 8\)'):
         net(torch.zeros(3, 8, 8))
     assert np.isfinite(net(torch.zeros(1, 3, 8, 8)).detach().numpy()).all()
+
+
+@pytest.fixture(scope='module')
+def backbone_file(pretrained_checkpoint, tmp_path_factory):
+    path = tmp_path_factory.mktemp('backbone') / 'backbone.safetensors'
+    export_checkpoint(pretrained_checkpoint, path)
+    return path
+
+
+def test_a_network_to_be_trained_has_the_backbone_of_the_file(backbone_file, tmp_path):
+    view = {'min_side': 64, 'max_side': 128}
+    net = MMQPT(backbone_path=backbone_file, head={'hidden': 8}, view=view, mos_range=(1, 5)).eval()
+    tensors, _ = read_weights(backbone_file)
+    for name, value in net.backbone.state_dict().items():
+        assert torch.equal(value, tensors[f'backbone.{name}'])
+    assert (net.view.min_side, net.view.max_side) == (64, 128)
+    assert net.head.layers[1].out_features == 8
+    net.save(tmp_path / 'metric.safetensors', dataset='mine')
+    again = MMQPT(tmp_path / 'metric.safetensors').eval()
+    photo = torch.rand(1, 3, 70, 90)
+    assert torch.equal(net(photo), again(photo))
+    assert again.spec.kind == 'metric'
+    assert again.spec.dataset == 'mine'
+    assert again.spec.mos_range == (1, 5)
+
+
+def test_a_metric_gives_its_backbone_and_size_rule(metric_weights):
+    given, new = MMQPT(metric_weights), MMQPT(backbone_path=metric_weights)
+    assert new.view == given.view
+    for one, other in zip(given.backbone.parameters(), new.backbone.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(
+        given.head.layers[1].weight, MMQPT(backbone_path=metric_weights, head={'hidden': 8}).head.layers[1].weight
+    )
+
+
+def test_arguments_that_exclude_each_other(metric_weights, tmp_path):
+    with pytest.raises(InputError, match='head, view and mos_range are stored with the weights'):
+        MMQPT(metric_weights, view={'min_side': 8})
+    with pytest.raises(InputError, match='not both'):
+        MMQPT(pretrained_model_path=metric_weights, backbone_path=metric_weights)
+    with pytest.raises(InputError, match=r'must end with \.safetensors, got x\.pth'):
+        MMQPT(metric_weights).save('x.pth')

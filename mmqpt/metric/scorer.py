@@ -1,0 +1,109 @@
+"""Scores of photos of any kind, without pyiqa."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo_input import prepare_photo
+from mmqpt.metric.arch import MMQPT
+from mmqpt.metric.weights import DEFAULT, find_weights
+
+
+class Scorer:
+    """Scores photos with one set of weights.
+
+    Args:
+        weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``...; a GPU by default where there is one.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: weights or a device that can't be used.
+    """
+
+    def __init__(
+        self, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None
+    ) -> None:
+        self.device = find_device(device)
+        self.net = MMQPT(DEFAULT if weights is None else weights).eval().to(self.device)
+        self.spec = self.net.spec
+        self.view = self.net.view
+
+    def prepare(self, photo: Any, name: str | None = None) -> Tensor:
+        """What the network is given: see :func:`prepare_photo`. Runs on the CPU, in any thread or process."""
+        return prepare_photo(photo, self.view, name)
+
+    @torch.inference_mode()
+    def score_batch(self, batch: Tensor) -> np.ndarray:
+        """Score prepared photos of one size.
+
+        Args:
+            batch: (N, 3, H, W), uint8 or float in [0, 1], within the bounds of the size rule.
+
+        Returns:
+            float64 (N,), in (0, 1), higher is better.
+        """
+        images = batch.to(self.device, non_blocking=True)
+        if images.dtype == torch.uint8:
+            images = images.float().div_(255)
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            return self.net(images)[:, 0].double().cpu().numpy()
+
+    def score(self, photo: Any) -> float:
+        """The score of one photo, in (0, 1), higher is better.
+
+        Args:
+            photo: path, bytes of a file, PIL image, array (H, W, 3) or tensor (3, H, W).
+
+        Raises:
+            FileNotFoundError: no such file.
+            PhotoError: a photo that can't be read; the message names it.
+        """
+        return float(self.score_batch(self.prepare(photo)[None])[0])
+
+
+def score(
+    photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None
+) -> float:
+    """The quality of a photo, from 0 to 1, higher is better. The weights are kept for the next call.
+
+    Args:
+        photo: path (``str`` or ``Path``), bytes of a file, PIL image, array (H, W, 3) of uint8 or float in [0, 1],
+            or tensor (3, H, W) or (1, 3, H, W); also grey and with transparency, see docs/photos.md.
+        weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file.
+        device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: a photo, weights or a device that can't be used; the message names them.
+    """
+    path = find_weights(weights).resolve()
+    return _cached(path, path.stat().st_mtime_ns, find_device(device)).score(photo)
+
+
+def find_device(device: str | torch.device | None = None) -> torch.device:
+    """The device of that name, or a GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if device is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f'device {str(device)!r} is not available here ({str(error).splitlines()[0]})') from error
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def _cached(path: os.PathLike[str], changed: int, device: torch.device) -> Scorer:
+    return Scorer(path, device)
