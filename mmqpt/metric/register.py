@@ -12,6 +12,7 @@ from types import ModuleType
 
 from mmqpt.metric.weights import DEFAULT, list_weights
 
+
 def register() -> None:
     """Register ``qpt`` and all other names of weights in pyiqa; idempotent. pyiqa calls it too, by an entry point."""
     from pyiqa.default_model_configs import DEFAULT_CONFIGS

@@ -27,5 +27,5 @@ def test_nothing_is_loaded(name, tmp_path):
 
 
 def test_argument_that_the_network_does_not_take():
-    with pytest.raises(InputError, match='test_resnet: .*colour'):
+    with pytest.raises(InputError, match=r'test_resnet: .*colour'):
         create_timm_backbone('test_resnet', {'colour': 1})

@@ -63,7 +63,7 @@ def test_errors_name_the_thing(metric_weights, tmp_path):
         mmqpt.score(tmp_path / 'text.jpg', metric_weights, 'cpu')
     with pytest.raises(FileNotFoundError, match=r'no such photo: .*gone\.jpg'):
         mmqpt.score(tmp_path / 'gone.jpg', metric_weights, 'cpu')
-    with pytest.raises(FileNotFoundError, match='no such file of weights: x.safetensors'):
+    with pytest.raises(FileNotFoundError, match=r'no such file of weights: x\.safetensors'):
         mmqpt.score(tmp_path / 'gone.jpg', 'x.safetensors')
     for device in ('toaster', 'cuda:99'):
         with pytest.raises(InputError, match=f'device {device!r} is not available here'):

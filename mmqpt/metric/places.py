@@ -1,0 +1,161 @@
+"""Where in a network a backbone sits: under which prefix, and under the names that wrappers give its parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+CLASSIFIERS = ('fc.', 'classifier.', 'head.fc.', 'head.weight', 'head.bias')
+_STAGE = re.compile(r'((?:stages|blocks|layers|features)\.|layer)(\d+)(?=\.)')
+_AFTER = ('conv_head', 'bn2', 'norm', 'head', 'pre_logits')
+"""Parts of timm's networks behind the last stage."""
+_TRACKED = 'num_batches_tracked'
+_ENOUGH = 0.25  # of a backbone's names, and one of its stem: what has fewer and doesn't fit is no place worth naming
+
+
+@dataclass(frozen=True)
+class Place:
+    """One module, and how the backbone of the file fits it.
+
+    Args:
+        prefix: of the names in the network, such as ``'base_model.'``.
+        pairs: name in the file -> name in the network.
+        after: names of the file behind the last stage that the module has, and counters that it lacks.
+        unknown: other names of the file that the module lacks.
+        shapes: names of the network whose tensors have another shape.
+        unfilled: names of the network that belong to the backbone, but are not in the file.
+        rename: name in the file -> name below the prefix.
+    """
+
+    prefix: str
+    pairs: Mapping[str, str]
+    after: tuple[str, ...]
+    unknown: tuple[str, ...]
+    shapes: tuple[str, ...]
+    unfilled: tuple[str, ...]
+    rename: Callable[[str], str] = field(compare=False)
+
+    @property
+    def fits(self) -> bool:
+        """Whether all that belongs together is on both sides."""
+        return not (self.unknown or self.shapes or self.unfilled)
+
+
+def whole_name(name: str) -> str:
+    """The name in the whole network of a parameter of timm's ``features_only``, which numbers ``stages_0.``."""
+    return re.sub(r'^(stem|stages|blocks|layers|features)_(\d+)\.', r'\1.\2.', name)
+
+
+def find_places(
+    network: nn.Module, backbone: Mapping[str, Tensor], names: Collection[str], prefix: str | None = None
+) -> list[Place]:
+    """All modules that a backbone fits, then those that have a good part of its names; the best first.
+
+    Args:
+        network: in which to look.
+        backbone: tensors under the names that they have in the whole network.
+        names: of all parameters of the whole network, where more are known than the file holds.
+        prefix: look at this one only.
+    """
+    state = {name: value for name, value in network.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
+    stem = [name for name in backbone if not _STAGE.match(name) and _part(name) not in _AFTER]
+    found: dict[tuple[int, ...], Place] = {}
+    renames = {rename: [(name, rename(name)) for name in backbone] for rename in _RENAMES}
+    for start in _prefixes(network) if prefix is None else [prefix]:
+        for rename, names_below in renames.items():
+            pairs = {name: start + below for name, below in names_below if start + below in state}
+            if not pairs:
+                continue
+            place = _compare(state, backbone, names, start, rename, pairs)
+            similar = len(pairs) >= _ENOUGH * len(backbone) and (not stem or any(name in pairs for name in stem))
+            if not place.fits and not similar:
+                continue
+            key = tuple(sorted(id(state[name]) for name in pairs.values()))  # a module may be there under two names
+            if key not in found or (place.fits and not found[key].fits):
+                found[key] = place
+    return sorted(found.values(), key=lambda place: (not place.fits, -len(place.pairs)))
+
+
+def _compare(
+    state: Mapping[str, Tensor],
+    backbone: Mapping[str, Tensor],
+    names: Collection[str],
+    start: str,
+    rename: Callable[[str], str],
+    pairs: Mapping[str, str],
+) -> Place:
+    parts = {_part(name) for name in {*backbone, *names}}
+    present = {part for part in parts if any(name.startswith(f'{start}{rename(part + ".")}') for name in state)}
+    absent = [name for name in backbone if name not in pairs]
+    after = {name for name in absent if name.endswith(_TRACKED) or _is_after(_part(name), present)}
+    owned = [name for name in state if name.startswith(start) and name not in set(pairs.values())]
+    unfilled = [
+        name for name in owned if not name.endswith(_TRACKED) and _belongs(name.removeprefix(start), present, rename)
+    ]
+    return Place(
+        prefix=start,
+        pairs=pairs,
+        after=tuple(sorted(after)),
+        unknown=tuple(sorted(set(absent) - after)),
+        shapes=tuple(sorted(pairs[name] for name in pairs if state[pairs[name]].shape != backbone[name].shape)),
+        unfilled=tuple(sorted(unfilled)),
+        rename=rename,
+    )
+
+
+def _prefixes(network: nn.Module) -> Iterator[str]:
+    for name, _ in network.named_modules():
+        yield f'{name}.' if name else ''
+
+
+def _part(name: str) -> str:
+    """Stage, or module at the top, that a parameter belongs to."""
+    stage = _STAGE.match(name)
+    return stage[0] if stage else name.split('.')[0]
+
+
+def _is_after(part: str, present: Collection[str]) -> bool:
+    """Whether a part that a module lacks lies behind the last stage that it has."""
+    stage = _STAGE.match(f'{part}.')
+    if stage is None or part in present:
+        return part in _AFTER and part not in present
+    numbers = [int(other[2]) for other in (_STAGE.match(f'{name}.') for name in present) if other]
+    return bool(numbers) and int(stage[2]) > max(numbers)
+
+
+def _belongs(name: str, parts: Collection[str], rename: Callable[[str], str]) -> bool:
+    """Whether a name below the prefix belongs to the backbone: to a part that it has, or to a further stage."""
+    if any(name.startswith(rename(f'{part}.')) for part in parts):
+        return True
+    if rename is _inside_features:
+        return name.split('.')[0].isdigit()
+    if rename is _numbered_resnet:
+        return name.split('.')[0] in ('0', '1', '4', '5', '6', '7')
+    return _STAGE.match(whole_name(name)) is not None
+
+
+def _same(name: str) -> str:
+    return name
+
+
+def _flat(name: str) -> str:
+    """timm's ``features_only``."""
+    return re.sub(r'^(stem|stages|blocks|layers|features)\.(\d+)\.', r'\1_\2.', name)
+
+
+def _numbered_resnet(name: str) -> str:
+    """``Sequential(*resnet.children())``: the same numbers in torchvision and timm."""
+    part, dot, rest = name.partition('.')
+    numbers = {'conv1': '0', 'bn1': '1', 'layer1': '4', 'layer2': '5', 'layer3': '6', 'layer4': '7'}
+    return f'{numbers[part]}{dot}{rest}' if part in numbers else name
+
+
+def _inside_features(name: str) -> str:
+    """``vgg.features``."""
+    return name.removeprefix('features.')
+
+
+_RENAMES = (_same, _flat, _numbered_resnet, _inside_features)
