@@ -1,75 +1,135 @@
-"""Reading a photo: one rule for pre-training, fine-tuning and scoring."""
+"""Reading a photo: one rule for pre-training, fine-tuning and scoring (docs/photos.md has it as a table)."""
 
 from __future__ import annotations
 
 import io
 import os
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from mmqpt.core.errors import PhotoError
+from mmqpt.core.photo_checks import jpeg_ends, png_is_whole, strict_pillow
 
 MAX_PIXELS = 178_956_970
 """Photos with more pixels are refused (a guard against decompression bombs; Pillow's own limit)."""
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+MAX_BYTES = 1_600_000_000
+"""Files with more bytes are refused: more than the pixels of the largest photo take at 8 bytes each."""
+
+SUFFIXES = (
+    *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '.tif', '.tiff'),
+    *('.gif', '.avif', '.heic', '.heif', '.hif', '.jp2'),
+)
 """File names that count as photos in a folder (case does not matter)."""
 
 BACKGROUND = (255, 255, 255)
 """Colour behind transparent pixels."""
 
+FIRST_FORMATS = ('JPEG', 'PNG', 'GIF', 'BMP', 'PPM')
+MORE_FORMATS = ('WEBP', 'TIFF', 'AVIF', 'JPEG2000')
+"""Pillow loads these only when a file is none of the first. All else it knows is no photo, or has no reliable mark."""
 
-def read_photo(source: str | os.PathLike[str] | bytes, name: str | None = None) -> np.ndarray:
+HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1', b'msf1', b'mif2')
+STRIP = 1 << 22
+"""Pixels that are converted at a time."""
+
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda a: cv2.flip(a, 1),
+    3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
+    4: lambda a: cv2.flip(a, 0),
+    5: cv2.transpose,
+    6: lambda a: cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda a: cv2.flip(cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE), 0),
+    8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+"""What each EXIF orientation asks of the stored pixels."""
+
+
+def read_photo(source: str | os.PathLike[str] | bytes | bytearray, name: str | None = None) -> np.ndarray:
     """Decode a photo to 8-bit RGB as a person sees it.
 
-    EXIF orientation is applied, grey is repeated to three channels, CMYK and palettes are converted, transparency is
-    composited on :data:`BACKGROUND`, 16-bit grey keeps its high byte, and an animation gives its first frame. Plain
-    JPEG and PNG files are decoded by OpenCV, all else by Pillow. Damage inside a JPEG that is complete to its end
-    can't be told from the photo and is decoded as it is.
+    The kind of file is told by its content, never by its name. EXIF orientation is applied, grey is repeated to three
+    channels, CMYK and palettes are converted, transparency is composited on :data:`BACKGROUND`, 16-bit pixels keep
+    their high byte, and an animation gives its first frame. Colour profiles are ignored. JPEG is decoded by OpenCV,
+    all else by Pillow. Damage inside a JPEG or lossy WebP that is complete to its end can't be told from the photo and
+    is decoded as it is.
 
     Args:
         source: path of a file, or the bytes of one.
         name: what to call the photo in an error (the path by default).
 
     Returns:
-        uint8 array of shape (H, W, 3), RGB.
+        uint8 array of shape (H, W, 3), RGB; contiguous and writable.
 
     Raises:
         FileNotFoundError: there is no such file.
-        PhotoError: empty, truncated, of more than :data:`MAX_PIXELS` pixels, or no image at all; names the photo.
+        PhotoError: a folder, empty, truncated, of more than :data:`MAX_PIXELS` pixels or :data:`MAX_BYTES` bytes, of a
+            kind that has no one right reading, or no image at all; names the photo.
     """
-    if isinstance(source, bytes):
-        data, name = source, name or '<bytes>'
-    else:
-        name = name or os.fspath(source)
-        if not os.path.isfile(source):
-            raise FileNotFoundError(f'no such photo: {name}')
-        data = Path(source).read_bytes()
-    if not data:
-        raise PhotoError(f'{name}: the file is empty')
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-    except Image.DecompressionBombError as error:
-        raise PhotoError(f'{name}: refused, too many pixels ({error})') from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PhotoError(f'{name}: not an image that can be read ({error})') from error
-    width, height = image.size
+    data, name = _read(source, name)
+    with strict_pillow():
+        image = _open(data, name)
+        if image.format in ('JPEG', 'MPO'):
+            if not jpeg_ends(data):
+                raise PhotoError(f'{name}: damaged or truncated (the JPEG has no end)')
+            if image.mode in ('L', 'RGB'):
+                pixels = _decode_jpeg(data, image)
+                if pixels is not None:
+                    return pixels
+        if image.format == 'PNG' and not png_is_whole(data):
+            raise PhotoError(f'{name}: damaged or truncated (a PNG checksum is wrong, or the end is missing)')
+        return image_pixels(image, name)
+
+
+def image_pixels(image: Image.Image, name: str) -> np.ndarray:
+    """8-bit RGB of an open Pillow image, by the rules of :func:`read_photo`. An animation gives the frame it is at.
+
+    Args:
+        image: loaded or not; left as it is, apart from being loaded.
+        name: what to call the photo in an error.
+
+    Returns:
+        uint8 array of shape (H, W, 3), RGB; contiguous and writable.
+
+    Raises:
+        PhotoError: as :func:`read_photo`.
+    """
+    check_pixels(*image.size, name)
+    with strict_pillow():
+        try:
+            reason = _no_one_reading(image)
+            if reason is None:
+                image.load()
+                pixels = _convert(image)
+                turn = TURNS.get(_orientation(image))
+        except Exception as error:  # decoders raise nearly anything at damaged data
+            raise PhotoError(f'{name}: damaged or truncated ({_first_line(error)})') from error
+    if reason is not None:
+        raise PhotoError(f'{name}: {reason}')
+    return pixels if turn is None else turn(pixels)
+
+
+def check_pixels(width: int, height: int, name: str) -> None:
+    """Refuse a photo without pixels, or with more than :data:`MAX_PIXELS`.
+
+    Raises:
+        PhotoError: names the photo.
+    """
     if width * height > MAX_PIXELS:
         raise PhotoError(f'{name}: refused, {width}x{height} has more than {MAX_PIXELS} pixels')
-    if _plain(image) and _complete(data, str(image.format)):
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if decoded is not None:
-            return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
-    try:
-        return _with_pillow(image)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PhotoError(f'{name}: damaged or truncated ({error})') from error
+    if width * height == 0:
+        raise PhotoError(f'{name}: has no pixels ({width}x{height})')
+
+
+def blend(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Composite uint8 pixels (..., 3) with uint8 alpha (..., 1) on :data:`BACKGROUND`; rounded to nearest."""
+    weight = alpha.astype(np.uint16)
+    behind = (255 - weight) * np.array(BACKGROUND, np.uint16)
+    return ((pixels * weight + behind + 127) // 255).astype(np.uint8)
 
 
 def swap_channels(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -119,26 +179,126 @@ def photo_stamp(path: Path) -> str:
     return f'{path.resolve()}|{found.st_size}|{found.st_mtime_ns}'
 
 
-def _plain(image: Image.Image) -> bool:
-    """8-bit grey or RGB without transparency: OpenCV and Pillow agree on these."""
-    return image.format in ('JPEG', 'PNG') and image.mode in ('L', 'RGB') and 'transparency' not in image.info
+def _read(source: str | os.PathLike[str] | bytes | bytearray, name: str | None) -> tuple[bytes | bytearray, str]:
+    """The bytes of a file, and what to call it."""
+    if isinstance(source, (bytes, bytearray)):
+        data, name = source, name or '<bytes>'
+    else:
+        name = name or os.fspath(source)
+        if os.path.isdir(source):
+            raise PhotoError(f'{name}: a folder, not a photo')
+        if not os.path.isfile(source):
+            raise FileNotFoundError(f'no such photo: {name}')
+        try:
+            if os.path.getsize(source) > MAX_BYTES:
+                raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
+            data = Path(source).read_bytes()
+        except OSError as error:
+            raise PhotoError(f"{name}: can't be read ({error.strerror})") from error
+    if not data:
+        raise PhotoError(f'{name}: the file is empty')
+    return data, name
 
 
-def _complete(data: bytes, file_format: str) -> bool:
-    """Whether the file ends as its format says. OpenCV fills what is missing with grey and does not tell."""
-    end = data[-64:].rstrip(b'\0')
-    return end.endswith(b'\xff\xd9') if file_format == 'JPEG' else b'IEND' in end
+def _open(data: bytes | bytearray, name: str) -> Image.Image:
+    """The header of an image, its number of pixels checked."""
+    try:
+        try:
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FIRST_FORMATS)
+        except UnidentifiedImageError:
+            Image.init()
+            try:
+                image = Image.open(io.BytesIO(data), formats=[kind for kind in MORE_FORMATS if kind in Image.OPEN])
+            except UnidentifiedImageError:
+                if data[4:8] != b'ftyp' or data[8:12] not in HEIF_BRANDS:
+                    raise PhotoError(f'{name}: not an image of a kind that can be read') from None
+                image = _open_heif(data, name)
+    except PhotoError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f'{name}: refused, too many pixels ({_first_line(error)})') from error
+    except Exception as error:  # decoders raise nearly anything at damaged data
+        raise PhotoError(f'{name}: not an image that can be read ({_first_line(error)})') from error
+    check_pixels(*image.size, name)
+    return image
 
 
-def _with_pillow(image: Image.Image) -> np.ndarray:
-    image.seek(0)
-    image.load()
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith('I;16') or image.mode == 'I':
-        return np.repeat((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+def _open_heif(data: bytes | bytearray, name: str) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise PhotoError(f'{name}: HEIC needs a further package: pip install pillow-heif') from error
+    return HeifImageFile(io.BytesIO(data))
+
+
+def _decode_jpeg(data: bytes | bytearray, image: Image.Image) -> np.ndarray | None:
+    """Pixels of a grey or RGB JPEG; None where OpenCV can't, and Pillow may know why. Both give the same pixels."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.shape[1::-1] != image.size:
+        return None
+    turn = TURNS.get(_orientation(image))
+    pixels = swap_channels(pixels, out=pixels)
+    return pixels if turn is None else turn(pixels)
+
+
+def _orientation(image: Image.Image) -> int:
+    """By EXIF, or XMP where there is none; unreadable EXIF says nothing."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:
+        return 1
+
+
+def _no_one_reading(image: Image.Image) -> str | None:
+    """Why a photo, of which only the header was read, can't be told right; None if it can."""
     if image.mode == 'F':
-        raise ValueError('floating-point pixels have no stated range')
-    if image.mode in ('RGBA', 'LA', 'PA', 'La', 'RGBa') or 'transparency' in image.info:
-        rgba = image.convert('RGBA')
-        image = Image.alpha_composite(Image.new('RGBA', rgba.size, (*BACKGROUND, 255)), rgba)
-    return np.array(image.convert('RGB'))
+        return 'floating-point pixels have no stated range; save it with 8 or 16 bits'
+    if image.mode == 'I' and image.format != 'PPM':  # Pillow scales a PPM's to 16 bits
+        return 'signed or 32-bit pixels have no stated range; save it with 8 or 16 bits'
+    if image.mode == 'LAB':
+        return 'LAB colours are not read; save it as RGB'
+    key = image.info.get('transparency')
+    if image.mode == 'RGB' and isinstance(key, tuple) and ('16' in str(getattr(image, 'tile', '')) or max(key) > 255):
+        return 'a 16-bit key colour for transparency is not read; save it with an alpha channel'
+    tags = getattr(image, 'tag_v2', {})
+    if 50706 in tags or int(tags.get(254) or 0) & 1 or bytes(getattr(image, '_header', b''))[8:10] == b'CR':
+        return 'a raw file, of which only the preview could be read; develop it to JPEG, PNG or TIFF'
+    if tags.get(284) == 2 and image.mode != 'I;16' and max(tags.get(258, (8,))) > 8:
+        return '16-bit TIFF with separate planes is not read; save it with interleaved channels'
+    return None
+
+
+def _convert(image: Image.Image) -> np.ndarray:
+    """Loaded image to uint8 (H, W, 3), strip by strip to need little memory."""
+    width, height = image.size
+    out = np.empty((height, width, 3), np.uint8)
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        below = min(top + rows, height)
+        strip = image if rows >= height else image.crop((0, top, width, below))
+        if strip.mode == 'I' or strip.mode.startswith('I;16'):
+            out[top:below] = _high_byte(strip, getattr(image, 'tag_v2', {}))[..., None]
+        elif strip.has_transparency_data:
+            rgba = np.asarray(strip.convert('LA').convert('RGBA') if strip.mode == 'La' else strip.convert('RGBA'))
+            out[top:below] = blend(rgba[..., :3], rgba[..., 3:])
+        else:
+            out[top:below] = np.asarray(strip.convert('RGB'))
+    return out
+
+
+def _high_byte(image: Image.Image, tags: dict[int, object]) -> np.ndarray:
+    """16-bit grey to 8 bits (H, W), with what Pillow leaves undone: 12-bit TIFF, 0 for white, a transparent level."""
+    levels = np.asarray(image)
+    grey = (levels >> (4 if tags.get(258) == (12,) else 8)).astype(np.uint8)
+    if tags.get(262) == 0:
+        grey = 255 - grey
+    if isinstance(image.info.get('transparency'), int):
+        grey[levels == image.info['transparency']] = 255
+    return grey
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 
+STRIP = 1 << 20
+"""8-bit pixels that become floats at a time while a photo is resized: bounds the memory, changes no result."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -70,22 +73,28 @@ class View:
     def resize(self, images: Tensor) -> Tensor:
         """Apply the size bounds.
 
+        8-bit photos never become floats as a whole, so that 100 megapixels need little more memory than the photo;
+        the result is the one that floats would give. Gradients flow through floats.
+
         Args:
-            images: float (N, C, H, W) in [0, 1].
+            images: float (N, C, H, W) in [0, 1], or uint8.
 
         Returns:
-            float (N, C, H', W') in [0, 1]; the same tensor when the size is within the bounds.
+            float (N, C, H', W') in [0, 1]; the very same tensor, whatever its type, when the size is within the bounds.
         """
         size = self.target_size(images.shape[-2], images.shape[-1])
         if size == tuple(images.shape[-2:]):
             return images
-        return F.interpolate(images, size=size, mode='bicubic', antialias=True, align_corners=False).clamp(0, 1)
+        if images.dtype == torch.uint8:
+            resized = [torch.stack([_resize_plane(plane, size) for plane in image]) for image in images]
+            return torch.stack(resized).clamp_(0, 1)
+        return _interpolate(images, size).clamp(0, 1)
 
     def crops(self, images: Tensor) -> list[Tensor]:
         """Resize, then cut into what the network sees.
 
         Args:
-            images: float (N, C, H, W) in [0, 1].
+            images: float (N, C, H, W) in [0, 1], or uint8.
 
         Returns:
             Crops, each (N, C, h, w): one with the whole photo, or those at :meth:`corners`; then their mirror images.
@@ -114,6 +123,23 @@ class View:
             draw = random.Random(height * 1_000_003 + width).random  # Python keeps this sequence in all versions
             found = [(int(draw() * (free_y + 1)), int(draw() * (free_x + 1))) for _ in range(int(self.places))]
         return list(dict.fromkeys(found))
+
+
+def _interpolate(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if size[1] == 1 < size[0]:  # torch 2.12 gets a contiguous column of 1 px wrong by up to half the range, but no row
+        return _interpolate(images.mT.contiguous(), size[::-1]).mT
+    return F.interpolate(images, size=size, mode='bicubic', antialias=True, align_corners=False)
+
+
+def _resize_plane(plane: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 (H, W) to float (H', W'): all rows, strip by strip, then all columns, as torch does for the whole."""
+    height, width = plane.shape
+    rows = max(1, STRIP // width)
+    narrow = torch.empty(1, 1, height, size[1], device=plane.device)
+    for top in range(0, height, rows):
+        strip = plane[None, None, top : top + rows].float().div_(255)
+        narrow[..., top : top + rows, :] = _interpolate(strip, (strip.shape[-2], size[1]))
+    return _interpolate(narrow, size)[0, 0]
 
 
 def _starts(length: int, size: int) -> list[int]:

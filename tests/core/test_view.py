@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mmqpt.core import view as view_module
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
 
@@ -74,12 +75,61 @@ def test_resize_equals_pillow(size, min_side, max_side, rng):
     np.testing.assert_allclose(out.numpy(), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize('size', [(200, 1), (1, 200), (300, 2), (2, 300), (90, 7)])
+@pytest.mark.parametrize('kind', ['planes', 'interleaved', 'bytes'])
+def test_lines_equal_pillow(size, kind, rng):
+    """torch 2.12 gets results of 1 px in width wrong, in one of two layouts in memory."""
+    pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    images = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    if kind != 'bytes':
+        images = images.float() / 255 if kind == 'interleaved' else images.contiguous().float() / 255
+    view = View(min_side=1, max_side=45)
+    height, width = view.target_size(*size)
+    plane = Image.fromarray(pixels[..., 1].astype(np.float32) / 255)
+    expected = np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)
+    np.testing.assert_allclose(view.resize(images)[0, 1].numpy(), expected, atol=1e-4)
+
+
 def test_resize_keeps_the_range():
     """Bicubic overshoots at edges."""
     checker = ((torch.arange(12)[:, None] // 4 + torch.arange(12) // 4) % 2).float()[None, None]
     out = View(min_side=50).resize(checker)
     assert out.min() == 0
     assert out.max() == 1
+
+
+@pytest.mark.parametrize('size', [(60, 91), (91, 60), (1, 200), (200, 1), (17, 23), (300, 40)])
+@pytest.mark.parametrize(('min_side', 'max_side'), [(1, 45), (51, None), (64, 64), (1, 299)])
+@pytest.mark.parametrize('strip', [1, 200, 10_000])
+def test_strips_of_8_bit_photos_equal_the_whole_as_floats(size, min_side, max_side, strip, rng, monkeypatch):
+    pixels = torch.from_numpy(rng.integers(0, 256, (2, *size, 3), dtype=np.uint8))
+    images = pixels.permute(0, 3, 1, 2)
+    view = View(min_side=min_side, max_side=max_side)
+    whole = view.resize(images.float() / 255)
+    monkeypatch.setattr(view_module, 'STRIP', strip)
+    for photos in (images, images.contiguous(), images[:1]):
+        out = view.resize(photos)
+        if out is photos:
+            assert view.target_size(*size) == size
+        else:
+            assert out.dtype == torch.float32
+            torch.testing.assert_close(out, whole[: len(out)], rtol=0, atol=1e-6)
+    torch.testing.assert_close(images, pixels.permute(0, 3, 1, 2))
+
+
+def test_strips_clamp_once_at_the_end(monkeypatch):
+    """Bicubic overshoots in both passes; a clamp between them would change the result."""
+    checker = ((torch.arange(60)[:, None] // 4 + torch.arange(60) // 4) % 2 * 255).to(torch.uint8)[None, None]
+    monkeypatch.setattr(view_module, 'STRIP', 300)
+    view = View(min_side=97)
+    whole = view.resize(checker.float() / 255)
+    assert (whole.min(), whole.max()) == (0, 1)
+    torch.testing.assert_close(view.resize(checker), whole, rtol=0, atol=1e-6)
+
+
+def test_gradient_flows_through_the_resizing_of_floats():
+    images = torch.rand(1, 3, 20, 30, dtype=torch.float64) * 0.5 + 0.25
+    assert torch.autograd.gradcheck(View(min_side=1, max_side=9).resize, images.requires_grad_())
 
 
 @pytest.mark.parametrize('size', [(40, 56), (20, 90), (8, 8), (33, 64)])

@@ -1,0 +1,69 @@
+"""Truncated and damaged photos that decoders let pass."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import ImageFile
+
+
+def jpeg_ends(data: bytes | bytearray) -> bool:
+    """Whether an end mark follows the first scan: OpenCV fills what is missing with grey and does not tell."""
+    if data.endswith(b'\xff\xd9'):
+        return True
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xDA:
+            return data.find(b'\xff\xd9', at) >= 0  # within a scan 0xFF is always followed by another byte
+        if data[at + 1] == 0xFF:
+            at += 1
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+    return False
+
+
+def png_is_whole(data: bytes | bytearray) -> bool:
+    """Whether every chunk that matters to the pixels has its checksum, to the end; Pillow does not check them all."""
+    at, view = 8, memoryview(data)
+    while at + 12 <= len(data):
+        kind, end = bytes(view[at + 4 : at + 8]), at + 8 + int.from_bytes(view[at : at + 4], 'big')
+        if end + 4 > len(data):
+            return False
+        if kind[:1].isupper() or kind == b'tRNS':
+            if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], 'big'):
+                return False
+            if kind == b'IEND':
+                return True
+        at = end + 4
+    return False
+
+
+class _Strict:
+    lock = threading.Lock()
+    inside = 0
+    truncated = False
+    silence = warnings.catch_warnings()
+
+
+@contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Pillow refuses truncated files, whatever other libraries have set, and does not warn. Safe with threads."""
+    with _Strict.lock:
+        if _Strict.inside == 0:
+            _Strict.truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+            _Strict.silence = warnings.catch_warnings()
+            _Strict.silence.__enter__()
+            warnings.simplefilter('ignore')
+        _Strict.inside += 1
+    try:
+        yield
+    finally:
+        with _Strict.lock:
+            _Strict.inside -= 1
+            if _Strict.inside == 0:
+                _Strict.silence.__exit__(None, None, None)
+                ImageFile.LOAD_TRUNCATED_IMAGES = _Strict.truncated

@@ -1,0 +1,112 @@
+"""Any photo that a user may hold, as the tensor that the network is given."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.photo import BACKGROUND, MAX_PIXELS, blend, check_pixels, image_pixels, read_photo
+from mmqpt.core.view import View
+
+Photo = str | os.PathLike[str] | bytes | bytearray | Image.Image | np.ndarray | Tensor
+"""What :func:`prepare_photo` takes."""
+
+ARRAY_RULE = 'an array must have shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA'
+TENSOR_RULE = 'a tensor must have shape (3, H, W), (1, H, W), (1, 3, H, W) or (1, 1, H, W)'
+
+
+def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
+    """One photo within the size bounds of ``view``, from whatever holds it.
+
+    A file, its bytes, its Pillow image and its array of pixels give the same tensor. Files and Pillow images follow the
+    rules of :func:`mmqpt.core.photo.read_photo`; a Pillow image of an animation gives the frame it is at. Arrays and
+    tensors are taken as RGB without EXIF: uint8, uint16 (arrays only; the high byte counts, as in files), or
+    floating-point in [0, 1]. Transparency of arrays is composited on white.
+
+    Args:
+        photo: path of a file, the bytes of one, Pillow image, array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or
+            tensor (3, H, W), (1, H, W), (1, 3, H, W) or (1, 1, H, W) on any device.
+        view: the size rule of the weights.
+        name: what to call the photo in an error; a path, ``<bytes>``, ``<array>`` and the like by default.
+
+    Returns:
+        (3, H', W') on the CPU: uint8 when the photo has 8 bits and lies within the bounds, else float32 in [0, 1]. Not
+        always contiguous, and not always a copy: it may share memory with an array or tensor that was given.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        PhotoError: can't be read, or has a shape, type or range that has no one right reading; names the photo.
+        InputError: not a photo at all.
+    """
+    if isinstance(photo, Tensor):
+        pixels = _from_tensor(photo, name or '<tensor>')
+    elif isinstance(photo, np.ndarray):
+        pixels = _from_array(photo, name or '<array>')
+    elif isinstance(photo, Image.Image):
+        found = image_pixels(photo, name or str(getattr(photo, 'filename', '') or '<image>'))
+        pixels = torch.from_numpy(found).permute(2, 0, 1)
+    elif isinstance(photo, (str, os.PathLike, bytes, bytearray)):
+        pixels = torch.from_numpy(read_photo(photo, name)).permute(2, 0, 1)
+    else:
+        raise InputError(f'photo must be a path, bytes, a Pillow image, an array or a tensor, got {type(photo)}')
+    height, width = view.target_size(*pixels.shape[-2:])
+    if height * width > MAX_PIXELS:
+        size = f'{pixels.shape[-1]}x{pixels.shape[-2]}'
+        what = name or (os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f'a {type(photo).__name__}')
+        raise PhotoError(
+            f'{what}: refused, {size} would be enlarged to {width}x{height}, more than {MAX_PIXELS} pixels'
+        )
+    return view.resize(pixels[None])[0]
+
+
+def _from_array(array: np.ndarray, name: str) -> Tensor:
+    """uint8 or float32 tensor (3, H, W); a view of the array where possible."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)):
+        raise PhotoError(f'{name}: {ARRAY_RULE}, got {array.shape}')
+    check_pixels(array.shape[1], array.shape[0], name)
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    if np.issubdtype(array.dtype, np.floating):
+        array = array.astype(np.float32)
+        _check_range(float(array.min()), float(array.max()), name)
+    elif array.dtype != np.uint8:
+        raise PhotoError(f'{name}: an array must hold uint8, uint16, or floats in [0, 1], got {array.dtype}')
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.shape[-1] == 1:
+        array = np.repeat(array, 3, axis=-1)
+    elif array.shape[-1] == 4:
+        pixels, alpha = array[..., :3], array[..., 3:]
+        white = np.array(BACKGROUND, np.float32) / 255
+        array = blend(pixels, alpha) if array.dtype == np.uint8 else pixels * alpha + white * (1 - alpha)
+    if min(array.strides) < 0 or not array.flags.writeable:  # neither is known to torch
+        array = array.copy()
+    return torch.from_numpy(array).permute(2, 0, 1)
+
+
+def _from_tensor(tensor: Tensor, name: str) -> Tensor:
+    """uint8 or float32 tensor (3, H, W) on the CPU; the given one where possible."""
+    pixels = tensor.detach()
+    if pixels.ndim == 4 and len(pixels) == 1:
+        pixels = pixels[0]
+    if pixels.ndim != 3 or pixels.shape[0] not in (1, 3):
+        raise PhotoError(f'{name}: {TENSOR_RULE}, got {tuple(tensor.shape)}')
+    check_pixels(pixels.shape[2], pixels.shape[1], name)
+    pixels = pixels.cpu()
+    if pixels.is_floating_point():
+        pixels = pixels.float()
+        low, high = pixels.aminmax()
+        _check_range(low.item(), high.item(), name)
+    elif pixels.dtype != torch.uint8:
+        raise PhotoError(f'{name}: a tensor must hold uint8, or floats in [0, 1], got {tensor.dtype}')
+    return pixels.expand(3, -1, -1)
+
+
+def _check_range(low: float, high: float, name: str) -> None:
+    if not (low >= 0 and high <= 1):  # NaN is neither
+        raise PhotoError(f'{name}: floats must be in [0, 1] (divide by 255?), got {low:.6g} to {high:.6g}')
