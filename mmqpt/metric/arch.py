@@ -83,7 +83,7 @@ class MMQPT(nn.Module):
             part.load_state_dict(kept)
         except RuntimeError as error:
             raise InputError(f'{path}: {error}') from error
-        self.to(memory_format=_ON_CPU)
+        self.to(memory_format=_ON_CPU)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         """Score photos.

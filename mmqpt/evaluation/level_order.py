@@ -1,0 +1,84 @@
+"""Does a score fall as a degradation grows? Rightly ordered pairs of levels, operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from mmqpt.core.errors import InputError
+from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply
+
+
+@dataclass(frozen=True)
+class LevelOrder:
+    """What scores do along the levels of one operator in one direction.
+
+    Args:
+        operator: name in the table.
+        kind: geometry, colour or texture.
+        sign: 1 or -1.
+        ordered: share of pairs of levels, of one photo each, in which the harsher one has the lower score; 0.5 is
+            chance, equal scores count half.
+        below: share of photos whose level 5 scores lower than the photo itself.
+        drop: mean score of the photos less that at level 1 to 5.
+    """
+
+    operator: str
+    kind: str
+    sign: int
+    ordered: float
+    below: float
+    drop: tuple[float, ...]
+
+
+def level_orders(
+    score: Callable[[np.ndarray], float],
+    photos: Sequence[np.ndarray],
+    operators: Sequence[str] = tuple(OPERATORS),
+    seed: int = 0,
+) -> Iterator[LevelOrder]:
+    """Score every level of operators on photos.
+
+    Args:
+        score: of an RGB uint8 (H, W, 3) photo; higher is better.
+        photos: uint8 (H, W, 3) each; they should be good ones, which a degradation can only harm.
+        operators: names in the table.
+        seed: of noise and random directions; photo k has the seed ``seed + k`` at all levels.
+
+    Yields:
+        One result for each operator and direction, as soon as it is there.
+
+    Raises:
+        InputError: no photos, or an operator that is not in the table.
+    """
+    if not photos:
+        raise InputError('no photos to degrade')
+    unknown = [name for name in operators if name not in OPERATORS]
+    if unknown:
+        raise InputError(f'unknown degradation operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
+    whole = np.array([score(photo) for photo in photos])  # (N,)
+    for name in operators:
+        for sign in OPERATORS[name].signs:
+            scores = np.array(
+                [
+                    [score(apply(Recipe((Step(name, level, sign, seed + k),)), photo)) for level in LEVELS]
+                    for k, photo in enumerate(photos)
+                ]
+            )  # (N, 5)
+            yield LevelOrder(
+                name,
+                OPERATORS[name].kind,
+                sign,
+                ordered_share(scores),
+                float(np.mean(scores[:, -1] < whole)),
+                tuple((whole[:, None] - scores).mean(axis=0).tolist()),
+            )
+
+
+def ordered_share(scores: np.ndarray) -> float:
+    """Share of rightly ordered pairs of levels; (N, L) scores, from mild to harsh."""
+    pairs = [scores[:, mild] - scores[:, harsh] for mild, harsh in combinations(range(scores.shape[1]), 2)]
+    return float(np.mean((np.sign(pairs) + 1) / 2))
