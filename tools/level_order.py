@@ -6,7 +6,8 @@ Examples:
 
 Prints a Markdown table, from the operator that is ordered best to the one that the metric is blind to: the share of
 pairs of levels in which the harsher one scores lower (chance: 50 %), the share of photos whose level 5 scores lower
-than the photo itself, and the mean loss of score at level 1, 3 and 5. Use good photos that the weights were not trained on.
+than the photo itself, and the mean loss of score at level 1, 3 and 5. Use good photos that the weights were not
+trained on.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def main() -> None:
         f'rightly; at least {RIGHT:.0%} for {right} of {len(found)} operators and directions\n'
     )
     print(
-        '| operator | kind | ordered | level 5 below the photo | loss at level 1 | 3 | 5 |\n|---|---|---|---|---|---|---|'
+        '| operator | kind | ordered | level 5 below photo | loss at level 1 | 3 | 5 |\n|---|---|---|---|---|---|---|'
     )
     for row in found:
         sign = '' if len(OPERATORS[row.operator].signs) == 1 else ' +' if row.sign > 0 else ' -'
