@@ -38,6 +38,7 @@ from mmqpt.core.weights_file import WeightsSpec, write_weights
 from mmqpt.metric.scorer import Scorer, find_device
 
 SIZE = (384, 512)  # height and width in px
+RIVALS = ('cnniqa', 'wadiqam_nr', 'metaiqa', 'musiq', 'uranker', 'hyperiqa', 'arniqa')
 PYIQA = 'import mmqpt; from pyiqa.pyiqa_cmd import main; main()'  # its own command sees no plug-ins
 
 
@@ -46,6 +47,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest='command', required=True)
     networks = commands.add_parser('networks', help='images/s of networks')
     networks.add_argument('--batch', type=int, nargs='+', default=[1, 8], help='photos at once')
+    networks.add_argument('--metrics', nargs='+', choices=RIVALS, default=RIVALS, metavar='NAME', help='all by default')
     networks.add_argument('--threads', type=int, help='of torch; its own choice by default')
     folder = commands.add_parser('folder', help='a folder of photos through two command lines')
     folder.add_argument('--photos', type=int, default=300, help='how many to make')
@@ -145,7 +147,8 @@ def time_networks(args: argparse.Namespace, weights: Path) -> None:
     device = find_device(args.device)
     nets: dict[str, Callable[[Tensor], object]] = {'qpt': Scorer(weights, device).score_batch}
     for name, build in rivals().items():
-        nets[name] = build().eval().to(device)
+        if name in args.metrics:
+            nets[name] = build().eval().to(device)
     rates: dict[tuple[str, int], list[float]] = {}
     failed: dict[str, str] = {}
     for batch in args.batch:

@@ -1,0 +1,29 @@
+"""tools/benchmark_scoring.py: tables of the right shape; the times themselves are not tested."""
+
+import re
+
+import pytest
+
+
+def test_networks(run_tool, metric_weights):
+    options = ('--metrics', 'cnniqa', '--repeats', 1, '--batch', 1, 2, '--device', 'cpu')
+    done = run_tool('benchmark_scoring.py', 'networks', '--weights', metric_weights, *options)
+    assert done.returncode == 0
+    assert re.search(r'^\| metric \| batch 1 \| batch 2 \| qpt is faster by \|$', done.out, re.M)
+    rows = dict(re.findall(r'^\| (qpt|cnniqa) \| ([\d.]+) \|', done.out, re.M))
+    assert set(rows) == {'qpt', 'cnniqa'}
+    assert all(float(rate) > 0 for rate in rows.values())
+
+
+@pytest.mark.slow
+def test_folder(run_tool, metric_weights):
+    options = ('--photos', 3, '--repeats', 1, '--device', 'cpu')
+    done = run_tool('benchmark_scoring.py', 'folder', '--weights', metric_weights, *options)
+    assert done.returncode == 0
+    assert re.search(r'^\| mmqpt score \| [\d.]+ \| [\d.]+ \|$', done.out, re.M)
+    assert re.search(r'^mmqpt score is [\d.]+ times as fast', done.out, re.M)
+
+
+def test_no_such_folder(run_tool, metric_weights):
+    done = run_tool('benchmark_scoring.py', 'folder', '--weights', metric_weights, '--photo-folder', 'nowhere')
+    assert done.returncode == 'error: no such folder: nowhere'

@@ -1,0 +1,32 @@
+"""tools/level_order.py"""
+
+import json
+
+
+def test_table_and_json(run_tool, metric_weights, photo_folder, tmp_path):
+    out = tmp_path / 'order.json'
+    options = ('--photos', 2, '--operators', 'gaussian_blur', 'brightness', '--device', 'cpu')
+    done = run_tool('level_order.py', photo_folder, '--weights', metric_weights, '--out', out, *options)
+    assert done.returncode == 0
+    assert done.out.startswith('2 photos; ')
+    assert 'of 3 operators and directions' in done.out
+    for name in ('gaussian_blur', 'brightness +', 'brightness -'):
+        assert f'| {name} | ' in done.out
+    found = json.loads(out.read_text())
+    assert len(found['photos']) == 2
+    assert [row['operator'] for row in found['operators']] == ['gaussian_blur', 'brightness', 'brightness']
+    assert all(len(row['drop']) == 5 for row in found['operators'])
+
+
+def test_another_metric(run_tool, photo_folder):
+    options = ('--photos', 1, '--operators', 'gaussian_blur', '--device', 'cpu')
+    done = run_tool('level_order.py', photo_folder, '--metric', 'piqe', *options)
+    assert done.returncode == 0
+    assert '| gaussian_blur | ' in done.out
+
+
+def test_mistakes_get_one_sentence(run_tool, photo_folder, metric_weights):
+    done = run_tool('level_order.py', photo_folder, '--weights', metric_weights, '--operators', 'rain', '--photos', 1)
+    assert "unknown degradation operator 'rain'" in done.returncode
+    assert 'no such folder' in run_tool('level_order.py', 'nowhere', '--weights', metric_weights).returncode
+    assert "no no-reference metric 'ssim'" in run_tool('level_order.py', photo_folder, '--metric', 'ssim').returncode
