@@ -1,0 +1,119 @@
+"""The model card of an exported file: what it is, what it was trained on, how good it is, what it is blind to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.weights_file import WeightsSpec, file_sha256, read_weights
+
+BLIND = 0.75  # share of rightly ordered pairs of levels below which an operator is listed as not seen
+
+
+def model_card(
+    weights: str | os.PathLike[str],
+    results: Mapping[str, Any] | None = None,
+    method: str | None = None,
+    order: Mapping[str, Any] | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> str:
+    """Markdown.
+
+    Args:
+        weights: exported file of kind ``metric``.
+        results: content of the ``results.json`` of a protocol, for the table of correlations.
+        method: which of its methods these weights are; may be left out where there is only one.
+        order: content of the JSON file of tools/level_order.py.
+        notes: further lines, such as licence or authors.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: no metric, or results without that method.
+    """
+    tensors, spec = read_weights(weights)
+    if spec.kind != 'metric':
+        raise InputError(f'{os.fspath(weights)}: a backbone without a quality head has no scores to describe')
+    sizes = {'backbone': 0, 'head': 0}
+    for name, tensor in tensors.items():
+        if not name.endswith(('running_mean', 'running_var', 'num_batches_tracked')):
+            sizes[name.split('.')[0]] += tensor.numel()
+    lines = [f'# Model card: {Path(weights).name}', '']
+    lines += [
+        'Blind image quality: one photo in, one score out. Made by QPT pre-training and fine-tuning with mmqpt.',
+        '',
+    ]
+    lines += _table(('', ''), _facts(weights, spec, sizes) + list((notes or {}).items()))
+    lines += ['', '## How good', '']
+    lines += _quality(results, method) if results else ['Not measured in this card.']
+    lines += ['', '## What it sees, and what it is blind to', '']
+    lines += _order(order) if order else ['Not measured in this card.']
+    lines += ['', '## Intended use, and limits', '']
+    lines += [
+        '- Ranking, filtering and monitoring of photos like those it was trained on.',
+        '- Not for decisions about people, nor for a verdict on a single photo: the error above is the typical one.',
+        '- Graphics, screenshots, documents, medical and generated pictures were not among the training photos, unless '
+        'the data set says so; scores of them mean little.',
+        '- It judges what the raters of that set saw: technical quality mixed with how pleasing a photo is.',
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
+    scale = (
+        'not stated' if spec.mos_range is None else f'0 and 1 stand for {spec.mos_range[0]:g} and {spec.mos_range[1]:g}'
+    )
+    return [
+        ('network', f'{spec.backbone} of timm, {sizes["backbone"]:,} parameters; head of {sizes["head"]:,}'),
+        ('score', f'0 to 1, higher is better; on the scale of the opinion scores {scale}'),
+        ('opinion scores of', spec.dataset or 'not stated'),
+        ('size rule', f'`{spec.view}`'),
+        ('training steps of the fine-tuning', 'not stated' if spec.iterations is None else f'{spec.iterations:,}'),
+        ('config', f'sha256 `{spec.config_sha256}`'),
+        ('file', f'{Path(weights).stat().st_size / 1e6:.1f} MB, sha256 `{file_sha256(weights)}`'),
+        ('made with', f'mmqpt {spec.mmqpt_version}'),
+    ]
+
+
+def _quality(results: Mapping[str, Any], method: str | None) -> list[str]:
+    names = [found['name'] for found in results['methods']]
+    if method is None and len(names) == 1:
+        method = names[0]
+    if method not in names:
+        raise InputError(f'the results have no method {method!r}; there are: {", ".join(names)}')
+    rows = []
+    for row in results['summary']:
+        if row['method'] == method:
+            cells = [_with_interval(row['metrics'].get(name)) for name in ('SRCC', 'PLCC', 'RMSE')]
+            rows.append((row['subset'] or 'all', f'{row["fraction"]:.0%}', str(row['splits']), *cells))
+    table = _table(('photos', 'share of the labels', 'splits', 'SRCC', 'PLCC', 'RMSE'), rows)
+    return [f'{results["title"]}, median over the splits [95 % interval]; `{results["command"]}`', '', *table]
+
+
+def _with_interval(found: Mapping[str, float] | None) -> str:
+    return '-' if not found else f'{found["median"]:.3f} [{found["low"]:.3f}, {found["high"]:.3f}]'
+
+
+def _order(order: Mapping[str, Any]) -> list[str]:
+    rows = sorted(order['operators'], key=lambda row: row['ordered'])
+    mean = sum(row['ordered'] for row in rows) / len(rows)
+    blind = [row for row in rows if row['ordered'] < BLIND]
+    text = (
+        f'{len(rows)} degradations and directions, each at five levels on {len(order["photos"])} photos: the harsher '
+        f'level scores lower in {mean:.0%} of the pairs (chance: 50 %). Below {BLIND:.0%}:'
+    )
+    named = [(_named(row), row['kind'], f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}') for row in blind]
+    if not named:
+        return [text, '', 'none.']
+    return [text, '', *_table(('degradation', 'kind', 'rightly ordered', 'mean loss of score at level 5'), named)]
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return f'{row["operator"]}{"" if row["sign"] > 0 else " (reverse)"}'
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
+    return lines + ['| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in row) + ' |' for row in rows]
