@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrain,imagenet,evaluate,demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrain,imagenet,evaluate,report,parquet,heif,onnx,ray,demo,dev]'
 	touch $(READY)
 
 demo: $(READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from typing import Any
@@ -28,9 +29,7 @@ class Scorer:
         InputError: weights or a device that can't be used.
     """
 
-    def __init__(
-        self, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None
-    ) -> None:
+    def __init__(self, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> None:
         self.device = find_device(device)
         self.net = MMQPT(DEFAULT if weights is None else weights).eval().to(self.device)
         self.spec = self.net.spec
@@ -53,7 +52,9 @@ class Scorer:
         images = batch.to(self.device, non_blocking=True)
         if images.dtype == torch.uint8:
             images = images.float().div_(255)
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        # These settings are global, and on a CPU several threads may be here.
+        settings = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+        with settings if images.is_cuda else contextlib.nullcontext():
             return self.net(images)[:, 0].double().cpu().numpy()
 
     def score(self, photo: Any) -> float:
@@ -69,9 +70,7 @@ class Scorer:
         return float(self.score_batch(self.prepare(photo)[None])[0])
 
 
-def score(
-    photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None
-) -> float:
+def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> float:
     """The quality of a photo, from 0 to 1, higher is better. The weights are kept for the next call.
 
     Args:

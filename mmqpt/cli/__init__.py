@@ -1,0 +1,1 @@
+"""The command line ``mmqpt``. Its modules import nothing heavy before a command runs."""

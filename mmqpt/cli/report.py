@@ -1,0 +1,67 @@
+"""``mmqpt report``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import Any
+
+import click
+
+from mmqpt.cli.scoring import Run, open_scorer, scoring_options
+from mmqpt.core.errors import InputError
+
+
+@click.command('report', short_help='Make an HTML page of the scores of a folder.')
+@click.argument('source', metavar='FOLDER|RESULTS')
+@click.option('--out', metavar='FILE', default='report.html', show_default=True, help='Page to write.')
+@click.option('-r', '--recursive', is_flag=True, help='Score the subfolders of FOLDER as well.')
+@click.option(
+    '--photos', type=click.IntRange(1), default=12, show_default=True, help='How many best and worst to show.'
+)
+@click.option('--title', help='Title of the page; the name of FOLDER or RESULTS by default.')
+@scoring_options
+def report_command(source: str, out: str, recursive: bool, photos: int, title: str | None, **options: Any) -> int:
+    """Make one HTML page that needs no network: histogram, best and worst photos, a table of all.
+
+    FOLDER is scored first. RESULTS is a file of `mmqpt score` (.csv, .jsonl or .parquet); nothing is scored again, and
+    photos are only read for their thumbnails.
+
+    \b
+    Examples:
+        mmqpt report holiday -r --out holiday.html
+        mmqpt report scores.csv
+    """
+    from mmqpt.cli.inputs import list_inputs, printable
+
+    if importlib.util.find_spec('jinja2') is None:
+        raise InputError("mmqpt report needs jinja2: pip install 'mmqpt[report]'")
+    if not os.path.isdir(os.path.dirname(out) or '.'):
+        raise InputError(f'--out: no such folder: {printable(os.path.dirname(out))}')
+    folder = ''
+    failed = 0
+    if os.path.isdir(source):
+        paths = list_inputs([source], recursive)
+        scorer, meta = open_scorer(options['weights'], options['device'])
+        run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
+        rows = list(run.over(paths))
+        failed = run.failed
+        click.echo(run.summary(), err=True)
+    else:
+        from mmqpt.cli.results import read_results
+
+        given = click.get_current_context().get_parameter_source
+        scoring = ('weights', 'device', 'batch', 'workers', 'recursive')
+        extra = [name for name in scoring if given(name) == click.core.ParameterSource.COMMANDLINE]
+        if extra:
+            raise click.UsageError(f'--{extra[0]} is for a folder; {printable(source)} is not scored again')
+        rows, meta = read_results(source)
+        folder = str(meta.get('folder') or '')
+    if not rows:
+        raise InputError(f'{printable(source)}: holds no photos')
+    from mmqpt.cli.report_page import write_page
+
+    name = title or os.path.basename(os.path.normpath(source)) or source
+    write_page(out, printable(name), rows, meta, folder, photos)
+    click.echo(f'{printable(out)}: {len(rows)} photos')
+    return 1 if failed else 0

@@ -1,0 +1,247 @@
+"""Files of scores: written as the scores come, whole after every crash, gone on with by ``--resume``."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mmqpt.core.errors import InputError
+from mmqpt.metric.score_many import Scored
+
+COLUMNS = ('path', 'score', 'error')
+SUFFIXES = {'.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.ndjson': 'json', '.parquet': 'parquet'}
+_HEADER = (','.join(COLUMNS) + '\n').encode()
+_SAME = {'kind': 'format', 'weights_sha256': 'weights', 'view': 'size rule'}
+
+
+class ResultFile:
+    """A file of scores that is being written, with ``FILE.meta.json`` beside it.
+
+    ``csv``: the columns path, score and error; ``json``: one object a line with those names; both have a whole row
+    after every photo. ``parquet``: rows go to ``FILE.partial.jsonl``, which becomes the file when it is closed.
+
+    Args:
+        path: of the file.
+        kind: ``'csv'``, ``'json'`` or ``'parquet'``.
+        meta: what made the scores, for the JSON file.
+        resume: go on with a file of the same weights; rows with an error are dropped if their photo is in ``inputs``.
+        overwrite: replace a file that exists.
+        inputs: paths of the photos to be scored.
+
+    Raises:
+        InputError: a file that exists (without ``resume`` and ``overwrite``), that other weights made, or that can't be
+            read; or no pyarrow for ``parquet``.
+        OSError: can't be written.
+    """
+
+    def __init__(
+        self, path: str, kind: str, meta: dict[str, Any], resume: bool, overwrite: bool, inputs: Iterable[str]
+    ) -> None:
+        if kind == 'parquet' and importlib.util.find_spec('pyarrow') is None:
+            raise InputError("--parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+        self.path, self.kind = path, kind
+        self._rows_file = f'{path}.partial.jsonl' if kind == 'parquet' else path
+        parts = [name for name in dict.fromkeys((path, self._rows_file)) if os.path.lexists(name)]
+        if parts and not resume and not overwrite:
+            raise InputError(f'{parts[0]} exists: go on with it with --resume, or replace it with --overwrite')
+        meta = {**meta, 'kind': kind, 'folder': os.getcwd()}
+        rows: list[Scored] = []
+        if resume and parts:
+            _check_meta(path, meta, inputs)
+            rows = _once(row for name in parts for row in read_rows(name, 'json' if name != path else kind, cut=True))
+            retried = {os.path.abspath(name) for name in inputs}
+            rows = [row for row in rows if row.score is not None or os.path.abspath(row.name) not in retried]
+        elif overwrite:  # first, since what makes them known changes now
+            for name in parts:
+                os.remove(name)
+        _replace(meta_path(path), (json.dumps(meta, indent=2) + '\n').encode())
+        self.scores = {os.path.abspath(row.name): row.score for row in rows if row.score is not None}
+        """By absolute path, of the photos that had a score when the file was opened."""
+        self._text_kind = 'csv' if kind == 'csv' else 'json'
+        head = _HEADER if kind == 'csv' else b''
+        _replace(self._rows_file, head + b''.join(encode(row, self._text_kind) for row in rows))
+        self._file: BinaryIO = open(self._rows_file, 'ab')  # noqa: SIM115
+
+    def add(self, row: Scored) -> None:
+        """Append a row; it is with the operating system when this returns."""
+        self._file.write(encode(row, self._text_kind))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Finish; for Parquet, turn the rows into the file."""
+        self._file.close()
+        if self.kind == 'parquet' and os.path.exists(self._rows_file):
+            _write_parquet(self.path, read_rows(self._rows_file, 'json', cut=True))
+            os.remove(self._rows_file)
+
+
+def meta_path(path: str) -> str:
+    """The JSON file that says what made a file of scores."""
+    return f'{path}.meta.json'
+
+
+def read_results(path: str) -> tuple[list[Scored], dict[str, Any]]:
+    """Rows of a finished or unfinished file, the last one of each photo; and what made it (empty where not known).
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: not a file of scores; names the file and the line.
+    """
+    kind = SUFFIXES.get(Path(path).suffix.lower())
+    if kind is None:
+        raise InputError(f'{path}: a file of scores must end with one of {", ".join(SUFFIXES)}')
+    journal = f'{path}.partial.jsonl'
+    parts = [(path, kind)] if os.path.isfile(path) else []
+    if kind == 'parquet' and os.path.isfile(journal):
+        parts.append((journal, 'json'))
+    if not parts:
+        raise FileNotFoundError(f'no such file of scores: {path}')
+    rows = _once(row for name, part in parts for row in read_rows(name, part, cut=True))
+    return rows, _read_meta(path) if os.path.isfile(meta_path(path)) else {}
+
+
+def read_rows(path: str, kind: str, cut: bool = False) -> list[Scored]:
+    """All rows of one file.
+
+    Args:
+        path: of the file.
+        kind: ``'csv'``, ``'json'`` or ``'parquet'``.
+        cut: leave out a last row that is not whole.
+
+    Raises:
+        InputError: other columns, or a row that is none.
+    """
+    if kind == 'parquet':
+        return _read_parquet(path)
+    data = Path(path).read_bytes()
+    try:
+        text = (data[: _whole(data, kind)] if cut else data).decode('utf-8-sig')
+        return _parse_csv(text) if kind == 'csv' else _parse_json(text)
+    except ValueError as error:
+        raise InputError(f'{path}: {error}') from error
+
+
+def encode(row: Scored, kind: str) -> bytes:
+    """One row with its line break, as a CSV record or a JSON object."""
+    if kind == 'json':
+        values = dict(zip(COLUMNS, (row.name, row.score, row.error), strict=True))
+        return (json.dumps(values, ensure_ascii=False) + '\n').encode()
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator='\n').writerow((row.name, row.score, row.error))
+    return text.getvalue().encode()
+
+
+def _parse_csv(text: str) -> list[Scored]:
+    reader = csv.DictReader(io.StringIO(text, newline=''))
+    names = reader.fieldnames or []
+    if text and not {'path', 'score'} <= set(names):
+        raise ValueError(f'not a file of scores; its columns must be {", ".join(COLUMNS)}')
+    rows = []
+    for row in reader:
+        if row['path'] is None or row['score'] is None or None in row:
+            raise ValueError(f'line {reader.line_num}: a row of another length than {len(names)}')
+        rows.append(_row(row['path'], row['score'] or None, row.get('error') or None, reader.line_num))
+    return rows
+
+
+def _parse_json(text: str) -> list[Scored]:
+    rows = []
+    for number, line in enumerate(text.split('\n'), 1):  # splitlines would split at characters in names
+        if line.strip():
+            try:
+                found = json.loads(line)
+                rows.append(_row(found['path'], found['score'], found.get('error'), number))
+            except (KeyError, TypeError, json.JSONDecodeError) as error:
+                raise ValueError(f'line {number}: not an object with path, score and error') from error
+    return rows
+
+
+def _row(path: str, score: str | float | None, error: str | None, line: int) -> Scored:
+    try:
+        value = None if score is None else float(score)
+    except ValueError:
+        raise ValueError(f'line {line}: the score {score!r} is no number') from None
+    return Scored(path, value, error or ('no score' if value is None else None))
+
+
+def _whole(data: bytes, kind: str) -> int:
+    """Length of the records that are whole: up to the last line break that no quotes enclose."""
+    end = data.rfind(b'\n') + 1
+    while kind == 'csv' and end and data.count(b'"', 0, end) % 2:
+        end = data.rfind(b'\n', 0, end - 1) + 1
+    return end
+
+
+def _once(rows: Iterable[Scored]) -> list[Scored]:
+    return list({os.path.abspath(row.name): row for row in rows}.values())
+
+
+def _check_meta(path: str, meta: dict[str, Any], inputs: Iterable[str]) -> None:
+    """Refuse to mix scores that can't be compared, or paths that mean other files."""
+    if not os.path.isfile(meta_path(path)):
+        raise InputError(f'{path}: {meta_path(path)} is missing, so it is not known which weights made the file')
+    found = _read_meta(path)
+    for key, what in _SAME.items():
+        if found.get(key) != meta.get(key):
+            raise InputError(
+                f'{path} was made with another {what}: {found.get(key)} (weights {found.get("weights")}), now '
+                f'{meta[key]} (weights {meta["weights"]}); take another file, or --overwrite'
+            )
+    if found.get('folder') != meta['folder'] and not all(os.path.isabs(name) for name in inputs):
+        raise InputError(
+            f'{path} was begun in {found.get("folder")}, where relative paths mean other photos; go there (if the '
+            f'photos were moved, change "folder" in {meta_path(path)})'
+        )
+
+
+def _read_meta(path: str) -> dict[str, Any]:
+    try:
+        found = json.loads(Path(meta_path(path)).read_text(encoding='utf-8'))
+        return dict(found)
+    except (ValueError, TypeError) as error:
+        raise InputError(f'{meta_path(path)}: not a JSON object ({error})') from error
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    partial = f'{path}.{os.getpid()}.tmp'
+    try:
+        Path(partial).write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([('path', pa.string()), ('score', pa.float64()), ('error', pa.string())])
+    table = pa.table([[r.name for r in rows], [r.score for r in rows], [r.error for r in rows]], schema=schema)
+    partial = f'{path}.{os.getpid()}.tmp'
+    try:
+        pq.write_table(table, partial)
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _read_parquet(path: str) -> list[Scored]:
+    if importlib.util.find_spec('pyarrow') is None:
+        raise InputError(f"{path}: Parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_table(path, columns=list(COLUMNS)).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f'{path}: not a Parquet file of scores ({error})') from error
+    return [Scored(*row) for row in zip(*(columns[name] for name in COLUMNS), strict=True)]

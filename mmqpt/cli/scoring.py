@@ -1,0 +1,104 @@
+"""What the commands that score share: options, the scorer, the loop with its progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from mmqpt.metric.score_many import Scored
+    from mmqpt.metric.scorer import Scorer
+
+_OPTIONS = (
+    click.option('--weights', metavar='NAME|FILE', help="Name or file of the weights; 'qpt' by default."),
+    click.option('--device', help="'cpu', 'cuda', 'cuda:1'...; a GPU by default where there is one."),
+    click.option(
+        '--batch', type=click.IntRange(1), help='Photos that the network is given at once; 1 on a CPU, 16 on a GPU.'
+    ),
+    click.option('--workers', type=click.IntRange(1), help='Threads; as many as there are cores by default.'),
+    click.option('--no-progress', is_flag=True, help='No progress bar (there is none without a terminal either).'),
+)
+
+
+def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that scores many photos."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def open_scorer(weights: str | None, device: str | None) -> tuple[Scorer, dict[str, Any]]:
+    """The scorer, and what to note down about its weights."""
+    from mmqpt.core.weights_file import file_sha256
+    from mmqpt.metric.scorer import Scorer
+    from mmqpt.metric.weights import DEFAULT, find_weights
+    from mmqpt.version import __version__
+
+    path = find_weights(weights)
+    scorer = Scorer(path, device)
+    spec = scorer.spec
+    return scorer, {
+        'weights': weights or DEFAULT,
+        'weights_sha256': file_sha256(path),
+        'view': scorer.view.as_dict(),
+        'backbone': spec.backbone,
+        'dataset': spec.dataset,
+        'mos_range': list(spec.mos_range) if spec.mos_range else None,
+        'mmqpt_version': __version__,
+    }
+
+
+class Run:
+    """Scores photos with a bar, a line for each bad one, and counts.
+
+    Args:
+        scorer: the weights.
+        batch: as of :func:`score_many`.
+        workers: likewise.
+        bar: whether a progress bar is shown, if standard error is a terminal.
+    """
+
+    def __init__(self, scorer: Scorer, batch: int | None, workers: int | None, bar: bool) -> None:
+        self.scorer, self.batch, self.workers, self.bar = scorer, batch, workers, bar
+        self.scored = 0
+        self.failed = 0
+        self.start = time.perf_counter()
+
+    def over(self, paths: list[str]) -> Iterator[Scored]:
+        """Results in the order of the paths."""
+        from tqdm import tqdm
+
+        from mmqpt.metric.score_many import score_many
+
+        results = score_many(self.scorer, paths, self.batch, self.workers)
+        with (
+            contextlib.closing(results),
+            tqdm(total=len(paths), unit=' images', disable=None if self.bar else True, dynamic_ncols=True) as bar,
+        ):
+            for row in results:
+                if row.error is not None:
+                    self.fail(row.error)
+                else:
+                    self.scored += 1
+                yield row
+                bar.update()
+
+    def fail(self, message: str) -> None:
+        """A line about a bad photo, past the bar."""
+        from tqdm import tqdm
+
+        from mmqpt.cli.inputs import printable
+
+        self.failed += 1
+        with tqdm.external_write_mode():
+            click.echo(printable(message), err=True)
+
+    def summary(self) -> str:
+        """Counts and speed, without the time to load the weights."""
+        seconds = time.perf_counter() - self.start
+        count = self.scored + self.failed
+        return f'{self.scored} scored, {self.failed} failed, {seconds:.1f} s, {count / max(seconds, 1e-9):.1f} images/s'

@@ -1,0 +1,97 @@
+"""Where in a photo the quality is low: scores of a grid of patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo_input import prepare_photo
+from mmqpt.core.view import View
+from mmqpt.metric.scorer import Scorer
+
+MAX_SIDE = 1024
+"""Larger photos are reduced to this long side (px) before they are cut into patches."""
+
+PATCH = 128
+STRIDE = 32
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class QualityMap:
+    """Local quality of a photo.
+
+    Args:
+        scores: (rows, columns) scores of the patches, in (0, 1), higher is better.
+        tops: (rows,) first px row of the patches.
+        lefts: (columns,) first px column of the patches.
+        patch: height and width of a patch in px.
+        photo: uint8 (H, W, 3) RGB, the photo that the patches were cut from.
+    """
+
+    scores: np.ndarray
+    tops: np.ndarray
+    lefts: np.ndarray
+    patch: tuple[int, int]
+    photo: np.ndarray
+
+    def per_pixel(self) -> np.ndarray:
+        """(H, W) scores: linear between the centres of the patches, constant beyond the outermost."""
+        height, width = self.photo.shape[:2]
+        rows = _weights(self.tops + (self.patch[0] - 1) / 2, height)
+        columns = _weights(self.lefts + (self.patch[1] - 1) / 2, width)
+        return rows @ self.scores @ columns.T
+
+
+def quality_map(scorer: Scorer, photo: Any, patch: int = PATCH, stride: int = STRIDE) -> QualityMap:
+    """Score patches of a photo by themselves.
+
+    The patches skip the size rule of the weights (a design choice): a patch of some px would be enlarged to the size of
+    a photo, and so be blurred. Their scores tell the places of one photo apart; they are not on the scale of scores of
+    photos, unless the weights were trained on such crops.
+
+    Args:
+        scorer: the weights.
+        photo: as for :meth:`Scorer.score`. First reduced to a long side of :data:`MAX_SIDE` px where it is larger, and
+            enlarged to a short side of ``patch`` px where it is smaller.
+        patch: side of the square patches in px, at least 32; cut to the short side of a very long strip.
+        stride: px from one patch to the next, at most; they are evenly spaced, and the outermost touch the edges.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: a photo that can't be read, or patch or stride out of range.
+    """
+    if not 32 <= patch <= MAX_SIDE:
+        raise InputError(f'patch must be from 32 to {MAX_SIDE} px, got {patch}')
+    if not 1 <= stride <= patch:
+        raise InputError(f'stride must be from 1 px to patch ({patch} px), got {stride}')
+    pixels = prepare_photo(photo, View(min_side=patch, max_side=MAX_SIDE))
+    if pixels.dtype == torch.uint8:
+        pixels = pixels.float().div_(255)
+    height, width = min(patch, pixels.shape[1]), min(patch, pixels.shape[2])
+    tops, lefts = _starts(pixels.shape[1], height, stride), _starts(pixels.shape[2], width, stride)
+    places = [(top, left) for top in tops for left in lefts]
+    scores: list[float] = []
+    with torch.inference_mode():
+        for first in range(0, len(places), _AT_ONCE):
+            cut = [pixels[:, y : y + height, x : x + width] for y, x in places[first : first + _AT_ONCE]]
+            scores += scorer.net.score_view(torch.stack(cut).to(scorer.device)).double().cpu().tolist()
+    shown = pixels.mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return QualityMap(np.array(scores).reshape(len(tops), len(lefts)), tops, lefts, (height, width), shown)
+
+
+def _starts(length: int, size: int, stride: int) -> np.ndarray:
+    """Start of each of the fewest evenly spaced intervals that are at most ``stride`` apart and reach both ends."""
+    count = 1 + -(-(length - size) // stride)
+    return np.linspace(0, length - size, count).round().astype(np.int64)
+
+
+def _weights(centres: np.ndarray, length: int) -> np.ndarray:
+    """(length, len(centres)) weights of linear interpolation at every px."""
+    at = np.arange(length)
+    return np.stack([np.interp(at, centres, one) for one in np.eye(len(centres))], axis=1)

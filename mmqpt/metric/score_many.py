@@ -1,0 +1,243 @@
+"""Scores of many photos: decoded ahead in threads, batched by size, in the order of the input."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo_checks import strict_pillow
+from mmqpt.metric.scorer import Scorer
+
+GPU_BATCH = 16
+"""Photos that a GPU is given at once by default. A CPU is given one: more at once are slower there."""
+
+_DECODING = 100_000_000  # px of photos that are decoded at the same time; a larger photo is decoded alone
+_WAITING = 50_000_000  # px of prepared photos that wait for others of their size
+_IN_BATCH = 40_000_000  # px of one batch
+_Key = tuple[torch.Size, torch.dtype]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What became of one photo.
+
+    Args:
+        name: as given, or the path.
+        score: in (0, 1), higher is better; None where the photo could not be scored.
+        error: why not; None where it could.
+    """
+
+    name: str
+    score: float | None
+    error: str | None = None
+
+
+def score_many(
+    scorer: Scorer,
+    sources: Iterable[Any],
+    batch: int | None = None,
+    workers: int | None = None,
+    names: Sequence[str] | None = None,
+) -> Generator[Scored, None, None]:
+    """Score photos; results come in the order of ``sources``, each as soon as those before it are there.
+
+    On a CPU with ``batch=1`` each of ``workers`` threads decodes and scores whole photos with one torch thread, which
+    is faster than to score one photo with all cores, and gives the same bits whatever ``workers`` is: those of
+    ``scorer.score`` under ``torch.set_num_threads(1)`` (with more threads they differ by less than 1e-6). Otherwise the
+    threads decode, and the caller's thread scores batches of photos of one size and type; a photo's score may then
+    depend on its batch by less than 1e-6.
+
+    Memory: photos of up to 100 megapixels together are decoded at a time (a larger one alone). At most
+    ``4 * batch + 2 * workers`` photos are ahead of the caller; those that wait for others of their size have at most
+    about 50 megapixels after the size rule, and ``batch + workers`` more may be decoded.
+
+    Args:
+        scorer: the weights.
+        sources: of N photos, each as for :meth:`Scorer.score`; read as needed.
+        batch: photos of one size that the network is given at once; 1 on a CPU and 16 on a GPU by default.
+        workers: threads; as many as there are cores for this process by default.
+        names: of N photos, for results and errors; by default the path, or ``photo 0``, ``photo 1``...
+
+    Raises:
+        InputError: ``batch`` or ``workers`` below 1, or a number of names that differs from that of the photos.
+            A photo that can't be read is a result with ``error``; what else goes wrong (no memory, a bug) is raised.
+    """
+    on_cpu = scorer.device.type == 'cpu'
+    batch = (1 if on_cpu else GPU_BATCH) if batch is None else batch
+    workers = _cores() if workers is None else workers
+    for name, value in (('batch', batch), ('workers', workers)):
+        if value < 1:
+            raise InputError(f'{name} must be >= 1, got {value}')
+    named = _named(sources, names)
+    return _in_threads(scorer, named, workers) if on_cpu and batch == 1 else _in_batches(scorer, named, batch, workers)
+
+
+def _named(sources: Iterable[Any], names: Sequence[str] | None) -> Iterator[tuple[Any, str]]:
+    if names is None:
+        for number, source in enumerate(sources):
+            yield source, os.fspath(source) if isinstance(source, (str, os.PathLike)) else f'photo {number}'
+        return
+    end = object()
+    for source, name in zip_longest(sources, names, fillvalue=end):
+        if source is end or name is end:
+            raise InputError(
+                f'names must be as many as photos, got {len(names)} for {"less" if source is end else "more"}'
+            )
+        yield source, str(name)
+
+
+def _in_threads(scorer: Scorer, named: Iterator[tuple[Any, str]], workers: int) -> Generator[Scored, None, None]:
+    """Each thread decodes and scores."""
+    room = _Room(_DECODING)
+
+    def work(source: Any, name: str) -> Scored:
+        with room.of(_pixels(source)):
+            try:
+                photo = scorer.prepare(source, name)
+            except (InputError, OSError) as error:
+                return Scored(name, None, _sentence(error, name))
+            return Scored(name, float(scorer.score_batch(photo[None])[0]))
+
+    with _pool(workers) as pool:
+        pending: deque[Future[Scored]] = deque()
+        for source, name in named:
+            pending.append(pool.submit(work, source, name))
+            if len(pending) >= 4 + 2 * workers:
+                yield pending.popleft().result()
+            while pending and pending[0].done():
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+@dataclass
+class _Photo:
+    name: str
+    future: Future[Tensor]
+    key: _Key | None = None  # set once the photo is in a group
+    result: Scored | None = None
+
+
+def _in_batches(
+    scorer: Scorer, named: Iterator[tuple[Any, str]], batch: int, workers: int
+) -> Generator[Scored, None, None]:
+    """Threads decode, this one scores."""
+    room = _Room(_DECODING)
+
+    def work(source: Any, name: str) -> Tensor:
+        with room.of(_pixels(source)):
+            return scorer.prepare(source, name)
+
+    with _pool(workers) as pool:
+        ahead: deque[_Photo] = deque()  # in the order of the input; the first ``taken`` are grouped or have a result
+        groups: dict[_Key, list[tuple[_Photo, Tensor]]] = {}
+        taken, more = 0, True
+        while more or ahead:
+            room_left = 4 * batch + 2 * workers - len(ahead) if _size(groups) < _WAITING else 0
+            free = max(0, min(room_left, batch + workers - (len(ahead) - taken)))
+            new = [_Photo(name, pool.submit(work, source, name)) for source, name in islice(named, free)]
+            more = more and len(new) == free
+            ahead.extend(new)
+            if taken < len(ahead):
+                photo = ahead[taken]
+                taken += 1
+                try:
+                    prepared = photo.future.result()
+                except (InputError, OSError) as error:
+                    photo.result = Scored(photo.name, None, _sentence(error, photo.name))
+                else:
+                    photo.key = prepared.shape, prepared.dtype
+                    group = groups.setdefault(photo.key, [])
+                    group.append((photo, prepared))
+                    del prepared
+                    if len(group) >= batch or (len(group) + 1) * photo.key[0][1:].numel() > _IN_BATCH:
+                        _score(scorer, groups.pop(photo.key))
+                photo.future = Future()  # lets go of the photo
+            elif ahead and ahead[0].result is None and ahead[0].key is not None:
+                _score(scorer, groups.pop(ahead[0].key))  # no room to wait for others of its size
+            while ahead and (result := ahead[0].result) is not None:
+                ahead.popleft()
+                taken -= 1
+                yield result
+
+
+def _score(scorer: Scorer, group: list[tuple[_Photo, Tensor]]) -> None:
+    first = group[0][1]
+    images = torch.empty((len(group), *first.shape), dtype=first.dtype, pin_memory=scorer.device.type == 'cuda')
+    torch.stack([prepared for _, prepared in group], out=images)
+    for (photo, _), score in zip(group, scorer.score_batch(images), strict=True):
+        photo.result = Scored(photo.name, float(score))
+
+
+def _size(groups: dict[_Key, list[tuple[_Photo, Tensor]]]) -> int:
+    """px that wait for their batch."""
+    return sum(len(group) * key[0][1:].numel() for key, group in groups.items())
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads with one torch thread each; stopped without working off what waits."""
+    pool = ThreadPoolExecutor(workers, 'mmqpt', initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(torch.get_num_threads())  # for threads to come; this one kept its own number
+
+
+class _Room:
+    """Lets threads work on photos of so many px together."""
+
+    def __init__(self, pixels: int) -> None:
+        self.pixels = pixels
+        self.used = 0
+        self.changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        """Waits until there is room; a photo that is too large for it gets all of it."""
+        pixels = min(pixels, self.pixels)
+        with self.changed:
+            self.changed.wait_for(lambda: self.used + pixels <= self.pixels)
+            self.used += pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.used -= pixels
+                self.changed.notify_all()
+
+
+def _pixels(source: Any) -> int:
+    """px of a photo by its header; a guess by its length where Pillow can't read that, as with HEIC."""
+    try:
+        with strict_pillow(), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            return image.width * image.height
+    except Exception:  # what is wrong is said when the photo is read
+        if isinstance(source, (str, os.PathLike)) and os.path.isfile(source):
+            return 8 * os.path.getsize(source)
+        return 8 * len(source) if isinstance(source, (bytes, bytearray)) else 0
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def _sentence(error: Exception, name: str) -> str:
+    """One line that names the photo."""
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return text if ' '.join(name.split()) in text else f'{name}: {text}'

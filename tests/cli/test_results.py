@@ -1,0 +1,56 @@
+"""Rows of the files of scores, and what is wrong with files that are none."""
+
+import pytest
+
+from mmqpt.cli.results import encode, read_results, read_rows
+from mmqpt.core.errors import InputError
+from mmqpt.metric.score_many import Scored
+
+ROWS = [Scored('a.jpg', 0.1 + 0.2), Scored('b,"\n\r\u2028ü.jpg', None, 'b: "bad", very'), Scored('c', 1e-9)]
+
+
+def write(path, kind, rows):
+    path.write_bytes((b'path,score,error\n' if kind == 'csv' else b'') + b''.join(encode(row, kind) for row in rows))
+
+
+@pytest.mark.parametrize('kind', ['csv', 'json'])
+def test_rows_come_back_from_every_cut(tmp_path, kind):
+    path = tmp_path / 'rows'
+    write(path, kind, ROWS)
+    data = path.read_bytes()
+    assert read_rows(str(path), kind) == ROWS
+    head = len(b'path,score,error\n') if kind == 'csv' else 0
+    ends = [head + sum(len(encode(row, kind)) for row in ROWS[:n]) for n in range(4)]
+    for length in range(head, len(data) + 1):
+        path.write_bytes(data[:length])
+        whole = max(n for n in range(4) if ends[n] <= length)
+        assert read_rows(str(path), kind, cut=True) == ROWS[:whole]
+
+
+def test_the_last_row_of_a_photo_counts_and_other_columns_are_left_out(tmp_path):
+    path = tmp_path / 'x.csv'
+    path.write_text('score,path,group\n0.5,a.jpg,x\n0.25,./a.jpg,x\n,b.jpg,y\n')
+    assert read_results(str(path)) == ([Scored('./a.jpg', 0.25), Scored('b.jpg', None, 'no score')], {})
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'said'),
+    [
+        ('x.csv', 'name,mos\na,1\n', 'its columns must be path, score, error'),
+        ('x.csv', 'path,score,error\na,b,\n', "line 2: the score 'b' is no number"),
+        ('x.csv', 'path,score,error\na\n', 'line 2: a row of another length'),
+        ('x.jsonl', '{"path": "a", "score": 1}\n[]\n', 'line 2: not an object with path'),
+        ('x.jsonl', '{"path": "a"\n', 'line 1: not an object'),
+        ('x.txt', '', 'must end with one of .csv'),
+        ('x.parquet', 'PAR1', 'not a Parquet file of scores'),
+    ],
+)
+def test_other_files_are_refused_by_name(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf'(?s){name}.*{said}'):
+        read_results(str(tmp_path / name))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'none\.csv'):
+        read_results(str(tmp_path / 'none.csv'))
