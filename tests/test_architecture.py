@@ -8,7 +8,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'mmqpt'
 ORDER = ['version', 'core', 'degradations', 'datasets', 'models', 'evaluation', 'engine', 'export']
-ALONE = {'metric': {'version', 'core', 'metric'}, 'degradations': {'version', 'core', 'degradations'}}
+ALONE = {
+    'metric': {'version', 'core', 'metric'},
+    'degradations': {'version', 'core', 'degradations'},
+    'ray': {'version', 'core', 'metric'},
+    'cli': {'version', 'core', 'metric', 'cli'},
+}
 OPENMMLAB = {'mmengine', 'mmcv', 'mmpretrain'}
 
 
@@ -37,7 +42,7 @@ def test_imports_only_from_folders_before_it(folder):
                 assert name.split('.')[1] in allowed, f'{path.relative_to(ROOT)} imports {name}'
 
 
-@pytest.mark.parametrize('folder', ['core', 'degradations', 'metric'])
+@pytest.mark.parametrize('folder', ['core', 'degradations', 'metric', 'ray'])
 def test_no_openmmlab_below_the_data_sets(folder):
     for path in files(folder):
         assert not OPENMMLAB & {name.split('.')[0] for name in imports(path)}, path

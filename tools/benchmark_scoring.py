@@ -35,7 +35,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.head import QualityHead
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.metric.scorer import Scorer, find_device
+from mmqpt.metric.scorer import Scorer, find_device, open_scorer
 
 SIZE = (384, 512)  # height and width in px
 RIVALS = ('cnniqa', 'wadiqam_nr', 'metaiqa', 'musiq', 'uranker', 'hyperiqa', 'arniqa')
@@ -66,7 +66,7 @@ def main() -> None:
             if args.command == 'networks':
                 if args.threads:
                     torch.set_num_threads(args.threads)
-                time_networks(args, weights)
+                time_networks(args, weights, Path(scratch))
             else:
                 time_folder(args, weights, Path(scratch))
     except (InputError, FileNotFoundError) as error:
@@ -84,6 +84,18 @@ def random_weights(path: Path) -> Path:
     spec = WeightsSpec('metric', 'tf_efficientnet_lite0', (127.0,) * 3, (128.0,) * 3, view=view, head=head)
     write_weights(path, tensors, spec)
     return path
+
+
+def to_onnx(weights: Path, scratch: Path) -> Path | None:
+    """The same weights for onnxruntime, where that is installed."""
+    try:
+        import onnxruntime  # noqa: F401
+
+        from mmqpt.metric.onnx_export import export_onnx
+    except ImportError:
+        return None
+    export_onnx(weights, scratch / 'qpt.onnx')
+    return scratch / 'qpt.onnx'
 
 
 def machine(device: torch.device) -> str:
@@ -143,9 +155,11 @@ def arniqa() -> nn.Module:
     return net
 
 
-def time_networks(args: argparse.Namespace, weights: Path) -> None:
+def time_networks(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
     device = find_device(args.device)
     nets: dict[str, Callable[[Tensor], object]] = {'qpt': Scorer(weights, device).score_batch}
+    if (file := to_onnx(weights, scratch)) is not None:
+        nets['qpt (ONNX)'] = open_scorer(file, device).score_batch
     for name, build in rivals().items():
         if name in args.metrics:
             nets[name] = build().eval().to(device)
@@ -163,12 +177,13 @@ def time_networks(args: argparse.Namespace, weights: Path) -> None:
                 if number:  # the first round warms up
                     rates.setdefault((name, batch), []).append(batch / seconds)
     print(f'Images/s at 512x384, median of {args.repeats} rounds in turn; {machine(device)}\n')
-    print('| metric | ' + ' | '.join(f'batch {batch}' for batch in args.batch) + ' | qpt is faster by |')
+    print('| metric | ' + ' | '.join(f'batch {batch}' for batch in args.batch) + ' | best qpt is faster by |')
     print('|---|' + '---|' * (len(args.batch) + 1))
     best = {name: max(statistics.median(rates[name, b]) for b in args.batch if (name, b) in rates) for name in nets}
+    ours = max(rate for name, rate in best.items() if name.startswith('qpt'))
     for name in sorted(nets, key=lambda name: -best[name]):
         cells = [f'{statistics.median(rates[name, b]):.1f}' if (name, b) in rates else '-' for b in args.batch]
-        print(f'| {name} | ' + ' | '.join(cells) + f' | {best["qpt"] / best[name]:.2f} |')
+        print(f'| {name} | ' + ' | '.join(cells) + f' | {ours / best[name]:.2f} |')
     for name, reason in failed.items():
         print(f'\n{name}: {reason}')
 
@@ -209,26 +224,17 @@ def time_folder(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
     named.mkdir()
     shutil.copy(weights, named / 'qpt.safetensors')
     extra = [f'--{option}' if not option[0].isdigit() else option for option in args.options]
+    score = [sys.executable, '-m', 'mmqpt', 'score', folder, '--device', device, '--csv', 'scores.csv', *extra]
     commands = {
-        'mmqpt score': [
-            sys.executable,
-            '-m',
-            'mmqpt',
-            'score',
-            folder,
-            '--device',
-            device,
-            '--csv',
-            'scores.csv',
-            *extra,
-        ],
         'pyiqa': [sys.executable, '-c', PYIQA, 'qpt', '-t', folder, '--device', device, '-v'],
+        'mmqpt score': score,
     }
+    if (file := to_onnx(weights, scratch)) is not None:
+        commands['mmqpt score, ONNX'] = [*score, '--weights', file]
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(args.repeats):
+    for _ in range(args.repeats):
         for name, command in commands.items():
-            here = scratch / f'{name[0]}{number}'
-            here.mkdir()
+            here = Path(tempfile.mkdtemp(dir=scratch))
             start = time.perf_counter()
             done = subprocess.run(
                 list(map(str, command)),
@@ -242,13 +248,12 @@ def time_folder(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
             if done.returncode:
                 raise InputError(f'{name} failed: {done.stderr.strip().splitlines()[-1]}')
     print(f'{count} photos, whole processes, median of {args.repeats} rounds in turn; {machine(device)}\n')
-    print('| command line | seconds | images/s |\n|---|---|---|')
+    print('| command line | seconds | images/s | times as fast as pyiqa (rounds) |\n|---|---|---|---|')
     for name, times in seconds.items():
         middle = statistics.median(times)
-        print(f'| {name} | {middle:.1f} | {count / middle:.1f} |')
-    ratios = [other / ours for ours, other in zip(*seconds.values(), strict=True)]
-    middle = statistics.median(ratios)
-    print(f'\nmmqpt score is {middle:.2f} times as fast (rounds: {min(ratios):.2f} to {max(ratios):.2f})')
+        ratios = [theirs / ours for theirs, ours in zip(seconds['pyiqa'], times, strict=True)]
+        span = f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
+        print(f'| {name} | {middle:.1f} | {count / middle:.1f} | {span} |')
 
 
 if __name__ == '__main__':

@@ -3,29 +3,41 @@
 Examples:
     python tools/export.py work_dirs/x/epoch_12.pth qpt.safetensors
     python tools/export.py work_dirs/x/epoch_200.pth resnet50.pth --to torchvision
+    python tools/export.py qpt.safetensors qpt.onnx --onnx
 """
 
 import argparse
+import sys
+import tempfile
+from pathlib import Path
 
-from mmengine.logging import MMLogger
-
-from mmqpt.engine.launch import run
-from mmqpt.export.convert import export_backbone, export_checkpoint
+from mmqpt.core.errors import InputError
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', help='checkpoint of a pre-training or fine-tuning run')
-    parser.add_argument('out', help='file to write')
     parser.add_argument(
-        '--to',
-        choices=['mmqpt', 'timm', 'torchvision'],
-        default='mmqpt',
-        help='mmqpt: what the metric loads; timm, torchvision: the plain backbone',
+        'checkpoint', help='checkpoint of a pre-training or fine-tuning run; for ONNX also .safetensors'
     )
+    parser.add_argument('out', help='file to write')
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        '--to',
+        choices=['mmqpt', 'timm', 'torchvision', 'onnx'],
+        default='mmqpt',
+        help='mmqpt: what the metric loads; timm, torchvision: the plain backbone; onnx: the metric for onnxruntime',
+    )
+    kind.add_argument('--onnx', dest='to', action='store_const', const='onnx', help='the same as --to onnx')
     parser.add_argument('--backbone-name', help="timm's name of the backbone, where it is not known")
     args = parser.parse_args()
-    MMLogger.get_current_instance().setLevel('WARNING')  # backbones announce their stages
+    if args.to == 'onnx':
+        to_onnx(args)
+        return
+    if Path(args.checkpoint).suffix == '.safetensors':
+        raise InputError(f'{args.checkpoint}: exported already; from .safetensors only --onnx goes on')
+    quiet()
+    from mmqpt.export.convert import export_backbone, export_checkpoint
+
     if args.to == 'mmqpt':
         spec = export_checkpoint(args.checkpoint, args.out, args.backbone_name)
         print(f'{args.out}: {spec}')
@@ -35,5 +47,45 @@ def main() -> None:
         print(f'{args.out}: {export_backbone(args.checkpoint, args.out, args.to)} of {args.to}')
 
 
+def to_onnx(args: argparse.Namespace) -> None:
+    """OpenMMLab is needed for checkpoints only."""
+    from mmqpt.metric.onnx_export import export_onnx
+
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = Path(args.checkpoint)
+        if weights.suffix != '.safetensors':
+            quiet()
+            from mmqpt.export.convert import export_checkpoint
+
+            weights = Path(scratch) / f'{weights.stem}.safetensors'
+            spec = export_checkpoint(args.checkpoint, weights, args.backbone_name)
+            if spec.kind != 'metric':
+                raise InputError(f'{args.checkpoint}: a backbone without a quality head; fine-tune it first')
+        file = export_onnx(weights, args.out)
+    size = 'any size' if file.size is None else f'{file.size[1]}x{file.size[0]} px only'
+    print(f'{args.out}: {file.spec}; the graph takes {size}')
+
+
+def quiet() -> None:
+    """mmpretrain's backbones announce their stages."""
+    from mmengine.logging import MMLogger
+
+    MMLogger.get_current_instance().setLevel('WARNING')
+
+
+def run_tool() -> None:
+    """As the other tools; without OpenMMLab where it is not installed."""
+    try:
+        from mmqpt.engine.launch import run
+    except ModuleNotFoundError:
+        try:
+            main()
+        except (InputError, FileNotFoundError) as error:
+            print(f'error: {error}', file=sys.stderr)
+            sys.exit(2)
+    else:
+        run(main)
+
+
 if __name__ == '__main__':
-    run(main)
+    run_tool()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mmqpt.metric.scorer import Scorer
 
 _OPTIONS = (
-    click.option('--weights', metavar='NAME|FILE', help="Name or file of the weights; 'qpt' by default."),
+    click.option('--weights', metavar='NAME|FILE', help="Weights: a name, .safetensors or .onnx; 'qpt' by default."),
     click.option('--device', help="'cpu', 'cuda', 'cuda:1'...; a GPU by default where there is one."),
     click.option(
         '--batch', type=click.IntRange(1), help='Photos that the network is given at once; 1 on a CPU, 16 on a GPU.'
@@ -34,12 +34,14 @@ def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def open_scorer(weights: str | None, device: str | None) -> tuple[Scorer, dict[str, Any]]:
     """The scorer, and what to note down about its weights."""
     from mmqpt.core.weights_file import file_sha256
+    from mmqpt.metric.onnx_scorer import OnnxScorer
     from mmqpt.metric.scorer import Scorer
     from mmqpt.metric.weights import DEFAULT, find_weights
     from mmqpt.version import __version__
 
     path = find_weights(weights)
-    scorer = Scorer(path, device)
+    # Threads score a photo each: one thread of the engine for every photo.
+    scorer = OnnxScorer(path, device, threads=1) if path.suffix == '.onnx' else Scorer(path, device)
     spec = scorer.spec
     return scorer, {
         'weights': weights or DEFAULT,

@@ -75,7 +75,8 @@ class MMQPT(nn.Module):
         self.view = View(**(spec.view or {}))
         self.register_buffer('mean', torch.tensor(spec.input_mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(spec.input_std).view(3, 1, 1), persistent=False)
-        part, kept = self, tensors
+        part: nn.Module = self
+        kept = tensors
         if backbone_path is not None:
             part = self.backbone
             kept = {k.removeprefix('backbone.'): v for k, v in tensors.items() if k.startswith('backbone.')}

@@ -80,7 +80,7 @@ def quality_map(scorer: Scorer, photo: Any, patch: int = PATCH, stride: int = ST
     with torch.inference_mode():
         for first in range(0, len(places), _AT_ONCE):
             cut = [pixels[:, y : y + height, x : x + width] for y, x in places[first : first + _AT_ONCE]]
-            scores += scorer.net.score_view(torch.stack(cut).to(scorer.device)).double().cpu().tolist()
+            scores += scorer.score_view(torch.stack(cut)).tolist()
     shown = pixels.mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return QualityMap(np.array(scores).reshape(len(tops), len(lefts)), tops, lefts, (height, width), shown)
 

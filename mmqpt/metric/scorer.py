@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ class Scorer:
         with settings if images.is_cuda else contextlib.nullcontext():
             return self.net(images)[:, 0].double().cpu().numpy()
 
+    @torch.inference_mode()
+    def score_view(self, images: Tensor) -> np.ndarray:
+        """Scores without the size rule: (N, 3, H, W) float in [0, 1] -> float64 (N,)."""
+        return self.net.score_view(images.to(self.device)).double().cpu().numpy()
+
     def score(self, photo: Any) -> float:
         """The score of one photo, in (0, 1), higher is better.
 
@@ -76,7 +82,7 @@ def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str
     Args:
         photo: path (``str`` or ``Path``), bytes of a file, PIL image, array (H, W, 3) of uint8 or float in [0, 1],
             or tensor (3, H, W) or (1, 3, H, W); also grey and with transparency, see docs/photos.md.
-        weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file.
+        weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
 
     Raises:
@@ -84,7 +90,7 @@ def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str
         InputError: a photo, weights or a device that can't be used; the message names them.
     """
     path = find_weights(weights).resolve()
-    return _cached(path, path.stat().st_mtime_ns, find_device(device)).score(photo)
+    return _cached(path, path.stat().st_mtime_ns, None if device is None else str(device)).score(photo)
 
 
 def find_device(device: str | torch.device | None = None) -> torch.device:
@@ -104,5 +110,24 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
 
 
 @functools.lru_cache(maxsize=4)
-def _cached(path: os.PathLike[str], changed: int, device: torch.device) -> Scorer:
-    return Scorer(path, device)
+def _cached(path: Path, changed: int, device: str | None) -> Scorer:
+    return open_scorer(path, device)
+
+
+def open_scorer(weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Scorer:
+    """A scorer by the kind of file: an :class:`OnnxScorer` for ``.onnx``, else a :class:`Scorer`.
+
+    Args:
+        weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
+        device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: weights or a device that can't be used.
+    """
+    path = find_weights(weights)
+    if path.suffix != '.onnx':
+        return Scorer(path, device)
+    from mmqpt.metric.onnx_scorer import OnnxScorer
+
+    return OnnxScorer(path, device)

@@ -104,7 +104,9 @@ def test_truncated_file_is_refused(spec, tensors, tmp_path):
 def test_foreign_safetensors_are_refused(tensors, tmp_path, metadata):
     path = tmp_path / 'foreign.safetensors'
     save_file(tensors, str(path), metadata=metadata)
-    with pytest.raises(InputError, match=r'foreign\.safetensors \(sha256 \w{64}\): a safetensors file, but not one that mmqpt'):
+    with pytest.raises(
+        InputError, match=r'foreign\.safetensors \(sha256 \w{64}\): a safetensors file, but not one that mmqpt'
+    ):
         read_weights(path)
 
 

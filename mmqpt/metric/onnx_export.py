@@ -1,0 +1,168 @@
+"""From a file of weights to an ONNX file that gives the same scores. Needs the extra ``onnx``, not OpenMMLab."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.view import View
+from mmqpt.metric.arch import MMQPT
+from mmqpt.metric.onnx_file import INPUT, OUTPUT, OnnxFile, open_session, seal, spec_text
+from mmqpt.metric.weights import find_weights
+
+OPSET = 18
+TOLERANCE = 1e-4
+"""Scores may differ by this much from torch's; seen are differences of about 1e-7."""
+
+_PHOTOS = ((384, 512), (67, 95), (33, 41), (1, 1), (40, 200))  # height and width in px, brought to the size rule
+_PLAIN = ((64, 96), (96, 32), (67, 95), (128, 128))  # height and width in px of what the network is given
+_TRACED = 2  # photos at once; a number of 1 would be taken for a constant
+
+
+def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[str]) -> OnnxFile:
+    """Write an ONNX file, whole or not at all, after its scores were compared with torch's.
+
+    In the graph: RGB in [0, 1] to score, with the normalisation, the backbone and the head; the number of photos,
+    their height and their width are dynamic, except for backbones that take one size only. Outside of it: the size
+    rule with its crops and mirror images, which is in the file's metadata, and which :class:`OnnxScorer` applies.
+
+    Args:
+        weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file of kind ``metric``.
+        out: file to write, ending with .onnx.
+
+    Returns:
+        What is in the file.
+
+    Raises:
+        FileNotFoundError: no such file of weights.
+        InputError: weights that can't be used, another ending, a backbone that ONNX can't express or of which the graph
+            gives other scores than torch, or a package that is missing.
+    """
+    target = Path(out)
+    if target.suffix != '.onnx':
+        raise InputError(f'the exported file must end with .onnx, got {target}')
+    path = find_weights(weights)
+    net = MMQPT(path).eval()
+    spec = spec_text({**asdict(net.spec), 'weights_sha256': _weights_checksum(path)})
+    sizes, crop = _working_sizes(net), net.view.crop
+    if not sizes:
+        raise InputError(f'{path}: its {net.spec.backbone} takes no photo of the sizes that its size rule gives')
+    try:
+        file = _checked(net, sizes, spec, str(path))
+    except InputError:
+        if crop is None or len(sizes) == 1 or (crop, crop) not in sizes:
+            raise
+        file = _checked(net, [(crop, crop)], spec, str(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(f'{target}.{os.getpid()}.partial')
+    try:
+        partial.write_bytes(file.data)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file
+
+
+class _ScoreView(nn.Module):
+    def __init__(self, net: MMQPT) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, photos: Tensor) -> Tensor:
+        return self.net.score_view(photos)
+
+
+def _working_sizes(net: MMQPT) -> list[tuple[int, int]]:
+    """Sizes of what the network sees of some photos, and others, without those that this backbone does not take."""
+    found = [*(_seen(net.view, size) for size in _PHOTOS), *_PLAIN]
+    side = net.spec.backbone_args.get('img_size')
+    if isinstance(side, int):
+        found.insert(0, (side, side))
+    return [size for size in dict.fromkeys(found) if _works(net, size)]
+
+
+def _seen(view: View, size: tuple[int, int]) -> tuple[int, int]:
+    height, width = view.target_size(*size)
+    return (height, width) if view.crop is None else (min(height, view.crop), min(width, view.crop))
+
+
+@torch.inference_mode()
+def _works(net: MMQPT, size: tuple[int, int]) -> bool:
+    try:
+        net.score_view(torch.zeros(1, 3, *size))
+    except (AssertionError, RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _checked(net: MMQPT, sizes: list[tuple[int, int]], spec: str, path: str) -> OnnxFile:
+    """A file that gives torch's scores at all these sizes."""
+    try:
+        data = _graph(net, sizes)
+    except Exception as error:  # exporters raise nearly anything at what they don't know
+        raise InputError(f"{path}: its {net.spec.backbone} can't be exported to ONNX ({_first_line(error)})") from error
+    file = seal(data, spec)
+    _compare(net, file, sizes, path)
+    return file
+
+
+def _graph(net: MMQPT, sizes: list[tuple[int, int]]) -> bytes:
+    """The exporter that traces: PyTorch's newer one gives the same scores but takes minutes for dynamic paddings."""
+    axes = {INPUT: {0: 'batch'}, OUTPUT: {0: 'batch'}}
+    if len(sizes) > 1:
+        axes[INPUT] |= {2: 'height', 3: 'width'}
+    smallest = min(sizes, key=lambda size: size[0] * size[1])
+    photos = torch.rand(_TRACED, 3, *smallest, generator=torch.Generator().manual_seed(0))
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter('ignore')  # about what is constant in the trace: that is compared below
+        path = Path(folder) / 'graph.onnx'
+        torch.onnx.export(
+            _ScoreView(net).eval(),
+            (photos,),
+            path,
+            dynamo=False,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+        )
+        return path.read_bytes()
+
+
+@torch.inference_mode()
+def _compare(net: MMQPT, file: OnnxFile, sizes: list[tuple[int, int]], path: str) -> None:
+    session = open_session(file)
+    generator = torch.Generator().manual_seed(1)
+    for number, size in enumerate(sizes):
+        photos = torch.rand(1 + 2 * (number % 2), 3, *size, generator=generator)  # 1 or 3 at once
+        wanted = net.score_view(photos)
+        what = f'{path}: its {net.spec.backbone}, exported to ONNX,'
+        try:
+            found = torch.from_numpy(session.run([OUTPUT], {INPUT: photos.numpy()})[0])
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            raise InputError(f'{what} fails at {len(photos)} photos of {size[1]}x{size[0]} px') from error
+        difference = float((found - wanted).abs().max()) if found.shape == wanted.shape else float('inf')
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f'{what} gives other scores at {len(photos)} photos of {size[1]}x{size[0]} px (by {difference:.1e}); '
+                'not written'
+            )
+
+
+def _weights_checksum(path: Path) -> str:
+    """The checksum that the file of weights carries: of its spec and tensors."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework='pt') as file:
+        return str(file.metadata()['mmqpt_sha256'])
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

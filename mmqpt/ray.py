@@ -1,0 +1,227 @@
+"""Scores of more photos than one machine can do, by Ray Data. Needs the extra ``ray``.
+
+Every worker needs mmqpt installed; the weights are sent to it, and photos are read where they are scored.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import find_photos
+from mmqpt.metric.score_many import score_many
+from mmqpt.metric.scorer import open_scorer
+from mmqpt.metric.weights import find_weights
+
+try:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.dataset
+    import ray
+    import ray.data
+except ImportError as missing:
+    raise ImportError(f'mmqpt.ray needs further packages: pip install "mmqpt[ray]" ({missing})') from missing
+
+COLUMNS = ('bytes', 'image', 'path')
+"""Where the photos are looked for, in this order."""
+
+_ADDED = ('score', 'error')
+_BLOCKS = 2000  # of a list of paths, at most
+
+
+def score(
+    photos: ray.data.Dataset | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    column: str | None = None,
+    batch_size: int = 16,
+    concurrency: int | tuple[int, int] | None = None,
+    num_cpus: float = 1,
+    num_gpus: float = 0,
+    device: str | None = None,
+    keep: bool = False,
+    done: str | os.PathLike[str] | ray.data.Dataset | None = None,
+    retries: int = 20,
+) -> ray.data.Dataset:
+    """Score photos on the workers of a Ray cluster; nothing is scored before the result is read or written.
+
+    A worker that dies is started again and given its block of rows again. What the dead one had not handed over is
+    lost, what it had is not taken twice: every row of the input is in the output once. They come in no fixed order.
+
+    Args:
+        photos: a dataset with paths, bytes of files or pixels (uint8 (H, W, 3) or (H, W)), as
+            ``ray.data.read_binary_files(..., include_paths=True)`` and ``ray.data.read_images`` give; or a folder,
+            which is searched with its subfolders, or a list of paths, for a dataset with the column ``path``. Workers
+            open paths themselves: they must see the same disk.
+        weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file, on this machine only: its
+            content is sent to the workers.
+        column: with the photos; by default the first of :data:`COLUMNS` that the dataset has.
+        batch_size: photos that a worker scores before it hands over their rows. A list of paths is also cut into blocks
+            of so many (larger ones from 2000 blocks on); other datasets keep their blocks.
+        concurrency: workers, or the fewest and the most; by default from 1 to as many as the cluster has room for.
+        num_cpus: of each worker: what it reserves, and threads that decode and score.
+        num_gpus: of each worker; workers without one score on the CPU.
+        device: of the workers; a GPU by default where ``num_gpus`` is not 0.
+        keep: whether bytes or pixels stay in the output; other columns, such as ``path``, always do.
+        done: earlier results (a Parquet file or folder, or a dataset) whose ``path`` is not scored again; rows with an
+            error count as done, filter them out to try them again.
+        retries: how often a block is tried again after the death of its worker, or -1 for ever; then the job fails, as
+            it would never end with a photo that kills the process. The death of a machine may use up several.
+
+    Returns:
+        A lazy dataset: the columns of the input, ``score`` (float64 in (0, 1), null where there is none) and ``error``
+        (a sentence, null where there is a score). Photos that can't be read never end a job.
+
+    Raises:
+        FileNotFoundError: no such folder or weights.
+        InputError: weights that can't be used, no such column, columns ``score`` or ``error`` that are there already,
+            a number out of range, or so many workers that no CPU is left to read and to write: Ray would wait for ever.
+    """
+    for name, value, least in (('batch_size', batch_size, 1), ('retries', retries, -1), ('num_gpus', num_gpus, 0)):
+        if value < least:
+            raise InputError(f'{name} must be >= {least}, got {value}')
+    if num_cpus <= 0:
+        raise InputError(f'num_cpus must be > 0, got {num_cpus}')
+    path = find_weights(weights)
+    open_scorer(path, 'cpu')  # what is wrong with the weights is said here, not by every worker
+    content = _Weights(ray.put(path.read_bytes()), path.suffix)
+    pool = _pool(concurrency, num_cpus)
+    dataset = _dataset(photos, batch_size)
+    if done is not None:
+        dataset = _without(dataset, done)
+    column = _check_columns(dataset.columns() or [], column)
+    device = device or ('cuda' if num_gpus else 'cpu')
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', '`ray_remote_args`')  # there is no other way to bound the retries
+        return dataset.map_batches(
+            _Worker,
+            fn_constructor_args=(content, column, device, num_cpus, keep),
+            batch_size=batch_size,
+            batch_format='pyarrow',
+            compute=pool,
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            max_restarts=-1,
+            max_task_retries=retries,
+        )
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """A file that was sent to the cluster. A bare reference would be an argument that a restart may have lost."""
+
+    content: ray.ObjectRef
+    suffix: str
+
+
+class _Worker:
+    """Runs in a process of its own, wherever Ray starts it."""
+
+    def __init__(self, weights: _Weights, column: str, device: str, threads: float, keep: bool) -> None:
+        self.threads = max(1, int(threads))
+        torch.set_num_threads(self.threads)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f'weights{weights.suffix}'
+            path.write_bytes(ray.get(weights.content))
+            self.scorer = open_scorer(path, device)
+        self.column = column
+        self.keep = keep
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        _check_columns(batch.column_names, self.column)
+        photos = [photo for chunk in batch.column(self.column).chunks for photo in _values(chunk)]
+        names = _names(batch, self.column, photos)
+        found = list(score_many(self.scorer, photos, workers=self.threads, names=names))
+        if not self.keep and not _are_paths(batch, self.column):
+            batch = batch.drop_columns([self.column])
+        batch = batch.append_column('score', pa.array([one.score for one in found], pa.float64()))
+        return batch.append_column('error', pa.array([one.error for one in found], pa.string()))
+
+
+def _are_paths(batch: pa.Table, column: str) -> bool:
+    """By type, so that a batch without a single value gives the same columns as the others."""
+    kind = batch.schema.field(column).type
+    return column == 'path' or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _values(chunk: pa.Array) -> list[Any]:
+    """Python values of a column: Ray's own types of it hold arrays."""
+    if isinstance(chunk, pa.ExtensionArray):
+        return list(chunk.to_numpy(zero_copy_only=False))
+    return list(chunk.to_pylist())
+
+
+def _names(batch: pa.Table, column: str, photos: list[Any]) -> list[str]:
+    """What to call each photo in an error."""
+    if column != 'path' and 'path' in batch.column_names:
+        return [str(name) for name in batch.column('path').to_pylist()]
+    return [photo if isinstance(photo, str) else f'a photo of column {column}' for photo in photos]
+
+
+def _pool(concurrency: int | tuple[int, int] | None, num_cpus: float) -> ray.data.ActorPoolStrategy:
+    least, most = (concurrency, concurrency) if isinstance(concurrency, int) else (concurrency or (1, None))
+    if least < 1 or (most is not None and most < least):
+        raise InputError(f'concurrency must be >= 1, or the fewest and the most workers, got {concurrency}')
+    cpus = ray.cluster_resources().get('CPU', 0)
+    if least * num_cpus > cpus - 1:
+        raise InputError(
+            f'{least} workers with num_cpus={num_cpus} leave less than 1 of the {cpus:g} CPUs of the cluster to read '
+            'and to write: take less, or (fewest, most)'
+        )
+    return ray.data.ActorPoolStrategy(min_size=least, max_size=most)
+
+
+def _dataset(photos: Any, batch_size: int) -> ray.data.Dataset:
+    if isinstance(photos, ray.data.Dataset):
+        return photos
+    if isinstance(photos, (str, os.PathLike)):
+        photos = find_photos(photos)
+    paths = [os.path.abspath(path) for path in photos]
+    if not paths:
+        raise InputError('no photos: the list of paths is empty')
+    rows = max(batch_size, -(-len(paths) // _BLOCKS))
+    blocks = [pa.array(paths[first : first + rows], pa.string()) for first in range(0, len(paths), rows)]
+    return ray.data.from_arrow([pa.table({'path': block}) for block in blocks])
+
+
+def _check_columns(columns: list[str], column: str | None) -> str:
+    """The column with the photos."""
+    taken = [name for name in _ADDED if name in columns]
+    if taken:
+        raise InputError(f'the dataset has a column {taken[0]!r} already; drop or rename it')
+    found = column or next((name for name in COLUMNS if name in columns), None)
+    if found not in columns:
+        raise InputError(
+            f'no column {column or " or ".join(COLUMNS)!r} in the dataset; there are: {", ".join(columns)}'
+        )
+    return str(found)
+
+
+def _without(dataset: ray.data.Dataset, done: Any) -> ray.data.Dataset:
+    """The rows whose path is not among the results."""
+    if 'path' not in (dataset.columns() or []):
+        raise InputError("done needs a column 'path' in the dataset")
+    known = ray.put(_paths(done))
+
+    def new(batch: pa.Table) -> pa.Table:
+        return batch.filter(pc.invert(pc.is_in(batch.column('path'), value_set=ray.get(known))))
+
+    return dataset.map_batches(new, batch_format='pyarrow')
+
+
+def _paths(done: Any) -> pa.Array:
+    if isinstance(done, ray.data.Dataset):
+        tables = [ray.get(ref) for ref in done.select_columns(['path']).to_arrow_refs()]
+        return pa.concat_tables(tables).column('path').combine_chunks()
+    try:
+        return pa.dataset.dataset(os.fspath(done), format='parquet').to_table(columns=['path']).column('path')
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise InputError(f'{os.fspath(done)}: no Parquet with results ({error})') from error
