@@ -61,8 +61,8 @@ class MMQPT(nn.Module):
                 raise InputError('head, view and mos_range are stored with the weights; give them with backbone_path')
             path = find_weights(pretrained_model_path or weights)
             tensors, spec = _read_metric(path)
-        elif pretrained_model_path is not None:
-            raise InputError('give pretrained_model_path (score) or backbone_path (train), not both')
+        elif pretrained_model_path is not None or weights != DEFAULT:
+            raise InputError('give weights or pretrained_model_path (score), or backbone_path (train), not both')
         else:
             path = find_weights(backbone_path)
             tensors, spec = _read_backbone(path, head, view, mos_range)
@@ -121,12 +121,15 @@ class MMQPT(nn.Module):
             dataset: name of the data that it was trained on.
 
         Raises:
-            InputError: another ending.
+            InputError: another ending, or a network that was changed for inference, as that of a ``Scorer``.
         """
         name = os.fspath(path)
         if not name.endswith('.safetensors'):
             raise InputError(f'the file must end with .safetensors, got {name}')
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
+        whole = create_timm_backbone(self.spec.backbone, self.spec.backbone_args).state_dict()
+        if {f'backbone.{key}' for key in whole} != {key for key in tensors if key.startswith('backbone.')}:
+            raise InputError('this network was changed for inference (its BatchNorm is folded) and is not saved')
         write_weights(name, tensors, replace(self.spec, dataset=dataset or self.spec.dataset))
 
 

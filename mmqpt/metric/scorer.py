@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from torch import Tensor
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo_input import prepare_photo
 from mmqpt.metric.arch import MMQPT
+from mmqpt.metric.fold import fold_batch_norm
 from mmqpt.metric.weights import DEFAULT, find_weights
 
 
 class Scorer:
     """Scores photos with one set of weights.
+
+    ``net`` is the :class:`MMQPT` for inference only: its BatchNorm is folded into the convolutions.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file.
@@ -32,9 +36,12 @@ class Scorer:
 
     def __init__(self, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> None:
         self.device = find_device(device)
-        self.net = MMQPT(DEFAULT if weights is None else weights).eval().to(self.device)
-        self.spec = self.net.spec
-        self.view = self.net.view
+        net = MMQPT(DEFAULT if weights is None else weights).eval().requires_grad_(False)
+        net.backbone = fold_batch_norm(net.backbone, net.spec.backbone_args.get('img_size', 64))
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(self.device)
+        self.spec = net.spec
+        self.view = net.view
 
     def prepare(self, photo: Any, name: str | None = None) -> Tensor:
         """What the network is given: see :func:`prepare_photo`. Runs on the CPU, in any thread or process."""
@@ -48,11 +55,16 @@ class Scorer:
             batch: (N, 3, H, W), uint8 or float in [0, 1], within the bounds of the size rule.
 
         Returns:
-            float64 (N,), in (0, 1), higher is better.
+            float64 (N,), in (0, 1), higher is better; NaN where the weights give no number.
+
+        Raises:
+            InputError: another type of numbers.
         """
-        images = batch.to(self.device, non_blocking=True)
-        if images.dtype == torch.uint8:
-            images = images.float().div_(255)
+        if batch.dtype != torch.uint8 and not batch.is_floating_point():
+            raise InputError(f'photos must be uint8 or floating point, got {batch.dtype}')
+        images = batch.to(self.device, non_blocking=True).float()
+        if batch.dtype == torch.uint8:
+            images = images.div_(255)
         # These settings are global, and on a CPU several threads may be here.
         settings = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
         with settings if images.is_cuda else contextlib.nullcontext():
@@ -72,8 +84,12 @@ class Scorer:
         Raises:
             FileNotFoundError: no such file.
             PhotoError: a photo that can't be read; the message names it.
+            InputError: the weights give no finite score.
         """
-        return float(self.score_batch(self.prepare(photo)[None])[0])
+        found = float(self.score_batch(self.prepare(photo)[None])[0])
+        if not math.isfinite(found):
+            raise InputError(f'the network gave no finite score ({found}): are these the right weights?')
+        return found
 
 
 def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> float:

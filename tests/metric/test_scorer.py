@@ -9,6 +9,7 @@ from PIL import Image
 import mmqpt
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
+from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.metric.scorer import Scorer, find_device
 
 
@@ -68,6 +69,31 @@ def test_errors_name_the_thing(metric_weights, tmp_path):
     for device in ('toaster', 'cuda:99'):
         with pytest.raises(InputError, match=f'device {device!r} is not available here'):
             mmqpt.score(tmp_path / 'gone.jpg', metric_weights, device)
+
+
+def test_no_finite_score_is_an_error(metric_weights, photos, tmp_path):
+    tensors, spec = read_weights(metric_weights)
+    path = tmp_path / 'nan.safetensors'
+    write_weights(
+        path,
+        {name: value * float('nan') for name, value in tensors.items() if value.is_floating_point()}
+        | {name: value for name, value in tensors.items() if not value.is_floating_point()},
+        spec,
+    )
+    with pytest.raises(InputError, match='the network gave no finite score'):
+        mmqpt.score(photos[0], path, 'cpu')
+
+
+def test_other_numbers_are_refused(scorer):
+    with pytest.raises(InputError, match=r'must be uint8 or floating point, got torch\.int64'):
+        scorer.score_batch(torch.zeros(1, 3, 64, 64, dtype=torch.int64))
+    photo = torch.rand(1, 3, 64, 64)
+    assert scorer.score_batch(photo.double()) == pytest.approx(scorer.score_batch(photo))
+
+
+def test_folded_networks_are_not_saved(scorer, tmp_path):
+    with pytest.raises(InputError, match='changed for inference'):
+        scorer.net.save(tmp_path / 'x.safetensors')
 
 
 def test_find_device():
