@@ -6,10 +6,15 @@ import glob
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
-from mmqpt.core.errors import InputError
-from mmqpt.core.photo import SUFFIXES, find_photos
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.photo import find_photos
+
+MAP_SUFFIX = '-map.png'
+"""How the names of maps end by default."""
+
+MAP_MARK = 'mmqpt map'
+"""The text ``Software`` in the PNG of a map."""
 
 
 def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = False) -> list[str]:
@@ -17,6 +22,7 @@ def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = Fals
 
     Args:
         paths: files, folders, patterns (with ``**`` for any number of folders), or ``-`` for a list on standard input.
+            Maps in a folder are left out.
         recursive: whether a folder's subfolders count.
         null: whether the list's names end with a NUL instead of a line break.
 
@@ -57,14 +63,26 @@ def _from_stdin(null: bool) -> list[str]:
     return [os.fsdecode(line) for line in lines if line]
 
 
+def is_map(path: str) -> bool:
+    """Whether a file is a map that ``mmqpt map`` drew, under the name that it has by default."""
+    if not path.endswith(MAP_SUFFIX):
+        return False
+    try:
+        with open(path, 'rb') as file:
+            return f'tEXtSoftware\0{MAP_MARK}'.encode() in file.read(4096)  # before the pixels
+    except OSError:
+        return False
+
+
 def _in_folder(folder: str, recursive: bool) -> list[str]:
-    if recursive:
-        return [str(path) for path in find_photos(folder)]
-    found = sorted(
-        path
-        for path in Path(folder).iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith('.') and path.is_file()
-    )
-    if not found:
-        raise InputError(f'{printable(folder)}: no photos in this folder itself; -r looks into its subfolders')
-    return [str(path) for path in found]
+    try:
+        found = [str(path) for path in find_photos(folder, recursive)]
+    except PhotoError as error:
+        if recursive:
+            raise
+        hint = 'no photos in this folder itself; -r looks into its subfolders'
+        raise InputError(f'{printable(folder)}: {hint}') from error
+    photos = [path for path in found if not is_map(path)]
+    if not photos:
+        raise InputError(f'{printable(folder)}: no photos in this folder, only maps')
+    return photos

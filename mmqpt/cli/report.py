@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
-from mmqpt.cli.scoring import Run, open_scorer, scoring_options
+from mmqpt.cli.scoring import Run, engine_threads, open_scorer, scoring_options
 from mmqpt.core.errors import InputError
 
 
 @click.command('report', short_help='Make an HTML page of the scores of a folder.')
 @click.argument('source', metavar='FOLDER|RESULTS')
-@click.option('--out', metavar='FILE', default='report.html', show_default=True, help='Page to write.')
+@click.option(
+    '--out', metavar='FILE.html', default='report.html', show_default=True, help='Page to write; replaced if it exists.'
+)
 @click.option('-r', '--recursive', is_flag=True, help='Score the subfolders of FOLDER as well.')
 @click.option(
     '--photos', type=click.IntRange(1), default=12, show_default=True, help='How many best and worst to show.'
@@ -33,16 +35,20 @@ def report_command(source: str, out: str, recursive: bool, photos: int, title: s
         mmqpt report scores.csv
     """
     from mmqpt.cli.inputs import list_inputs, printable
+    from mmqpt.core.files import same_file, target_file
 
     if importlib.util.find_spec('jinja2') is None:
         raise InputError("mmqpt report needs jinja2: pip install 'mmqpt[report]'")
-    if not os.path.isdir(os.path.dirname(out) or '.'):
-        raise InputError(f'--out: no such folder: {printable(os.path.dirname(out))}')
+    if not out.lower().endswith(('.html', '.htm')):
+        raise InputError(f'--out must end with .html or .htm, got {printable(out)!r}')
+    if same_file(out, source):
+        raise InputError(f'--out is the file that the report is made of: {printable(out)}')
+    target_file(out)
     folder = ''
     failed = 0
     if os.path.isdir(source):
         paths = list_inputs([source], recursive)
-        scorer, meta = open_scorer(options['weights'], options['device'])
+        scorer, meta = open_scorer(options['weights'], options['device'], engine_threads(options['batch']))
         run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
         rows = list(run.over(paths))
         failed = run.failed

@@ -14,6 +14,7 @@ import torch
 
 from mmqpt.cli.inputs import printable
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing
 from mmqpt.core.photo import swap_channels
 from mmqpt.core.photo_input import prepare_photo
 from mmqpt.core.view import View
@@ -38,6 +39,7 @@ def write_page(
         photos: how many of the best and of the worst to show.
 
     Raises:
+        InputError: ``path`` exists and is no regular file.
         OSError: can't be written.
     """
     good = sorted((row for row in rows if row.score is not None), key=lambda row: -(row.score or 0))
@@ -59,14 +61,8 @@ def write_page(
         failed=[(printable(row.name), printable(row.error or '')) for row in rows if row.score is None],
         weights=_weights(meta),
     )  # fmt: skip
-    partial = f'{path}.{os.getpid()}.tmp'
-    try:
-        with open(partial, 'w', encoding='utf-8') as file:
-            file.write(page)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with replacing(path) as partial, open(partial, 'w', encoding='utf-8') as file:
+        file.write(page)
 
 
 def thumbnail(path: str) -> str | None:

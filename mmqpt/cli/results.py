@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing, target_file
 from mmqpt.metric.score_many import Scored
 
 COLUMNS = ('path', 'score', 'error')
@@ -35,8 +36,9 @@ class ResultFile:
         inputs: paths of the photos to be scored.
 
     Raises:
-        InputError: a file that exists (without ``resume`` and ``overwrite``), that other weights made, or that can't be
-            read; or no pyarrow for ``parquet``.
+        InputError: a file that exists (without ``resume`` and ``overwrite``), that other weights made, that can't be
+            read, that is no regular file, or that is one of ``inputs``; another format's suffix; or no pyarrow for
+            ``parquet``.
         OSError: can't be written.
     """
 
@@ -45,8 +47,12 @@ class ResultFile:
     ) -> None:
         if kind == 'parquet' and importlib.util.find_spec('pyarrow') is None:
             raise InputError("--parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+        _check_name(path, kind)
+        path = target_file(path)
         self.path, self.kind = path, kind
         self._rows_file = f'{path}.partial.jsonl' if kind == 'parquet' else path
+        inputs = list(inputs)
+        _check_targets({path, self._rows_file, meta_path(path)}, inputs)
         parts = [name for name in dict.fromkeys((path, self._rows_file)) if os.path.lexists(name)]
         if parts and not resume and not overwrite:
             raise InputError(f'{parts[0]} exists: go on with it with --resume, or replace it with --overwrite')
@@ -96,6 +102,8 @@ def read_results(path: str) -> tuple[list[Scored], dict[str, Any]]:
     kind = SUFFIXES.get(Path(path).suffix.lower())
     if kind is None:
         raise InputError(f'{path}: a file of scores must end with one of {", ".join(SUFFIXES)}')
+    if os.path.islink(path):
+        path = os.path.realpath(path)  # what lies beside a file of scores lies beside the file itself
     journal = f'{path}.partial.jsonl'
     parts = [(path, kind)] if os.path.isfile(path) else []
     if kind == 'parquet' and os.path.isfile(journal):
@@ -182,6 +190,31 @@ def _once(rows: Iterable[Scored]) -> list[Scored]:
     return list({os.path.abspath(row.name): row for row in rows}.values())
 
 
+def _check_name(path: str, kind: str) -> None:
+    if not path:
+        raise InputError(f'--{kind} needs the name of a file, got an empty one')
+    other = SUFFIXES.get(Path(path).suffix.lower(), kind)
+    if other != kind:
+        raise InputError(f'--{kind} {path}: a file that ends with {Path(path).suffix} is written by --{other}')
+
+
+def _check_targets(targets: Iterable[str], inputs: Iterable[str]) -> None:
+    """Refuse to write over photos, and over what is no regular file."""
+    names, files = set(), set()
+    for target in targets:
+        names.add(os.path.abspath(target_file(target)))
+        if os.path.exists(target):
+            files.add(_identity(target))
+    for name in inputs:
+        if os.path.abspath(name) in names or (files and os.path.exists(name) and _identity(name) in files):
+            raise InputError(f'{name} is one of the photos, and would be written to; take another file')
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
 def _check_meta(path: str, meta: dict[str, Any], inputs: Iterable[str]) -> None:
     """Refuse to mix scores that can't be compared, or paths that mean other files."""
     if not os.path.isfile(meta_path(path)):
@@ -210,13 +243,8 @@ def _read_meta(path: str) -> dict[str, Any]:
 
 def _replace(path: str, data: bytes) -> None:
     """Write a file, whole or not at all."""
-    partial = f'{path}.{os.getpid()}.tmp'
-    try:
+    with replacing(path) as partial:
         Path(partial).write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
 
 
 def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
@@ -225,13 +253,8 @@ def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
 
     schema = pa.schema([('path', pa.string()), ('score', pa.float64()), ('error', pa.string())])
     table = pa.table([[r.name for r in rows], [r.score for r in rows], [r.error for r in rows]], schema=schema)
-    partial = f'{path}.{os.getpid()}.tmp'
-    try:
+    with replacing(path) as partial:
         pq.write_table(table, partial)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
 
 
 def _read_parquet(path: str) -> list[Scored]:

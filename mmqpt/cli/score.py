@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmqpt.cli.scoring import Run, open_scorer, scoring_options
+from mmqpt.cli.scoring import Run, engine_threads, open_scorer, scoring_options
 
 if TYPE_CHECKING:
     from mmqpt.cli.results import ResultFile
@@ -52,7 +52,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     below, above = options['below'], options['above']
     if below is not None and above is not None and above >= below:
         raise click.UsageError(f'no score is above {above:g} and below {below:g}')
-    wanted = [kind for kind in KINDS if options[kind]]
+    wanted = [kind for kind in KINDS if options[kind] is not None]
     if len(wanted) > 1:
         raise click.UsageError(f'give one of --csv, --json and --parquet, got --{" and --".join(wanted)}')
     for name in ('resume', 'overwrite'):
@@ -61,7 +61,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     if options['resume'] and options['overwrite']:
         raise click.UsageError('give --resume or --overwrite, not both')
     inputs = list_inputs(paths, recursive, null)
-    scorer, meta = open_scorer(options['weights'], options['device'])
+    scorer, meta = open_scorer(options['weights'], options['device'], engine_threads(options['batch']))
     printer = _Printer(bool(wanted), null, options)
     bar = not options['no_progress'] and not (printer.streams and sys.stdout.isatty())
     run = Run(scorer, options['batch'], options['workers'], bar)
@@ -81,13 +81,16 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         try:
             for path in refused:
                 run.fail(f'{path}: the name is not UTF-8 and can not be written to {name}')
-            for path, value in known.items():
-                printer.add(path, value)
+            waiting = iter(inputs)
             for row in run.over([path for path in inputs if path not in known]):
                 if file:
                     file.add(row)
+                for path in iter(waiting.__next__, row.name):  # those before it are known
+                    printer.add(path, known[path])
                 if row.score is not None:
                     printer.add(row.name, row.score)
+            for path in waiting:
+                printer.add(path, known[path])
         except KeyboardInterrupt:
             stopped = True
     if stopped:

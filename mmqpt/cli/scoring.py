@@ -31,8 +31,19 @@ def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def open_scorer(weights: str | None, device: str | None) -> tuple[Scorer, dict[str, Any]]:
-    """The scorer, and what to note down about its weights."""
+def engine_threads(batch: int | None) -> int | None:
+    """Threads of onnxruntime for ``--batch``: one where threads score a photo each, all where one scores batches."""
+    return 1 if batch in (None, 1) else None
+
+
+def open_scorer(weights: str | None, device: str | None, threads: int | None = None) -> tuple[Scorer, dict[str, Any]]:
+    """The scorer, and what to note down about its weights.
+
+    Args:
+        weights: name or file.
+        device: ``'cpu'``, ``'cuda'``...
+        threads: of onnxruntime on the CPU, if the weights are an ONNX file; as many as torch has by default.
+    """
     from mmqpt.core.weights_file import file_sha256
     from mmqpt.metric.onnx_scorer import OnnxScorer
     from mmqpt.metric.scorer import Scorer
@@ -40,8 +51,7 @@ def open_scorer(weights: str | None, device: str | None) -> tuple[Scorer, dict[s
     from mmqpt.version import __version__
 
     path = find_weights(weights)
-    # Threads score a photo each: one thread of the engine for every photo.
-    scorer = OnnxScorer(path, device, threads=1) if path.suffix == '.onnx' else Scorer(path, device)
+    scorer = OnnxScorer(path, device, threads) if path.suffix == '.onnx' else Scorer(path, device)
     spec = scorer.spec
     return scorer, {
         'weights': weights or DEFAULT,

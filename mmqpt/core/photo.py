@@ -142,11 +142,12 @@ def swap_channels(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarra
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=out)
 
 
-def find_photos(folder: str | os.PathLike[str]) -> list[Path]:
-    """All photos below a folder, sorted by path.
+def find_photos(folder: str | os.PathLike[str], recursive: bool = True) -> list[Path]:
+    """All photos of a folder, sorted by path.
 
     Args:
-        folder: searched with its subfolders; names starting with a dot are left out.
+        folder: where to search; names starting with a dot are left out.
+        recursive: whether its subfolders are searched as well.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -157,7 +158,7 @@ def find_photos(folder: str | os.PathLike[str]) -> list[Path]:
         raise FileNotFoundError(f'no such folder: {root}')
     found = sorted(
         path
-        for path in root.rglob('*')
+        for path in (root.rglob('*') if recursive else root.iterdir())
         if path.suffix.lower() in SUFFIXES
         and not any(part.startswith('.') for part in path.relative_to(root).parts)
         and path.is_file()

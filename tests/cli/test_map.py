@@ -1,5 +1,7 @@
 """``mmqpt map``: the PNG is there and shows what it should."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,16 +10,97 @@ from mmqpt.cli.map import draw
 from mmqpt.metric.quality_map import QualityMap
 
 
-def test_a_map_is_written_beside_the_photo(mmqpt, photo_folder, tmp_path):
-    photo = tmp_path / 'a $x$.b.jpg'
+def test_a_map_is_written_to_the_working_folder(mmqpt, photo_folder, tmp_path):
+    (tmp_path / 'in').mkdir()
+    photo = tmp_path / 'in' / 'a $x$.b.jpg'
     photo.write_bytes(sorted(photo_folder.iterdir())[0].read_bytes())
     result = mmqpt('map', photo)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith(f'{tmp_path}/a $x$.b-map.png: score 0.')
+    assert result.stdout.startswith('a $x$.b-map.png: score 0.')
+    assert os.listdir(tmp_path / 'in') == ['a $x$.b.jpg']
     with Image.open(tmp_path / 'a $x$.b-map.png') as image:
         assert image.width > 600
     assert mmqpt('map', photo, '--out', 'm.png', '--patch', 64).exit_code == 0
     assert (tmp_path / 'm.png').is_file()
+
+
+def test_folders_leave_out_maps(mmqpt, photo_folder, tmp_path):
+    (tmp_path / 'in').mkdir()
+    data = sorted(photo_folder.iterdir())[0].read_bytes()
+    for name in ('a.jpg', 'b-map.png'):  # the second is a photo that is called so
+        (tmp_path / 'in' / name).write_bytes(data)
+    assert mmqpt('map', 'in/a.jpg', '--out', 'in/a-map.png', '--stride', 128).exit_code == 0
+    assert os.path.isfile('in/a-map.png')
+
+    def scored(*args):
+        return [line.split('\t')[1] for line in mmqpt('score', *args).stdout.splitlines()]
+
+    assert scored('in') == scored('in', '-r') == ['in/a.jpg', 'in/b-map.png']
+    assert scored('in/a-map.png') == ['in/a-map.png']  # named by itself
+    for name in ('a.jpg', 'b-map.png'):
+        os.remove(f'in/{name}')
+    result = mmqpt('score', 'in')
+    assert result.exit_code == 2
+    assert 'only maps' in result.stderr
+
+
+def test_a_photo_is_never_replaced_and_no_weights_are_loaded_before(mmqpt, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmqpt.cli.map.open_scorer', None)
+    Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'p.png')
+    os.link(tmp_path / 'p.png', tmp_path / 'hard.png')
+    (tmp_path / 'link.png').symlink_to('p.png')
+    (tmp_path / 'p-map.png').symlink_to('p.png')
+    before = (tmp_path / 'p.png').read_bytes()
+    for out in ('p.png', './p.png', 'link.png', 'hard.png', None):
+        result = mmqpt('map', 'p.png', *(['--out', out] if out else []))
+        assert result.exit_code == 2
+        assert 'would replace the photo p.png' in result.stderr
+    assert (tmp_path / 'p.png').read_bytes() == before
+
+
+def test_a_default_name_replaces_maps_only(mmqpt, photos, tmp_path):
+    Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'p.png')
+    (tmp_path / 'p-map.png').write_text('mine')
+    result = mmqpt('map', 'p.png')
+    assert result.exit_code == 2
+    assert 'p-map.png exists and is no map; give --out' in result.stderr
+    assert (tmp_path / 'p-map.png').read_text() == 'mine'
+    assert [mmqpt('map', 'p.png', *args).exit_code for args in (['--out', 'p-map.png'], [])] == [0, 0]
+
+
+def test_a_map_that_can_not_be_finished_leaves_the_old_one(mmqpt, photos, tmp_path, monkeypatch):
+    def full(figure, path, **kwargs):
+        with open(path, 'wb') as file:
+            file.write(b'half')
+        raise OSError('no space left')
+
+    monkeypatch.setattr('matplotlib.figure.Figure.savefig', full)
+    Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'p.png')
+    (tmp_path / 'm.png').write_text('old')
+    result = mmqpt('map', 'p.png', '--out', 'm.png')
+    assert result.exit_code == 2
+    assert result.stderr == 'error: no space left\n'
+    assert {path.name for path in tmp_path.iterdir()} == {'p.png', 'm.png'}
+    assert (tmp_path / 'm.png').read_text() == 'old'
+
+
+@pytest.mark.parametrize('name', ['none.jpg', 'bad.png'])
+def test_a_photo_that_can_not_be_scored_is_told_as_by_score(mmqpt, tmp_path, name):
+    (tmp_path / 'bad.png').write_text('x')
+    result, told = mmqpt('map', name), mmqpt('score', name)
+    assert result.exit_code == told.exit_code == 1
+    assert name in result.stderr
+    assert result.stderr == told.stderr
+    assert not list(tmp_path.glob('*-map.png'))
+
+
+def test_scores_that_are_no_numbers_are_an_error(mmqpt, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmqpt.metric.scorer.Scorer.score_view', lambda self, x: np.full(len(x), np.nan))
+    Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'p.png')
+    result = mmqpt('map', 'p.png')
+    assert result.exit_code == 2
+    assert 'no finite score' in result.stderr
+    assert not (tmp_path / 'p-map.png').exists()
 
 
 def test_low_scores_are_red_and_high_ones_blue(tmp_path):
@@ -40,17 +123,16 @@ def test_low_scores_are_red_and_high_ones_blue(tmp_path):
 @pytest.mark.parametrize(
     ('args', 'said'),
     [
-        (['none.jpg'], 'none.jpg'),
         (['-'], 'one photo'),
-        (['none.jpg', '--out', 'm.jpg'], '--out must end with .png, got m.jpg'),
+        (['none.jpg', '--out', 'm.jpg'], '--out must end with .png'),
+        (['photo.png', '--out', ''], '--out must end with .png'),
+        (['photo.png', '--out', 'no/such.png'], 'no/such.png: no such folder'),
         (['photo.png', '--patch', '5'], 'patch must be from 32'),
         (['photo.png', '--stride', '0'], 'stride must be from 1 px'),
-        (['bad.png'], 'bad.png: not an image'),
     ],
 )
 def test_mistakes_end_with_one_sentence(mmqpt, tmp_path, args, said):
     Image.new('RGB', (50, 50)).save(tmp_path / 'photo.png')
-    (tmp_path / 'bad.png').write_text('x')
     result = mmqpt('map', *args)
     assert result.exit_code == 2
     assert result.stderr.startswith('error: ')

@@ -101,6 +101,9 @@ def test_thumbnails_are_upright_and_small(tmp_path):
         (['none'], 'must end with one of'),
         (['x.csv', '--device', 'cpu'], '--device is for a folder'),
         (['x.csv', '--out', 'no/such.html'], 'no such folder: no'),
+        (['x.csv', '--out', 'x.csv'], '--out must end with .html or .htm'),
+        (['x.csv', '--out', ''], '--out must end with .html or .htm'),
+        (['x.csv', '--out', 'link.html'], '--out is the file that the report is made of'),
         (['x.csv'], 'holds no photos'),
         (['empty'], 'no photos in this folder'),
     ],
@@ -108,8 +111,10 @@ def test_thumbnails_are_upright_and_small(tmp_path):
 def test_mistakes_end_with_one_sentence(mmqpt, tmp_path, args, said):
     (tmp_path / 'x.csv').write_text('path,score,error\n')
     (tmp_path / 'empty').mkdir()
+    (tmp_path / 'link.html').symlink_to('x.csv')
     result = mmqpt('report', *args)
     assert result.exit_code == 2
     assert result.stderr.startswith('error: ')
     assert said in result.stderr
     assert not (tmp_path / 'report.html').exists()
+    assert (tmp_path / 'x.csv').read_text() == 'path,score,error\n'

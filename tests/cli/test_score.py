@@ -159,7 +159,7 @@ def test_resume_is_refused_where_scores_or_paths_mean_something_else(
 
     refused('in', '--csv', 'out.csv', said='out.csv exists: go on with it with --resume')
     refused('in', '--csv', 'out.csv', '--resume', '--weights', 'other.safetensors', said='made with another weights')
-    refused('in', '--json', 'out.csv', '--resume', said='made with another format: csv')
+    refused('in', '--json', 'out.csv', '--resume', said='a file that ends with .csv is written by --csv')
     meta = json.loads((tmp_path / 'out.csv.meta.json').read_text())
     for changes, said in (
         ({'view': {**meta['view'], 'min_side': 7}}, 'another size rule'),
@@ -208,6 +208,15 @@ def test_what_is_printed_beside_a_file(mmqpt, folder):
         (['in', '--weights', 'qpt-none'], 'qpt-none'),
         (['in', '--device', 'tpu9'], 'tpu9'),
         (['in', '--csv', 'no/such/out.csv'], 'no/such/out.csv'),
+        (['in', '--csv', ''], '--csv needs the name of a file'),
+        (['in', '--csv', '', '--overwrite'], '--csv needs the name of a file'),
+        (['in', '--csv', '', '--json', 'a'], 'give one of --csv'),
+        (['in', '--csv', 'a.Parquet'], '--csv a.Parquet: a file that ends with .Parquet is written by --parquet'),
+        (['in', '--parquet', 'a.ndjson'], 'is written by --json'),
+        (['in', '--csv', 'in', '--overwrite'], 'in: exists and is no regular file'),
+        (['in/notes.txt', '--csv', 'in/notes.txt'], 'in/notes.txt is one of the photos'),
+        (['in/notes.txt', '--csv', 'in/notes.txt', '--overwrite'], 'in/notes.txt is one of the photos'),
+        (['in/none', '--csv', './in/none'], 'in/none is one of the photos'),
     ],
 )
 def test_mistakes_end_with_one_sentence(mmqpt, folder, tmp_path, args, said):
@@ -226,3 +235,98 @@ def test_batches_and_workers_give_the_same_scores(mmqpt, folder):
     base = mmqpt('score', 'in', '-r').stdout
     assert mmqpt('score', 'in', '-r', '--workers', 3).stdout == base
     assert lines(mmqpt('score', 'in', '-r', '--batch', 2, '--no-progress'))[-1] == 'in/sub/deep/d.jpg'
+
+
+@pytest.mark.parametrize('kind', ['csv', 'json', 'parquet'])
+def test_a_link_to_a_file_stays_and_the_file_itself_is_written(mmqpt, folder, tmp_path, kind):
+    from mmqpt.cli.results import read_results
+
+    (tmp_path / 'sub').mkdir()
+    name = f'out.{kind}'
+    (tmp_path / name).symlink_to(f'sub/{name}')
+    for more in ([], ['--resume'], ['--overwrite']):
+        assert mmqpt('score', 'in', f'--{kind}', name, *more).exit_code == 0
+        assert (tmp_path / name).is_symlink()
+        assert sorted(os.listdir('sub')) == [name, f'{name}.meta.json']
+        rows, meta = read_results(name)
+        assert [row.name for row in rows] == ['in/a.jpg', 'in/b.jpg']
+        assert meta['kind'] == kind
+    assert mmqpt('score', 'in', f'--{kind}', name).exit_code == 2
+
+
+def test_what_is_no_file_is_never_replaced(mmqpt, folder, tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    os.mkfifo(tmp_path / 'y.meta.json')
+    (tmp_path / 'link').symlink_to('pipe')
+    for name in ('pipe', 'link', 'y', '/dev/null'):
+        for more in ('--overwrite', '--resume'):
+            result = mmqpt('score', 'in', '--csv', name, more)
+            assert result.exit_code == 2
+            assert 'exists and is no regular file' in result.stderr
+    assert sorted(os.listdir(tmp_path)) == ['in', 'link', 'pipe', 'y.meta.json']
+
+
+def test_a_photo_is_never_replaced(mmqpt, folder, tmp_path):
+    before = (folder / 'a.jpg').read_bytes()
+    (tmp_path / 'link').symlink_to('in/a.jpg')
+    os.link(folder / 'a.jpg', tmp_path / 'hard')
+    for name in ('in/a.jpg', 'link', 'hard'):
+        for more in ('--overwrite', '--resume'):
+            result = mmqpt('score', 'in', '--csv', name, more)
+            assert result.exit_code == 2
+            assert 'in/a.jpg is one of the photos' in result.stderr
+    assert (folder / 'a.jpg').read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ['hard', 'in', 'link']
+
+
+def test_resume_under_another_format_is_refused(mmqpt, folder):
+    assert mmqpt('score', 'in', '--csv', 'out.x').exit_code == 0
+    result = mmqpt('score', 'in', '--json', 'out.x', '--resume')
+    assert result.exit_code == 2
+    assert 'made with another format: csv' in result.stderr
+
+
+def test_lines_of_a_resumed_run_are_in_the_order_of_the_input(mmqpt, folder):
+    assert mmqpt('score', 'in/b.jpg', 'in/sub/deep/d.jpg', '--csv', 'out.csv').exit_code == 0
+    (folder / 'sub' / 'c.jpg').write_text('bad')
+    for more in ([], [], ['in/none.jpg']):  # the second time nothing but the bad one is left
+        result = mmqpt('score', 'in', '-r', *more, '--csv', 'out.csv', '--resume', '--above', 0)
+        assert result.exit_code == 1
+        assert lines(result) == ['in/a.jpg', 'in/b.jpg', 'in/sub/deep/d.jpg']
+
+
+@pytest.mark.parametrize('more', [[], ['--batch', 2]])
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_errors(mmqpt, folder, monkeypatch, more, bad):
+    monkeypatch.setattr('mmqpt.metric.scorer.Scorer.score_batch', lambda self, batch: np.full(len(batch), bad))
+    result = mmqpt('score', 'in', '--csv', 'out.csv', '--above', -1, *more)
+    assert result.exit_code == 1
+    assert result.stdout == ''
+    assert '0 scored, 2 failed' in result.stderr
+    assert [line.split(':')[0] for line in result.stderr.splitlines()[:2]] == ['in/a.jpg', 'in/b.jpg']
+    table = pd.read_csv('out.csv')
+    assert table.score.isna().all()
+    assert table.error.str.contains('finite').all()
+
+
+@pytest.mark.parametrize(
+    ('args', 'threads'),
+    [
+        (['score', 'in'], 1),
+        (['score', 'in', '--batch', 1], 1),
+        (['score', 'in', '--batch', 2], None),
+        (['report', 'in', '--batch', 2], None),
+        (['map', 'in/a.jpg'], None),
+    ],
+)
+def test_onnxruntime_has_all_threads_where_one_thread_scores(mmqpt, folder, tmp_path, monkeypatch, args, threads):
+    given = []
+
+    def scorer(path, device, threads):
+        given.append(threads)
+        return Scorer(device='cpu')
+
+    monkeypatch.setattr('mmqpt.metric.onnx_scorer.OnnxScorer', scorer)
+    (tmp_path / 'x.onnx').write_text('x')
+    assert mmqpt(*args, '--weights', 'x.onnx').exit_code == 0
+    assert given == [threads]

@@ -610,6 +610,7 @@ def test_find_photos_is_recursive_and_sorted(tmp_path):
     (tmp_path / 'folder.jpg').mkdir()
     assert find_photos(tmp_path) == sorted(tmp_path / name for name in names)
     assert find_photos(str(tmp_path)) == find_photos(tmp_path)
+    assert find_photos(tmp_path, recursive=False) == sorted(tmp_path / name for name in names if '/' not in name)
 
 
 def test_find_photos_below_a_hidden_folder(tmp_path):
@@ -626,6 +627,10 @@ def test_find_photos_errors(tmp_path):
     (tmp_path / 'notes.txt').touch()
     with pytest.raises(PhotoError, match='no photos in this folder'):
         find_photos(tmp_path)
+    (tmp_path / 'sub').mkdir()
+    (tmp_path / 'sub' / 'x.png').touch()
+    with pytest.raises(PhotoError, match='no photos in this folder'):
+        find_photos(tmp_path, recursive=False)
     with pytest.raises(FileNotFoundError, match=r'no such folder: .*notes\.txt'):
         find_photos(tmp_path / 'notes.txt')
 

@@ -1,0 +1,63 @@
+"""Writing files whole or not at all, and never over what is no file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+
+from mmqpt.core.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A name to write to; what is there at the end becomes the file, and nothing changes after an error.
+
+    The name is beside the file, hidden (scans of folders skip it), and ends as the file does, since some writers go by
+    that. Links are followed: what they point to is replaced.
+
+    Args:
+        path: of the file to write or to replace.
+
+    Raises:
+        FileNotFoundError: its folder does not exist.
+        InputError: it exists and is no regular file.
+    """
+    target = target_file(path)
+    folder, name = os.path.split(target)
+    stem, suffix = os.path.splitext(name)
+    partial = os.path.join(folder, f'.{stem[:40]}.{secrets.token_hex(4)}.partial{suffix}')
+    try:
+        yield partial
+        os.replace(partial, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(partial)
+
+
+def target_file(path: str | os.PathLike[str]) -> str:
+    """The file that is made or replaced by writing to a path: itself, or what it links to.
+
+    Raises:
+        FileNotFoundError: the folder of that file does not exist.
+        InputError: it exists and is no regular file (a folder, a pipe, a device).
+    """
+    name = os.fspath(path)
+    target = os.path.realpath(name) if os.path.islink(name) else name
+    if (os.path.exists(name) or os.path.lexists(target)) and not os.path.isfile(name):
+        raise InputError(f'{name}: exists and is no regular file, so it is not replaced')
+    folder = os.path.dirname(target)
+    if folder and not os.path.isdir(folder):
+        raise FileNotFoundError(f'{name}: no such folder: {folder}')
+    return target
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths mean one file, through links too; for files that do not exist, by their absolute paths."""
+    if os.path.abspath(one) == os.path.abspath(other):
+        return True
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False

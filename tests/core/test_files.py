@@ -1,0 +1,105 @@
+"""Files are written whole or not at all."""
+
+import os
+
+import pytest
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing, same_file, target_file
+
+
+def write(path, text):
+    with replacing(path) as name, open(name, 'w') as file:
+        file.write(text)
+
+
+def test_a_file_is_made_and_replaced(tmp_path, monkeypatch):
+    write(tmp_path / 'a.b.png', 'one')
+    write(str(tmp_path / 'a.b.png'), 'two')
+    monkeypatch.chdir(tmp_path)
+    write('here', 'three')
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {'a.b.png': 'two', 'here': 'three'}
+
+
+def test_the_name_is_hidden_beside_the_file_and_keeps_its_suffix(tmp_path):
+    with replacing(tmp_path / 'a.b.png') as one, replacing(tmp_path / 'a.b.png') as other:
+        assert one != other
+        for name in (one, other):
+            assert os.path.dirname(name) == str(tmp_path)
+            assert os.path.basename(name).startswith('.a.b.')
+            assert name.endswith('.png')
+            open(name, 'w').close()
+
+
+@pytest.mark.parametrize('error', [OSError, KeyboardInterrupt])
+def test_an_error_leaves_the_file_as_it_was(tmp_path, error):
+    path = tmp_path / 'a.csv'
+    path.write_text('before')
+
+    def fail():
+        with replacing(path) as name:
+            open(name, 'w').close()
+            raise error('full')
+
+    with pytest.raises(error, match='full'):
+        fail()
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [('a.csv', 'before')]
+
+
+def test_an_error_before_anything_is_written_is_the_one_that_is_seen(tmp_path):
+    with pytest.raises(KeyError), replacing(tmp_path / 'a.csv'):
+        raise KeyError('x')
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_as_long_as_can_be(tmp_path):
+    name = 'ü' * 125 + '.png'  # 254 bytes
+    write(tmp_path / name, 'x')
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_links_are_followed(tmp_path):
+    (tmp_path / 'sub').mkdir()
+    (tmp_path / 'sub' / 'real').write_text('before')
+    (tmp_path / 'link').symlink_to('sub/real')
+    (tmp_path / 'broken').symlink_to('sub/new')
+    write(tmp_path / 'link', 'after')
+    write(tmp_path / 'broken', 'made')
+    assert (tmp_path / 'link').is_symlink()
+    assert {p.name: p.read_text() for p in (tmp_path / 'sub').iterdir()} == {'real': 'after', 'new': 'made'}
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    (tmp_path / 'to_pipe').symlink_to('pipe')
+    (tmp_path / 'loop').symlink_to('loop')
+    (tmp_path / 'null').symlink_to('/dev/null')
+    for name in ('pipe', 'to_pipe', 'loop', 'null', '.'):
+        with pytest.raises(InputError, match='is no regular file'), replacing(tmp_path / name):
+            pytest.fail('began to write')
+    with pytest.raises(FileNotFoundError, match=r'no/x.csv: no such folder: .*no'):
+        target_file(tmp_path / 'no' / 'x.csv')
+    assert sorted(os.listdir(tmp_path)) == ['loop', 'null', 'pipe', 'to_pipe']
+
+
+def test_an_open_pipe_is_refused_under_its_name_in_dev():
+    reader, writer = os.pipe()
+    try:
+        with pytest.raises(InputError, match='is no regular file'):
+            target_file(f'/dev/fd/{writer}')
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_same_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a').touch()
+    (tmp_path / 'b').touch()
+    (tmp_path / 'link').symlink_to('a')
+    os.link('a', 'hard')
+    for other in ('a', './a', tmp_path / 'a', 'link', 'hard'):
+        assert same_file('a', other)
+    assert not same_file('a', 'b')
+    assert not same_file('a', 'none')
+    assert same_file('none', tmp_path / 'none')
