@@ -46,7 +46,10 @@ def read(path: Path | None) -> dict[str, Any] | None:
         return None
     if not path.is_file():
         raise FileNotFoundError(f'no such file: {path}')
-    return json.loads(path.read_text(encoding='utf-8'))
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise InputError(f'{path}: no JSON ({error})') from error
 
 
 if __name__ == '__main__':

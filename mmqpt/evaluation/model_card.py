@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import WeightsSpec, file_sha256, read_weights
+from mmqpt.degradations import OPERATORS
 
 BLIND = 0.75  # share of rightly ordered pairs of levels below which an operator is listed as not seen
 
@@ -31,7 +32,7 @@ def model_card(
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: no metric, or results without that method.
+        InputError: no metric, results without that method, or content of another kind.
     """
     tensors, spec = read_weights(weights)
     if spec.kind != 'metric':
@@ -47,18 +48,28 @@ def model_card(
     ]
     lines += _table(('', ''), _facts(weights, spec, sizes) + list((notes or {}).items()))
     lines += ['', '## How good', '']
-    lines += _quality(results, method) if results else ['Not measured in this card.']
+    lines += _part(_quality, 'results', results, method)
     lines += ['', '## What it sees, and what it is blind to', '']
-    lines += _order(order) if order else ['Not measured in this card.']
+    lines += _part(_order, 'order', order)
     lines += ['', '## Intended use, and limits', '']
     lines += [
         '- Ranking, filtering and monitoring of photos like those it was trained on.',
-        '- Not for decisions about people, nor for a verdict on a single photo: the error above is the typical one.',
+        '- Not for decisions about people, nor for a verdict on a single photo'
+        + (': RMSE above is the typical error.' if results else '.'),
         '- Graphics, screenshots, documents, medical and generated pictures were not among the training photos, unless '
         'the data set says so; scores of them mean little.',
         '- It judges what the raters of that set saw: technical quality mixed with how pleasing a photo is.',
     ]
     return '\n'.join(lines) + '\n'
+
+
+def _part(write: Callable[..., list[str]], name: str, found: Mapping[str, Any] | None, *rest: Any) -> list[str]:
+    if not found:
+        return ['Not measured in this card.']
+    try:
+        return write(found, *rest)
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f'{name}: not what the tool writes ({type(error).__name__}: {error})') from error
 
 
 def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -69,9 +80,9 @@ def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[st
         ('network', f'{spec.backbone} of timm, {sizes["backbone"]:,} parameters; head of {sizes["head"]:,}'),
         ('score', f'0 to 1, higher is better; on the scale of the opinion scores {scale}'),
         ('opinion scores of', spec.dataset or 'not stated'),
-        ('size rule', f'`{spec.view}`'),
+        ('size rule', ', '.join(f'{key} {value}' for key, value in (spec.view or {}).items())),
         ('training steps of the fine-tuning', 'not stated' if spec.iterations is None else f'{spec.iterations:,}'),
-        ('config', f'sha256 `{spec.config_sha256}`'),
+        ('config', f'sha256 `{spec.config_sha256}`' if spec.config_sha256 else 'not stated'),
         ('file', f'{Path(weights).stat().st_size / 1e6:.1f} MB, sha256 `{file_sha256(weights)}`'),
         ('made with', f'mmqpt {spec.mmqpt_version}'),
     ]
@@ -98,7 +109,7 @@ def _with_interval(found: Mapping[str, float] | None) -> str:
 
 def _order(order: Mapping[str, Any]) -> list[str]:
     rows = sorted(order['operators'], key=lambda row: row['ordered'])
-    mean = sum(row['ordered'] for row in rows) / len(rows)
+    mean = sum(row['ordered'] for row in rows) / len(rows) if rows else 0.0
     blind = [row for row in rows if row['ordered'] < BLIND]
     text = (
         f'{len(rows)} degradations and directions, each at five levels on {len(order["photos"])} photos: the harsher '
@@ -111,7 +122,8 @@ def _order(order: Mapping[str, Any]) -> list[str]:
 
 
 def _named(row: Mapping[str, Any]) -> str:
-    return f'{row["operator"]}{"" if row["sign"] > 0 else " (reverse)"}'
+    signs = OPERATORS[row['operator']].signs if row['operator'] in OPERATORS else (1,)
+    return row['operator'] if len(signs) == 1 else f'{row["operator"]} {"+" if row["sign"] > 0 else "-"}'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,7 +14,11 @@ from mmqpt.metric.weights import DEFAULT, list_weights
 
 
 def register() -> None:
-    """Register ``qpt`` and all other names of weights in pyiqa; idempotent. pyiqa calls it too, by an entry point."""
+    """Register ``qpt`` and all other names of weights in pyiqa; idempotent.
+
+    pyiqa calls it too, by an entry point, but only when it first looks for an architecture that it does not know. Its
+    ``create_metric`` refuses unknown names before that: ``import mmqpt`` is what makes them known in time.
+    """
     from pyiqa.default_model_configs import DEFAULT_CONFIGS
     from pyiqa.utils.registry import ARCH_REGISTRY
 

@@ -42,7 +42,7 @@ def test_results_and_order(metric_weights):
     assert '| all | 100% | 10 | 0.800 [0.750, 0.850] | 0.800 [0.750, 0.850] | - |' in card
     assert 'night' not in card
     assert 'scores lower in 75% of the pairs' in card
-    assert '| hue (reverse) | colour | 50% | -0.020 |' in card
+    assert '| hue - | colour | 50% | -0.020 |' in card
     assert '| jpeg' not in card
     assert '| night | 10% | 3 | - | - | - |' in model_card(metric_weights, RESULTS, 'B')
 
@@ -51,6 +51,9 @@ def test_mistakes(metric_weights, pretrained_checkpoint, tmp_path):
     for method in (None, 'C'):
         with pytest.raises(InputError, match=r'the results have no method .*; there are: A, B'):
             model_card(metric_weights, RESULTS, method)
+    for broken in ({'operators': []}, {'photos': [], 'operators': [{}]}):
+        with pytest.raises(InputError, match='order: not what the tool writes'):
+            model_card(metric_weights, order=broken)
     export_checkpoint(pretrained_checkpoint, tmp_path / 'backbone.safetensors')
     with pytest.raises(InputError, match='a backbone without a quality head'):
         model_card(tmp_path / 'backbone.safetensors')

@@ -9,6 +9,8 @@ def test_card(run_tool, metric_weights, tmp_path):
     assert run_tool('model_card.py', metric_weights).out.startswith('# Model card: ')
 
 
-def test_mistakes_get_one_sentence(run_tool, metric_weights):
+def test_mistakes_get_one_sentence(run_tool, metric_weights, tmp_path):
+    (tmp_path / 'x.json').write_text('{')
+    assert 'x.json: no JSON' in run_tool('model_card.py', metric_weights, '--order', tmp_path / 'x.json').returncode
     assert 'no such file' in run_tool('model_card.py', metric_weights, '--order', 'nowhere.json').returncode
     assert '--note must be NAME=TEXT' in run_tool('model_card.py', metric_weights, '--note', 'x').returncode

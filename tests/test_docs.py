@@ -1,0 +1,45 @@
+"""The Python examples of README and docs run, in the order in which they stand; no page has an unfinished part."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+PAGES = ('README.md', 'docs/metric.md', 'docs/photos.md')
+
+
+@pytest.fixture
+def folder(metric_weights, photo_folder, tmp_path, monkeypatch):
+    """What the examples name."""
+    pillow_heif = pytest.importorskip('pillow_heif')
+    photo = Image.open(photo_folder / 'coffee_0.jpg')
+    for name in ('photo.jpg', 'turned.jpg'):
+        photo.save(tmp_path / name)
+    pillow_heif.from_pillow(photo).save(tmp_path / 'photo.heic')
+    shutil.copy(metric_weights, tmp_path / 'qpt.safetensors')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize('page', PAGES)
+@pytest.mark.usefixtures('folder')
+def test_examples_run(page, capsys):
+    blocks = re.findall(r'^```python\n(.*?)^```', (ROOT / page).read_text(encoding='utf-8'), re.M | re.S)
+    assert blocks
+    names = {'__name__': 'example'}
+    for block in blocks:
+        exec(compile(block, page, 'exec'), names)
+
+
+@pytest.mark.parametrize('page', sorted(path.name for path in (ROOT / 'docs').glob('*.md')))
+def test_pages_are_finished(page):
+    text = (ROOT / 'docs' / page).read_text(encoding='utf-8')
+    assert not re.findall(r'^(?:[A-Z]+_[A-Z_]+|[A-Z]{4,}|TODO.*)$', text, re.M)
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')]:
+        for target in re.findall(r'\]\((?!https?:)([^)#\s]+)', page.read_text(encoding='utf-8')):
+            assert (page.parent / target).exists(), f'{page.name}: {target}'
