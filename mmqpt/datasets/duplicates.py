@@ -9,7 +9,6 @@ were chosen.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing
 from mmqpt.core.photo import photo_stamp, read_photo
 
 HASH_SIDE = 16
@@ -274,8 +274,6 @@ def _read_cache(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _write_cache(file: Path, known: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f'{file.name}.{os.getpid()}.tmp')
     bits, thumbnails = (np.stack([prints[i] for prints in known.values()]) for i in (0, 1))
-    with temporary.open('wb') as stream:
+    with replacing(file) as partial, open(partial, 'wb') as stream:
         np.savez(stream, stamps=np.array(list(known)), bits=np.packbits(bits, axis=1), thumbnails=thumbnails)
-    os.replace(temporary, file)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing
 from mmqpt.datasets.ratings import Rating, check_columns, read_ratings
 
 
@@ -139,15 +139,9 @@ def replace_set(path: str | Path, info: SetInfo, lines: Sequence[Sequence[Any]])
         lines: header and rows.
     """
     files = [Path(path).resolve(), info_path(path).resolve()]
-    temporary = [file.with_name(f'{file.name}.{os.getpid()}.tmp') for file in files]
     files[0].parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary[0].open('w', newline='', encoding='utf-8') as file:
+    # The CSV is renamed first: columns that the JSON file does not name yet are valid, the reverse is not.
+    with replacing(files[1]) as meta, replacing(files[0]) as table:
+        with open(table, 'w', newline='', encoding='utf-8') as file:
             csv.writer(file).writerows(lines)
-        temporary[1].write_text(json.dumps(asdict(info), indent=2) + '\n', encoding='utf-8')
-        # The CSV first: columns that the JSON file does not name yet are valid, the reverse is not.
-        for source, target in zip(temporary, files, strict=True):
-            os.replace(source, target)
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+        Path(meta).write_text(json.dumps(asdict(info), indent=2) + '\n', encoding='utf-8')

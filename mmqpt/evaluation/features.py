@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing
 from mmqpt.core.photo import photo_stamp, read_photo
 from mmqpt.core.view import View
 
@@ -161,15 +161,13 @@ class FeatureStore:
             raise InputError(f'{file}: a damaged store of features ({error}); delete the file') from error
 
     def _write(self, file: Path, known: dict[str, np.ndarray], key: dict[str, Any]) -> None:
-        temporary = file.with_suffix(f'.{os.getpid()}.tmp')
-        with temporary.open('wb') as stream:
+        with replacing(file) as partial, open(partial, 'wb') as stream:
             np.savez(
                 stream,
                 stamps=np.array(list(known)),
                 features=np.stack(list(known.values())),
                 key=np.array(json.dumps(key, sort_keys=True)),
             )
-        os.replace(temporary, file)
 
 
 def fingerprint(key: Any) -> str:

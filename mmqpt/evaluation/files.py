@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from mmqpt.core.files import replacing
+
 
 def write_json(path: Path, value: Any) -> None:
-    """Write to a temporary name and rename; the folder is made when needed."""
+    """Write a JSON file; the folder is made when needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f'.{os.getpid()}.tmp')
-    temporary.write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        Path(partial).write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
