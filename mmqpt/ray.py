@@ -18,7 +18,7 @@ import torch
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.scorer import open_scorer
+from mmqpt.metric.scorer import Scorer, open_scorer
 from mmqpt.metric.weights import find_weights
 
 try:
@@ -35,6 +35,7 @@ COLUMNS = ('bytes', 'image', 'path')
 
 _ADDED = ('score', 'error')
 _BLOCKS = 2000  # of a list of paths, at most
+_NONE = pa.array([], pa.string())
 
 
 def score(
@@ -71,14 +72,16 @@ def score(
         num_gpus: of each worker; workers without one score on the CPU.
         device: of the workers; a GPU by default where ``num_gpus`` is not 0.
         keep: whether bytes or pixels stay in the output; other columns, such as ``path``, always do.
-        done: earlier results (a Parquet file or folder, or a dataset) whose ``path`` is not scored again; rows with an
-            error count as done, filter them out to try them again.
+        done: earlier results (a Parquet file or folder, or a dataset) whose ``path`` is not scored again; nothing there
+            yet (no such file or folder, an empty one, no rows) is no error, so that the first try of a job is called as
+            those after it. Rows with an error count as done, filter them out to try them again.
         retries: how often a block is tried again after the death of its worker, or -1 for ever; then the job fails, as
             it would never end with a photo that kills the process. The death of a machine may use up several.
 
     Returns:
         A lazy dataset: the columns of the input, ``score`` (float64 in (0, 1), null where there is none) and ``error``
-        (a sentence, null where there is a score). Photos that can't be read never end a job.
+        (a sentence, null where there is a score). Photos that can't be read, or have no
+        finite score, never end a job.
 
     Raises:
         FileNotFoundError: no such folder or weights.
@@ -131,7 +134,7 @@ class _Worker:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f'weights{weights.suffix}'
             path.write_bytes(ray.get(weights.content))
-            self.scorer = open_scorer(path, device)
+            self.scorer = _scorer(path, device)
         self.column = column
         self.keep = keep
 
@@ -144,6 +147,15 @@ class _Worker:
             batch = batch.drop_columns([self.column])
         batch = batch.append_column('score', pa.array([one.score for one in found], pa.float64()))
         return batch.append_column('error', pa.array([one.error for one in found], pa.string()))
+
+
+def _scorer(path: Path, device: str) -> Scorer:
+    """On a CPU several threads score: one thread of onnxruntime for each of them."""
+    if path.suffix != '.onnx':
+        return Scorer(path, device)
+    from mmqpt.metric.onnx_scorer import OnnxScorer
+
+    return OnnxScorer(path, device, threads=1 if device.startswith('cpu') else None)
 
 
 def _are_paths(batch: pa.Table, column: str) -> bool:
@@ -209,7 +221,10 @@ def _without(dataset: ray.data.Dataset, done: Any) -> ray.data.Dataset:
     """The rows whose path is not among the results."""
     if 'path' not in (dataset.columns() or []):
         raise InputError("done needs a column 'path' in the dataset")
-    known = ray.put(_paths(done))
+    paths = _paths(done)
+    if not len(paths):
+        return dataset
+    known = ray.put(paths)
 
     def new(batch: pa.Table) -> pa.Table:
         return batch.filter(pc.invert(pc.is_in(batch.column('path'), value_set=ray.get(known))))
@@ -219,9 +234,16 @@ def _without(dataset: ray.data.Dataset, done: Any) -> ray.data.Dataset:
 
 def _paths(done: Any) -> pa.Array:
     if isinstance(done, ray.data.Dataset):
-        tables = [ray.get(ref) for ref in done.select_columns(['path']).to_arrow_refs()]
-        return pa.concat_tables(tables).column('path').combine_chunks()
+        columns = done.columns() or []
+        if columns and 'path' not in columns:
+            raise InputError(f"done needs a column 'path', got a dataset with: {', '.join(columns)}")
+        tables = [ray.get(ref) for ref in done.select_columns(['path']).to_arrow_refs()] if columns else []
+        tables = [table for table in tables if table.num_rows]
+        return pa.concat_tables(tables).column('path').combine_chunks() if tables else _NONE
     try:
-        return pa.dataset.dataset(os.fspath(done), format='parquet').to_table(columns=['path']).column('path')
+        found = pa.dataset.dataset(os.fspath(done), format='parquet')
+        return found.to_table(columns=['path']).column('path') if found.files else _NONE
+    except FileNotFoundError:
+        return _NONE
     except (pa.ArrowInvalid, KeyError) as error:
         raise InputError(f'{os.fspath(done)}: no Parquet with results ({error})') from error

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import psutil
 import pytest
+import torch
 from PIL import Image
 
 os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
@@ -121,6 +122,52 @@ def test_bytes_of_a_job_that_goes_on(written, photo_folder, metric_weights):
     assert errors['none.jpg'].startswith('none.jpg: photo must be a path')
 
 
+def test_nothing_done_yet(photo_folder, metric_weights, tmp_path):
+    """The first try of a job is called as those after it."""
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'begun').mkdir()
+    (tmp_path / 'begun' / '_part').write_bytes(b'PAR1')
+    path = min(photo_folder.iterdir())
+    expected = Scorer(metric_weights, 'cpu').score(path)
+    empty = ray.data.from_items([])
+    filtered = ray.data.from_items([{'path': str(path), 'error': 'x'}]).filter(lambda row: row['error'] is None)
+    for done in (tmp_path / 'none', f'file://{tmp_path}/none', tmp_path / 'empty', tmp_path / 'begun', empty, filtered):
+        found = mmqpt.ray._without(mmqpt.ray._dataset([path], 16), done)
+        assert [row['path'] for row in found.take_all()] == [str(path)]
+    (row,) = mmqpt.ray.score([path], metric_weights, done=tmp_path / 'none').take_all()
+    assert row['score'] == pytest.approx(expected, abs=1e-6)
+    some = ray.data.from_items([{'path': str(path)}])
+    assert mmqpt.ray._without(mmqpt.ray._dataset([path], 16), some).take_all() == []
+
+
+def worker(path, column='path', threads=2):
+    return mmqpt.ray._Worker(mmqpt.ray._Weights(ray.put(path.read_bytes()), path.suffix), column, 'cpu', threads, False)
+
+
+def test_a_score_that_is_not_finite_is_a_row_with_an_error(photo_folder, metric_weights, monkeypatch):
+    one = worker(metric_weights, threads=1)
+    monkeypatch.setattr(one.scorer, 'score_batch', lambda batch: np.full(len(batch), np.nan))
+    path = str(min(photo_folder.iterdir()))
+    (row,) = one(pa.table({'path': [path]})).to_pylist()
+    assert row == {'path': path, 'score': None, 'error': f'{path}: the network gave no finite score'}
+
+
+def test_each_thread_that_scores_by_onnx_has_one_thread_of_onnxruntime(metric_weights, tmp_path, monkeypatch):
+    pytest.importorskip('onnxruntime')
+    from mmqpt.metric import onnx_scorer
+    from mmqpt.metric.onnx_export import export_onnx
+
+    export_onnx(metric_weights, tmp_path / 'qpt.onnx')
+    opened, threads = onnx_scorer.open_session, []
+    monkeypatch.setattr(onnx_scorer, 'open_session', lambda *args: threads.append(args[2]) or opened(*args))
+    before = torch.get_num_threads()
+    try:
+        one = worker(tmp_path / 'qpt.onnx')
+    finally:
+        torch.set_num_threads(before)
+    assert (one.threads, threads) == (2, [1])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('sizes', [((64, 80),) * 3, ((64, 80), (90, 70), (64, 80))], ids=['one-size', 'sizes'])
 def test_pixels_from_an_onnx_file(sizes, metric_weights, tmp_path):
@@ -155,6 +202,7 @@ def test_refusals(photo_folder, metric_weights, tmp_path):
     refuse("done needs a column 'path'", photos=ray.data.from_items([{'bytes': b''}]), done=tmp_path)
     refuse('no such folder', photos=tmp_path / 'none', error=FileNotFoundError)
     refuse('no such file of weights', weights=tmp_path / 'none', error=FileNotFoundError)
+    refuse("done needs a column 'path', got a dataset with: id", done=ray.data.from_items([{'id': 1}]))
     (tmp_path / 'cut.parquet').write_bytes(b'PAR1')
     refuse('cut.parquet: no Parquet with results', done=tmp_path / 'cut.parquet')
     with pytest.raises(TypeError):  # keywords only, so that a batch size is never taken for a column

@@ -142,7 +142,7 @@ def build_head(config: Mapping[str, Any]) -> QualityHead | DistributionHead:
     """
     arguments = dict(config)
     kind = arguments.pop('type', 'QualityHead')
-    if kind not in HEADS:
+    if not isinstance(kind, str) or kind not in HEADS:
         raise InputError(f'unknown head {kind!r}; there are: {", ".join(HEADS)}')
     try:
         return HEADS[kind](**arguments)

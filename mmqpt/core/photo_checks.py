@@ -8,7 +8,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import ImageFile
+from PIL import Image, ImageFile
+
+# What is too large is refused by our own limit, and what Pillow says of odd metadata names no photo. At the end of the
+# list, so that filters of the user go before.
+warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning, append=True)
+warnings.filterwarnings('ignore', category=UserWarning, module=r'PIL\.', append=True)
 
 
 def jpeg_ends(data: bytes | bytearray) -> bool:
@@ -46,18 +51,14 @@ class _Strict:
     lock = threading.Lock()
     inside = 0
     truncated = False
-    silence = warnings.catch_warnings()
 
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Pillow refuses truncated files, whatever other libraries have set, and does not warn. Safe with threads."""
+    """Pillow refuses truncated files, whatever other libraries have set. Safe with threads."""
     with _Strict.lock:
         if _Strict.inside == 0:
             _Strict.truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-            _Strict.silence = warnings.catch_warnings()
-            _Strict.silence.__enter__()
-            warnings.simplefilter('ignore')
         _Strict.inside += 1
     try:
         yield
@@ -65,5 +66,4 @@ def strict_pillow() -> Iterator[None]:
         with _Strict.lock:
             _Strict.inside -= 1
             if _Strict.inside == 0:
-                _Strict.silence.__exit__(None, None, None)
                 ImageFile.LOAD_TRUNCATED_IMAGES = _Strict.truncated

@@ -13,6 +13,8 @@ from mmqpt.core.errors import InputError
 _LOADING = ('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint_path', 'cache_dir', 'model_cfg')
 """Arguments of timm with which a network would come with weights of its own, from a file or from the net."""
 
+_BAD_ARGUMENT = (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, LookupError, ArithmeticError)
+
 
 def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
     """A network without classifier, not initialised from anywhere.
@@ -23,8 +25,8 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
             features that are not pooled yet.
 
     Raises:
-        InputError: timm has no such model, or an argument that it does not take or that would load weights: a file of
-            weights must not be able to name another.
+        InputError: timm has no such model, or an argument that it does not take, of a bad value, or that would load
+            weights: a file of weights must not be able to name another.
     """
     if not timm.is_model(name):
         raise InputError(f'timm has no model {name!r}')
@@ -35,5 +37,8 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
     options: dict[str, Any] = {**whole, **args}
     try:
         return timm.create_model(name, pretrained=False, **options)
-    except TypeError as error:
-        raise InputError(f'{name}: {error}') from error
+    except _BAD_ARGUMENT as error:
+        reason = ' '.join(str(error).split())
+        given = ', '.join(f'{key}={value!r}' for key, value in args.items())
+        kind = type(error).__name__
+        raise InputError(f"{name}: timm can't build it with {given} ({kind}{reason and f': {reason}'})") from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,12 +16,23 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing
 from mmqpt.core.view import View
 from mmqpt.version import __version__
 
 FORMAT = 1
-_KEY = 'mmqpt'
-_SUM = 'mmqpt_sha256'
+SPEC_KEY = 'mmqpt'
+"""In the metadata: the spec as JSON. Files without it are not ours."""
+
+CHECKSUM_KEY = 'mmqpt_sha256'
+"""In the metadata: :func:`checksum`, or for an ONNX file the hash of the rest of it."""
+
+_KINDS = {int: 'a whole number', str: 'a text', bool: 'true or false', type(None): 'null'}
+_LARGEST = torch.finfo(torch.float32).max
+_NONE = type(None)
+_VIEW: dict[str, tuple[type, ...]] = {
+    'min_side': (int,), 'max_side': (int, _NONE), 'crop': (int, _NONE), 'places': (int, str), 'flip': (bool,)
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,9 @@ class WeightsSpec:
         iterations: training iterations.
         mmqpt_version: version that wrote the file.
         format: version of this list of fields.
+
+    Raises:
+        InputError: a field of another type or out of range; names the field, the rule and the value.
     """
 
     kind: str
@@ -65,27 +80,42 @@ class WeightsSpec:
             raise InputError(f'weights of format {self.format!r}, but this mmqpt reads format {FORMAT}')
         if self.kind not in ('metric', 'backbone'):
             raise InputError(f"kind must be 'metric' or 'backbone', got {self.kind!r}")
-        if self.kind == 'metric':
-            if self.view is None or self.head is None:
-                raise InputError('weights of a metric need view and head')
-            try:
-                View(**self.view)
-            except TypeError as error:
-                raise InputError(f'view has unknown fields: {self.view}') from error
+        if not isinstance(self.backbone, str):
+            raise InputError(f'backbone must be the name of a model in timm, got {self.backbone!r}')
+        if self.kind == 'metric' and (self.view is None or self.head is None):
+            raise InputError('weights of a metric need view and head')
+        self._check_numbers()
+        for name in ('backbone_args', 'view', 'head'):
+            value = getattr(self, name)
+            missing = value is None and name != 'backbone_args'
+            if not missing and not (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
+                raise InputError(f'{name} must be a dict with texts for keys, got {value!r}')
+        if self.view is not None:
+            _check_view(self.view)
+
+    def _check_numbers(self) -> None:
+        for name in ('input_mean', 'input_std'):
+            value = getattr(self, name)
+            if not _are_finite(value, 3):
+                raise InputError(f'{name} must be 3 finite numbers, got {value!r}')
+        if min(self.input_std) <= 0:
+            raise InputError(f'input_std must be > 0, got {self.input_std}')
+        ends = self.mos_range
+        if ends is not None and not (_are_finite(ends, 2) and ends[0] < ends[1]):
+            raise InputError(f'mos_range must be two finite numbers, low < high, got {ends!r}')
 
 
 def write_weights(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], spec: WeightsSpec) -> None:
-    """Write a file, whole or not at all; tensors are named ``backbone.*`` (timm's names) and ``head.*``."""
+    """Write a file, whole or not at all; tensors are named ``backbone.*`` (timm's names) and ``head.*``.
+
+    Its folder is made where it is missing.
+    """
     name = os.fspath(path)
     text = json.dumps(asdict(spec))
-    metadata = {_KEY: text, _SUM: checksum(text, tensors), 'format': 'pt'}
-    partial = f'{name}.{os.getpid()}.partial'
-    try:
+    metadata = {SPEC_KEY: text, CHECKSUM_KEY: checksum(text, tensors), 'format': 'pt'}
+    os.makedirs(os.path.dirname(name) or '.', exist_ok=True)
+    with replacing(name) as partial:
         save_file(dict(tensors), partial, metadata=metadata)
-        os.replace(partial, name)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], WeightsSpec]:
@@ -100,26 +130,32 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Weigh
             mmqpt did not write; the message has the file's hash.
     """
     name = os.fspath(path)
-    if not os.path.isfile(name):
-        raise FileNotFoundError(f'no such file of weights: {name}')
-    try:
-        with safe_open(name, framework='pt', device='cpu') as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f'{_with_hash(name)}: not a safetensors file, or a damaged one ({error})') from error
-    if _KEY not in metadata:
+    with _opened(name) as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    if SPEC_KEY not in metadata:
         raise InputError(f'{_with_hash(name)}: a safetensors file, but not one that mmqpt exported')
-    found = checksum(metadata[_KEY], tensors)
-    if metadata.get(_SUM) != found:
-        raise InputError(
-            f'{_with_hash(name)}: damaged: its content has the checksum {found}, but should have {metadata.get(_SUM)}'
-        )
+    if CHECKSUM_KEY not in metadata:
+        raise InputError(f'{_with_hash(name)}: has no checksum (made by an older mmqpt); export it again')
+    found, wanted = checksum(metadata[SPEC_KEY], tensors), metadata[CHECKSUM_KEY]
+    if found != wanted:
+        raise InputError(f'{_with_hash(name)}: damaged: its content has the checksum {found}, but should have {wanted}')
     try:
-        spec = WeightsSpec(**json.loads(metadata[_KEY]))
-    except (TypeError, ValueError) as error:
+        spec = WeightsSpec(**json.loads(metadata[SPEC_KEY]))
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f'{_with_hash(name)}: {error}') from error
     return tensors, spec
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of any safetensors file; its tensors are not read, and nothing is compared with the checksum.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: no safetensors file; the message has the file's hash.
+    """
+    with _opened(os.fspath(path)) as file:
+        return dict(file.metadata() or {})
 
 
 def checksum(spec: str, tensors: Mapping[str, Tensor]) -> str:
@@ -139,6 +175,39 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         while block := file.read(1 << 20):
             found.update(block)
     return found.hexdigest()
+
+
+def _check_view(view: dict[str, Any]) -> None:
+    unknown = sorted(set(view) - set(_VIEW))
+    if unknown:
+        raise InputError(f'view has unknown fields: {", ".join(unknown)}; there are: {", ".join(_VIEW)}')
+    for name, kinds in _VIEW.items():
+        value = view.get(name, View.__dataclass_fields__[name].default)
+        if type(value) not in kinds:  # True is an int
+            wanted = ' or '.join(_KINDS[kind] for kind in kinds)
+            raise InputError(f'{name} of view must be {wanted}, got {value!r}')
+    View(**view)
+
+
+def _are_finite(values: Any, count: int) -> bool:
+    """Numbers that float32 can hold."""
+    return (
+        isinstance(values, tuple)
+        and len(values) == count
+        and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        and all(abs(value) <= _LARGEST for value in values)
+    )
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Any]:
+    if not os.path.isfile(name):
+        raise FileNotFoundError(f'no such file of weights: {name}')
+    try:
+        with safe_open(name, framework='pt', device='cpu') as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise InputError(f'{_with_hash(name)}: not a safetensors file, or a damaged one ({error})') from error
 
 
 def _with_hash(name: str) -> str:

@@ -151,7 +151,10 @@ def _read_backbone(
 ) -> tuple[dict[str, Tensor], WeightsSpec]:
     """The tensors of a file, and the spec of a network with its backbone and a new head."""
     tensors, found = read_weights(path)
-    backbone = create_timm_backbone(found.backbone, found.backbone_args).eval()
+    try:
+        backbone = create_timm_backbone(found.backbone, found.backbone_args).eval()
+    except InputError as error:
+        raise InputError(f'{os.fspath(path)}: {error}') from error
     pooling = (head or {}).get('pooling') == 'stages'
     side = found.backbone_args.get('img_size', _SIDE)
     with torch.no_grad():
@@ -160,7 +163,7 @@ def _read_backbone(
         found,
         kind='metric',
         head={**_HEAD, **(head or {}), 'channels': channels},
-        view=View(**(view or found.view or {})).as_dict(),
+        view=dict(view or found.view or View().as_dict()),
         mos_range=mos_range,
         dataset=None,
         config_sha256=None,

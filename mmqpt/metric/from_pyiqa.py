@@ -9,9 +9,13 @@ from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.metric.arch import MMQPT
+
+_OTHER = 'not what this run of pyiqa saved'
+_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError)
 
 
 def export_pyiqa(
@@ -37,12 +41,16 @@ def export_pyiqa(
         if not os.path.isfile(file):
             raise FileNotFoundError(f'no such file: {os.fspath(file)}')
     network, train = _parts(os.fspath(options))
-    net = MMQPT(**network)
     try:
-        state = torch.load(checkpoint, map_location='cpu', weights_only=True)['params']
+        net = MMQPT(**network)
+    except TypeError as error:
+        raise InputError(f'{os.fspath(options)}: network: {error}') from error
+    state = _state(os.fspath(checkpoint))
+    try:
         net.load_state_dict(state)
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
-        raise InputError(f'{os.fspath(checkpoint)}: not what this run of pyiqa saved ({error})') from error
+    except RuntimeError as error:  # a heading, then a line for each difference
+        reason = ' '.join(str(error).splitlines()[-1].split())
+        raise InputError(f'{os.fspath(checkpoint)}: {_OTHER} (another network: {reason})') from error
     net.eval().save(out, dataset=train.get('name'))
     return net
 
@@ -52,16 +60,37 @@ def _parts(options: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     try:
         with open(options, encoding='utf-8') as file:
             found = yaml.safe_load(file)
-        network, train = dict(found['network']), found['datasets']['train']
-        kind = network.pop('type')
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(f'{options}: not the options of a run of pyiqa ({error})') from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f'{options}: not the options of a run of pyiqa ({" ".join(str(error).split())})') from error
+    network, train = _part(options, found, 'network'), _part(options, found, 'datasets', 'train')
+    kind = network.pop('type', None)
     if kind != 'MMQPT' or 'backbone_path' not in network:
         raise InputError(f'{options}: its network must be an MMQPT with a backbone_path, got {kind}')
     if not train.get('mos_normalize'):
         raise InputError(f'{options}: mos_normalize of datasets.train must be true: scores of the network are in 0..1')
-    wanted = train['mos_range']
-    if list(network.get('mos_range') or wanted) != list(wanted):
+    wanted = train.get('mos_range')
+    if not isinstance(wanted, list) or len(wanted) != 2:
+        raise InputError(f'{options}: mos_range of datasets.train must be [low, high], got {wanted}')
+    if network.get('mos_range') not in (None, wanted):
         raise InputError(f'{options}: mos_range of network is {network["mos_range"]}, of datasets.train {wanted}')
     network['mos_range'] = tuple(wanted)
     return network, train
+
+
+def _part(options: str, found: Any, *names: str) -> dict[str, Any]:
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or not found:
+        raise InputError(f'{options}: not the options of a run of pyiqa ({".".join(names)} is missing or empty)')
+    return dict(found)
+
+
+def _state(checkpoint: str) -> dict[str, Tensor]:
+    try:
+        found = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    except _UNREADABLE as error:
+        raise InputError(f'{checkpoint}: {_OTHER} (damaged, or holds more than tensors)') from error
+    state = found.get('params') if isinstance(found, Mapping) else None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{checkpoint}: {_OTHER} (it has no tensors under 'params')")
+    return dict(state)

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
-from mmqpt.core.weights_file import WeightsSpec, read_weights
+from mmqpt.core.weights_file import SPEC_KEY, WeightsSpec, read_metadata, read_weights
 from mmqpt.metric.places import CLASSIFIERS, Place, find_places, whole_name
 from mmqpt.metric.weights import find_weights
 
@@ -111,12 +110,7 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
 
 def _read(path: str) -> tuple[Mapping[str, Tensor], WeightsSpec | None]:
     if Path(path).suffix == '.safetensors':
-        try:
-            with safe_open(path, framework='pt') as file:
-                ours = 'mmqpt' in (file.metadata() or {})
-            return read_weights(path) if ours else (load_file(path), None)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f'{path}: not a safetensors file, or a damaged one ({error})') from error
+        return read_weights(path) if SPEC_KEY in read_metadata(path) else (load_file(path), None)
     try:
         state: Any = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
@@ -145,8 +139,8 @@ def _reference(path: str, spec: WeightsSpec) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         try:
             return create_timm_backbone(spec.backbone, args)
-        except (RuntimeError, TypeError) as error:
-            raise InputError(f'{path}: this timm can not build {spec.backbone} ({error})') from error
+        except InputError as error:
+            raise InputError(f'{path}: {error}') from error
 
 
 def _choose(

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import replacing
 from mmqpt.core.view import View
+from mmqpt.core.weights_file import CHECKSUM_KEY, read_metadata
 from mmqpt.metric.arch import MMQPT
-from mmqpt.metric.onnx_file import INPUT, OUTPUT, OnnxFile, open_session, seal, spec_text
+from mmqpt.metric.onnx_file import INPUT, OUTPUT, OnnxFile, import_onnxruntime, open_session, seal, spec_text
 from mmqpt.metric.weights import find_weights
 
 OPSET = 18
@@ -48,9 +50,12 @@ def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[s
     target = Path(out)
     if target.suffix != '.onnx':
         raise InputError(f'the exported file must end with .onnx, got {target}')
+    import_onnxruntime()
+    if importlib.util.find_spec('onnx') is None:
+        raise InputError('ONNX files need a further package: pip install "mmqpt[onnx]"')
     path = find_weights(weights)
     net = MMQPT(path).eval()
-    spec = spec_text({**asdict(net.spec), 'weights_sha256': _weights_checksum(path)})
+    spec = spec_text({**asdict(net.spec), 'weights_checksum': read_metadata(path)[CHECKSUM_KEY]})
     sizes, crop = _working_sizes(net), net.view.crop
     if not sizes:
         raise InputError(f'{path}: its {net.spec.backbone} takes no photo of the sizes that its size rule gives')
@@ -61,12 +66,8 @@ def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[s
             raise
         file = _checked(net, [(crop, crop)], spec, str(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(f'{target}.{os.getpid()}.partial')
-    try:
-        partial.write_bytes(file.data)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(target) as partial:
+        Path(partial).write_bytes(file.data)
     return file
 
 
@@ -154,14 +155,6 @@ def _compare(net: MMQPT, file: OnnxFile, sizes: list[tuple[int, int]], path: str
                 f'{what} gives other scores at {len(photos)} photos of {size[1]}x{size[0]} px (by {difference:.1e}); '
                 'not written'
             )
-
-
-def _weights_checksum(path: Path) -> str:
-    """The checksum that the file of weights carries: of its spec and tensors."""
-    from safetensors import safe_open
-
-    with safe_open(str(path), framework='pt') as file:
-        return str(file.metadata()['mmqpt_sha256'])
 
 
 def _first_line(error: BaseException) -> str:

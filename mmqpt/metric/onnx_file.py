@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import WeightsSpec
+from mmqpt.core.weights_file import CHECKSUM_KEY, SPEC_KEY, WeightsSpec
 
 INPUT = 'photos'
 """float32 (N, 3, H, W), RGB in [0, 1], within the size rule."""
@@ -18,8 +18,6 @@ INPUT = 'photos'
 OUTPUT = 'scores'
 """float32 (N,), in (0, 1), higher is better."""
 
-_KEY = 'mmqpt'
-_SUM = 'mmqpt_sha256'
 _NO_SUM = '0' * 64
 _DOMAINS = ('', 'ai.onnx')
 
@@ -31,13 +29,13 @@ class OnnxFile:
     Args:
         data: its bytes.
         spec: of the weights that it was made from.
-        weights_sha256: checksum of those weights, ``mmqpt_sha256`` in the metadata of their file.
+        weights_checksum: of the spec and tensors of those weights, ``mmqpt_sha256`` in the metadata of their file.
         size: height and width in px where the network takes one size only, else None.
     """
 
     data: bytes
     spec: WeightsSpec
-    weights_sha256: str
+    weights_checksum: str
     size: tuple[int, int] | None
 
 
@@ -53,7 +51,7 @@ def seal(data: bytes, spec: str) -> OnnxFile:
     """
     onnx = _onnx()
     model = onnx.load_model_from_string(data)
-    onnx.helper.set_model_props(model, {_KEY: spec, _SUM: _NO_SUM})
+    onnx.helper.set_model_props(model, {SPEC_KEY: spec, CHECKSUM_KEY: _NO_SUM})
     onnx.checker.check_model(model)
     data = model.SerializeToString(deterministic=True)
     data = data.replace(_NO_SUM.encode(), hashlib.sha256(data).hexdigest().encode())
@@ -84,9 +82,11 @@ def check_onnx(data: bytes, name: str) -> OnnxFile:
     except Exception as error:  # protobuf's error has another class in each of its implementations
         raise InputError(f'{whose}: not an ONNX file, or a damaged one') from error
     metadata = {prop.key: prop.value for prop in model.metadata_props}
-    if _KEY not in metadata:
+    if SPEC_KEY not in metadata:
         raise InputError(f'{whose}: not an ONNX file that mmqpt exported')
-    wanted = metadata.get(_SUM, '').encode()
+    if CHECKSUM_KEY not in metadata:
+        raise InputError(f'{whose}: has no checksum (made by an older mmqpt); export it again')
+    wanted = metadata[CHECKSUM_KEY].encode()
     found = hashlib.sha256(data.replace(wanted, _NO_SUM.encode()) if len(wanted) == 64 else b'').hexdigest()
     if found.encode() != wanted:
         raise InputError(f'{whose}: damaged: its content has the checksum {found}, but should have {wanted.decode()}')
@@ -98,16 +98,18 @@ def check_onnx(data: bytes, name: str) -> OnnxFile:
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
         raise InputError(f'{whose}: has tensors in another file')
     try:
-        fields = json.loads(metadata[_KEY])
-        weights_sha256 = str(fields.pop('weights_sha256'))
+        fields = json.loads(metadata[SPEC_KEY])
+        if 'weights_sha256' in fields:
+            raise InputError('has weights_sha256 for weights_checksum (made by an older mmqpt); export it again')
+        weights_checksum = str(fields.pop('weights_checksum'))
         spec = WeightsSpec(**fields)
         [photos], [scores] = model.graph.input, model.graph.output
         shape = [dim.dim_value for dim in photos.type.tensor_type.shape.dim]
         if spec.kind != 'metric' or (photos.name, scores.name) != (INPUT, OUTPUT) or len(shape) != 4 or shape[1] != 3:
             raise InputError(f'not a network of (N, 3, H, W) {INPUT} to {OUTPUT}')
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f'{whose}: {error}') from error
-    return OnnxFile(data, spec, weights_sha256, (shape[2], shape[3]) if shape[2] else None)
+    return OnnxFile(data, spec, weights_checksum, (shape[2], shape[3]) if shape[2] else None)
 
 
 def open_session(file: OnnxFile, provider: str = 'CPUExecutionProvider', threads: int = 1) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import threading
 from collections import deque
@@ -73,7 +74,8 @@ def score_many(
 
     Raises:
         InputError: ``batch`` or ``workers`` below 1, or a number of names that differs from that of the photos.
-            A photo that can't be read is a result with ``error``; what else goes wrong (no memory, a bug) is raised.
+            A photo that can't be read, or whose score is not finite, is a result with ``error``; what else goes wrong
+            (no memory, a bug) is raised.
     """
     on_cpu = scorer.device.type == 'cpu'
     batch = (1 if on_cpu else GPU_BATCH) if batch is None else batch
@@ -109,7 +111,7 @@ def _in_threads(scorer: Scorer, named: Iterator[tuple[Any, str]], workers: int) 
                 photo = scorer.prepare(source, name)
             except (InputError, OSError) as error:
                 return Scored(name, None, _sentence(error, name))
-            return Scored(name, float(scorer.score_batch(photo[None])[0]))
+            return _scored(name, scorer.score_batch(photo[None])[0])
 
     with _pool(workers) as pool:
         pending: deque[Future[Scored]] = deque()
@@ -179,7 +181,14 @@ def _score(scorer: Scorer, group: list[tuple[_Photo, Tensor]]) -> None:
     images = torch.empty((len(group), *first.shape), dtype=first.dtype, pin_memory=scorer.device.type == 'cuda')
     torch.stack([prepared for _, prepared in group], out=images)
     for (photo, _), score in zip(group, scorer.score_batch(images), strict=True):
-        photo.result = Scored(photo.name, float(score))
+        photo.result = _scored(photo.name, score)
+
+
+def _scored(name: str, score: float) -> Scored:
+    """A network with weights that overflowed gives NaN, which is no score."""
+    if not math.isfinite(score):
+        return Scored(name, None, f'{name}: the network gave no finite score')
+    return Scored(name, float(score))
 
 
 def _size(groups: dict[_Key, list[tuple[_Photo, Tensor]]]) -> int:

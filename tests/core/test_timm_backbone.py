@@ -29,3 +29,20 @@ def test_nothing_is_loaded(name, tmp_path):
 def test_argument_that_the_network_does_not_take():
     with pytest.raises(InputError, match=r'test_resnet: .*colour'):
         create_timm_backbone('test_resnet', {'colour': 1})
+
+
+@pytest.mark.parametrize(
+    ('name', 'args', 'message'),
+    [
+        ('test_resnet', {'output_stride': 7}, r'output_stride=7 \(AssertionError\)$'),
+        ('test_resnet', {'act_layer': 'nope'}, r"act_layer='nope' \(KeyError: 'nope'\)$"),
+        ('test_resnet', {'features_only': True, 'out_indices': [9]}, r'out_indices=\[9\] \(IndexError: .*\)$'),
+        ('test_resnet', {'in_chans': -1}, r'in_chans=-1 \(RuntimeError: .*\)$'),
+        ('test_vit', {'img_size': 0}, r'img_size=0 \(ValueError: .*\)$'),
+        ('test_vit', {'patch_size': 0}, r'patch_size=0 \(ZeroDivisionError: .*\)$'),
+        ('test_vit', {'img_size': 'x'}, r"img_size='x' \(TypeError: .*\)$"),
+    ],
+)
+def test_bad_value_of_an_argument(name, args, message):
+    with pytest.raises(InputError, match=f"^{name}: timm can't build it with .*{message}"):
+        create_timm_backbone(name, args)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import FORMAT, WeightsSpec, checksum, read_weights, write_weights
+from mmqpt.core.weights_file import FORMAT, WeightsSpec, checksum, read_metadata, read_weights, write_weights
 from mmqpt.version import __version__
 
 
@@ -120,6 +120,32 @@ def test_foreign_safetensors_are_refused(tensors, tmp_path, metadata):
         ({'view': {'min_side': 8, 'zoom': 2}}, 'view has unknown fields'),
         ({'view': {'min_side': 8, 'crop': 8, 'places': 'six'}}, "places must be 'grid', 'five' or a number"),
         ({'view': {'min_side': 0}}, 'min_side must be >= 1 px'),
+        ({'backbone': None}, 'backbone must be the name of a model in timm, got None'),
+        ({'backbone_args': None}, 'backbone_args must be a dict with texts for keys, got None'),
+        ({'backbone_args': ['img_size']}, r"backbone_args must be a dict .*, got \['img_size'\]"),
+        ({'head': 'QualityHead'}, "head must be a dict with texts for keys, got 'QualityHead'"),
+        ({'view': [64, 64]}, r'view must be a dict with texts for keys, got \[64, 64\]'),
+        ({'view': {'min_side': 8.0}}, r'min_side of view must be a whole number, got 8\.0'),
+        ({'view': {'min_side': '8'}}, "min_side of view must be a whole number, got '8'"),
+        ({'view': {'min_side': True}}, 'min_side of view must be a whole number, got True'),
+        ({'view': {'max_side': '9'}}, "max_side of view must be a whole number or null, got '9'"),
+        ({'view': {'crop': 8.5}}, r'crop of view must be a whole number or null, got 8\.5'),
+        ({'view': {'crop': 8, 'places': None}}, 'places of view must be a whole number or a text, got None'),
+        ({'view': {'flip': 1}}, 'flip of view must be true or false, got 1'),
+        ({'input_mean': None}, 'input_mean must be 3 finite numbers, got None'),
+        ({'input_mean': 'abc'}, "input_mean must be 3 finite numbers, got 'abc'"),
+        ({'input_mean': [1, 2]}, r'input_mean must be 3 finite numbers, got \(1, 2\)'),
+        ({'input_mean': [1, 2, float('nan')]}, r'input_mean must be 3 finite numbers, got \(1, 2, nan\)'),
+        ({'input_mean': [1, 2, 10**400]}, r'input_mean must be 3 finite numbers, got \(1, 2, 10+\)'),
+        ({'input_std': [1, '2', 3]}, r"input_std must be 3 finite numbers, got \(1, '2', 3\)"),
+        ({'input_std': [1, True, 3]}, r'input_std must be 3 finite numbers, got \(1, True, 3\)'),
+        ({'input_std': [1, 0.0, 3]}, r'input_std must be > 0, got \(1, 0\.0, 3\)'),
+        ({'input_std': [1, float('inf'), 3]}, r'input_std must be 3 finite numbers, got \(1, inf, 3\)'),
+        ({'mos_range': 5}, 'mos_range must be two finite numbers, low < high, got 5'),
+        ({'mos_range': [5, 1]}, r'mos_range must be two finite numbers, low < high, got \(5, 1\)'),
+        ({'mos_range': [1, 1]}, r'mos_range must be two finite numbers, low < high, got \(1, 1\)'),
+        ({'mos_range': [0, float('nan')]}, r'mos_range must be two finite numbers, low < high, got \(0, nan\)'),
+        ({'mos_range': [0, 1, 2]}, r'mos_range must be two finite numbers, low < high, got \(0, 1, 2\)'),
     ],
 )
 def test_bad_spec_is_refused(spec, tensors, tmp_path, change, message):
@@ -131,7 +157,11 @@ def test_bad_spec_is_refused(spec, tensors, tmp_path, change, message):
         read_weights(path)
 
 
-@pytest.mark.parametrize('text', ['{"kind": "metric"}', '[]', 'null', '{', '{"kind": "backbone", "colour": 1}'])
+@pytest.mark.parametrize(
+    'text',
+    ['{"kind": "metric"}', '[]', 'null', '{', '{"kind": "backbone", "colour": 1}', '[' * 100_000],
+    ids=str.__len__,
+)
 def test_spec_that_is_none_is_refused(tensors, tmp_path, text):
     path = tmp_path / 'bad.safetensors'
     save_as(path, tensors, text)
@@ -162,3 +192,37 @@ def test_a_failed_write_leaves_the_old_file(spec, tensors, tmp_path):
         write_weights(path, shared, spec)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_from_before_the_checksum_is_not_called_damaged(spec, tensors, tmp_path):
+    path = tmp_path / 'old.safetensors'
+    save_file(tensors, str(path), metadata={'mmqpt': json.dumps(asdict(spec))})
+    with pytest.raises(
+        InputError,
+        match=r'old\.safetensors \(sha256 \w{64}\): has no checksum \(made by an older mmqpt\); export it again$',
+    ):
+        read_weights(path)
+
+
+def test_the_folder_is_made(spec, tensors, tmp_path, monkeypatch):
+    path = tmp_path / 'new' / 'folder' / 'weights.safetensors'
+    write_weights(path, tensors, spec)
+    assert read_weights(path)[1] == spec
+    monkeypatch.chdir(tmp_path)
+    write_weights('here.safetensors', tensors, spec)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ['here.safetensors', 'new']
+
+
+def test_metadata_of_any_safetensors(spec, tensors, tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    write_weights(path, tensors, spec)
+    found = read_metadata(path)
+    assert json.loads(found['mmqpt'])['backbone'] == 'resnet18'
+    assert found['mmqpt_sha256'] == checksum(found['mmqpt'], tensors)
+    save_file(tensors, str(path))
+    assert read_metadata(path) == {}
+    path.write_bytes(b'x')
+    with pytest.raises(InputError, match=r'weights\.safetensors \(sha256 \w{64}\): not a safetensors file'):
+        read_metadata(path)
+    with pytest.raises(FileNotFoundError, match='no such file of weights'):
+        read_metadata(tmp_path / 'none')

@@ -54,7 +54,7 @@ def test_from_a_checkpoint_and_from_an_exported_file(
     assert code == 0, errors
     one, other = read_onnx(tmp_path / 'a.onnx'), read_onnx(tmp_path / 'b.onnx')
     assert one.spec == other.spec
-    assert one.weights_sha256 == other.weights_sha256
+    assert one.weights_checksum == other.weights_checksum
     ours, theirs = Scorer(metric_weights, 'cpu'), OnnxScorer(tmp_path / 'a.onnx', 'cpu')
     for path in photo_folder.iterdir():
         assert theirs.score(path) == pytest.approx(ours.score(path), abs=1e-5)

@@ -15,6 +15,7 @@ import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
+from mmqpt.metric.arch import MMQPT
 from mmqpt.metric.load_backbone import load_backbone
 
 IMAGENET = {'input_mean': (123.675, 116.28, 103.53), 'input_std': (58.395, 57.12, 57.375)}
@@ -213,8 +214,7 @@ def test_metric_weights_leave_out_the_quality_head(metric_weights):
     assert [name for name in report.skipped if not name.startswith('head.')] == []
     assert len(report.skipped) == 4
     assert report.missing == ('fc.weight', 'fc.bias')
-    scorer = mmqpt.Scorer(metric_weights)
-    other = load_backbone(scorer.net, metric_weights)
+    other = load_backbone(MMQPT(metric_weights), metric_weights)
     assert other.prefix == 'backbone.'
 
 

@@ -116,9 +116,9 @@ def test_the_file_says_everything(exported, metric_weights):
     spec = json.loads({prop.key: prop.value for prop in model.metadata_props}['mmqpt'])
     assert spec['view'] == {'min_side': 64, 'max_side': 128, 'crop': None}
     assert spec['mos_range'] == [1, 5]
-    assert spec['weights_sha256'] == read_onnx(exported).weights_sha256
+    assert spec['weights_checksum'] == read_onnx(exported).weights_checksum
     with safe_open(str(metric_weights), framework='pt') as file:
-        assert file.metadata()['mmqpt_sha256'] == spec['weights_sha256']
+        assert file.metadata()['mmqpt_sha256'] == spec['weights_checksum']
     [shape] = [value.type.tensor_type.shape.dim for value in model.graph.input]
     assert [dim.dim_param or dim.dim_value for dim in shape] == ['batch', 3, 'height', 'width']
     onnx.checker.check_model(model, full_check=True)
@@ -271,3 +271,18 @@ def test_every_flipped_byte_of_the_head_of_the_file_is_noticed(exported, tmp_pat
         (tmp_path / 'bad.onnx').write_bytes(bad)
         with pytest.raises(InputError, match='sha256'):
             read_onnx(tmp_path / 'bad.onnx')
+
+
+def test_files_of_an_older_mmqpt_are_not_called_damaged(exported, tmp_path):
+    model = onnx.load(exported)
+    spec = json.loads(next(prop.value for prop in model.metadata_props if prop.key == 'mmqpt'))
+    spec['weights_sha256'] = spec.pop('weights_checksum')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_file, 'check_onnx', lambda data, name: data)
+        (tmp_path / 'old.onnx').write_bytes(seal(model.SerializeToString(), json.dumps(spec)))
+    onnx.helper.set_model_props(model, {'mmqpt': json.dumps(spec)})
+    onnx.save(model, tmp_path / 'older.onnx')
+    for name, what in (('old', 'weights_sha256 for weights_checksum'), ('older', 'no checksum')):
+        message = rf'{name}\.onnx \(sha256 \w{{64}}\): has {what} \(made by an older mmqpt\); export it again$'
+        with pytest.raises(InputError, match=message):
+            read_onnx(tmp_path / f'{name}.onnx')

@@ -24,6 +24,7 @@ from mmqpt.metric.from_pyiqa import export_pyiqa
 ROOT = Path(__file__).parent.parent.parent
 ALL = sorted((ROOT / 'configs' / 'pyiqa').glob('*.yml'))
 BIQ2021 = ROOT / 'configs' / 'pyiqa' / 'train_qpt_biq2021.yml'
+NOT_OPTIONS = r'changed\.yml: not the options of a run of pyiqa'
 TINY_VIEW = {'min_side': 48, 'max_side': 96, 'crop': None}
 
 
@@ -191,7 +192,20 @@ def test_official_split_validates_on_its_part_val(tmp_path):
             r'mos_range of network is \[0, 1\], of datasets.train \[1, 5\]',
         ),
         (lambda o: o['network']['head'].update(hidden=4), r'net_best\.pth: not what this run of pyiqa saved'),
-        (lambda o: o.pop('datasets'), r"changed\.yml: not the options of a run of pyiqa \('datasets'\)"),
+        (
+            lambda o: o['network']['head'].update(hidden=4),
+            r'saved \(another network: size mismatch for head\.[^\n]*\)$',
+        ),
+        (lambda o: o.pop('datasets'), rf'{NOT_OPTIONS} \(datasets\.train is missing or empty\)$'),
+        (lambda o: o['datasets'].update(train=None), rf'{NOT_OPTIONS} \(datasets\.train is missing or empty\)$'),
+        (lambda o: o.update(network=[]), rf'{NOT_OPTIONS} \(network is missing or empty\)$'),
+        (lambda o: o['network'].pop('type'), 'network must be an MMQPT with a backbone_path, got None'),
+        (
+            lambda o: o['datasets']['train'].pop('mos_range'),
+            r'changed\.yml: mos_range of datasets\.train must be \[low, high\], got None$',
+        ),
+        (lambda o: o['datasets']['train'].update(mos_range=5), r'must be \[low, high\], got 5$'),
+        (lambda o: o['network'].update(colour=1), r"changed\.yml: network: .*'colour'$"),
     ],
 )
 def test_other_options_are_refused(run, change, match, tmp_path):
@@ -202,6 +216,33 @@ def test_other_options_are_refused(run, change, match, tmp_path):
     with pytest.raises(InputError, match=match):
         export_pyiqa(tmp_path / 'changed.yml', best, tmp_path / 'x.safetensors')
     assert not (tmp_path / 'x.safetensors').exists()
+
+
+class Code:
+    def __reduce__(self):
+        return print, ('run',)
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        ({'params': Code()}, 'damaged, or holds more than tensors'),
+        (b'no checkpoint', 'damaged, or holds more than tensors'),
+        (b'', 'damaged, or holds more than tensors'),
+        ({'state_dict': {}}, "it has no tensors under 'params'"),
+        ({'params': {'a': 'text'}}, "it has no tensors under 'params'"),
+        ([1], "it has no tensors under 'params'"),
+        ({'params': {'a': torch.zeros(1)}}, r'another network: Unexpected key.*'),
+    ],
+)
+def test_other_checkpoints_get_one_sentence(run, tmp_path, content, reason, capsys):
+    path = tmp_path / 'x.pth'
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(InputError, match=rf'x\.pth: not what this run of pyiqa saved \({reason}\)$') as caught:
+        export_pyiqa(run / 'tiny.yml', path, tmp_path / 'x.safetensors')
+    assert 'weights_only' not in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert capsys.readouterr().out == ''
 
 
 def test_missing_files(run, tmp_path):

@@ -95,6 +95,17 @@ def test_a_bad_photo_is_a_row_with_an_error(scorer, mixed, tmp_path, batch):
     assert all(row.error for row in score_many(scorer, bad, batch=batch))
 
 
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('batch', [1, 3])
+def test_a_score_that_is_not_finite_is_an_error(batch, value):
+    scorer = Slow()
+    score_batch = scorer.score_batch
+    scorer.score_batch = lambda images: np.where(images.shape[-1] == 7, value, score_batch(images))
+    rows = list(score_many(scorer, [5, 7, 7, 6], batch=batch, names=['a', 'b', 'c', 'd'], workers=2))
+    bad = [Scored(name, None, f'{name}: the network gave no finite score') for name in 'bc']
+    assert rows == [Scored('a', 0.005), *bad, Scored('d', 0.006)]
+
+
 def test_photos_of_other_kinds_and_names(scorer, photo_folder, photos):
     path = sorted(photo_folder.iterdir())[0]
     sources = [path, path.read_bytes(), Image.open(path), photos[0], b'text']
