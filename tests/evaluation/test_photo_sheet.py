@@ -61,7 +61,7 @@ def test_thumbnail(photo_folder, tmp_path):
     assert made.shape == (51, 64, 3)
     assert thumbnail(photo_folder / 'astronaut_0.jpg', 999).shape == (256, 320, 3)
     assert thumbnail(tmp_path / 'gone.jpg', 64) == 'photo not found'
-    assert thumbnail(tmp_path, 64) == 'photo not found'
+    assert thumbnail(tmp_path, 64) == 'photo unreadable'  # a folder
     (tmp_path / 'bad.jpg').write_bytes(b'no photo')
     assert thumbnail(tmp_path / 'bad.jpg', 64) == 'photo unreadable'
     assert thumbnail('a\0b.jpg', 64).startswith('photo ')
