@@ -18,7 +18,7 @@ import torch
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.scorer import Scorer, open_scorer
+from mmqpt.metric.scorer import open_scorer
 from mmqpt.metric.weights import find_weights
 
 try:
@@ -134,7 +134,8 @@ class _Worker:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f'weights{weights.suffix}'
             path.write_bytes(ray.get(weights.content))
-            self.scorer = _scorer(path, device)
+            # On a CPU several threads score: one thread of onnxruntime for each of them.
+            self.scorer = open_scorer(path, device, threads=1 if device.startswith('cpu') else None)
         self.column = column
         self.keep = keep
 
@@ -147,15 +148,6 @@ class _Worker:
             batch = batch.drop_columns([self.column])
         batch = batch.append_column('score', pa.array([one.score for one in found], pa.float64()))
         return batch.append_column('error', pa.array([one.error for one in found], pa.string()))
-
-
-def _scorer(path: Path, device: str) -> Scorer:
-    """On a CPU several threads score: one thread of onnxruntime for each of them."""
-    if path.suffix != '.onnx':
-        return Scorer(path, device)
-    from mmqpt.metric.onnx_scorer import OnnxScorer
-
-    return OnnxScorer(path, device, threads=1 if device.startswith('cpu') else None)
 
 
 def _are_paths(batch: pa.Table, column: str) -> bool:

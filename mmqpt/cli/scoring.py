@@ -45,13 +45,12 @@ def open_scorer(weights: str | None, device: str | None, threads: int | None = N
         threads: of onnxruntime on the CPU, if the weights are an ONNX file; as many as torch has by default.
     """
     from mmqpt.core.weights_file import file_sha256
-    from mmqpt.metric.onnx_scorer import OnnxScorer
-    from mmqpt.metric.scorer import Scorer
+    from mmqpt.metric import scorer as scorers
     from mmqpt.metric.weights import DEFAULT, find_weights
     from mmqpt.version import __version__
 
     path = find_weights(weights)
-    scorer = OnnxScorer(path, device, threads) if path.suffix == '.onnx' else Scorer(path, device)
+    scorer = scorers.open_scorer(path, device, threads)
     spec = scorer.spec
     return scorer, {
         'weights': weights or DEFAULT,

@@ -7,3 +7,8 @@ class InputError(ValueError):
 
 class PhotoError(InputError):
     """One photo can't be read. The message names the file."""
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, without the paragraphs after it; its kind, where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mmqpt.core.errors import PhotoError
+from mmqpt.core.errors import PhotoError, first_line
 from mmqpt.core.photo_checks import jpeg_ends, png_is_whole, strict_pillow
 
 MAX_PIXELS = 178_956_970
@@ -107,7 +107,7 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
                 pixels = _convert(image)
                 turn = TURNS.get(_orientation(image))
         except Exception as error:  # decoders raise nearly anything at damaged data
-            raise PhotoError(f'{name}: damaged or truncated ({_first_line(error)})') from error
+            raise PhotoError(f'{name}: damaged or truncated ({first_line(error)})') from error
     if reason is not None:
         raise PhotoError(f'{name}: {reason}')
     return pixels if turn is None else turn(pixels)
@@ -217,9 +217,9 @@ def _open(data: bytes | bytearray, name: str) -> Image.Image:
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
-        raise PhotoError(f'{name}: refused, too many pixels ({_first_line(error)})') from error
+        raise PhotoError(f'{name}: refused, too many pixels ({first_line(error)})') from error
     except Exception as error:  # decoders raise nearly anything at damaged data
-        raise PhotoError(f'{name}: not an image that can be read ({_first_line(error)})') from error
+        raise PhotoError(f'{name}: not an image that can be read ({first_line(error)})') from error
     check_pixels(*image.size, name)
     return image
 
@@ -299,7 +299,3 @@ def _high_byte(image: Image.Image, tags: dict[int, object]) -> np.ndarray:
     if isinstance(image.info.get('transparency'), int):
         grey[levels == image.info['transparency']] = 255
     return grey
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.files import replacing
 from mmqpt.core.view import View
 from mmqpt.core.weights_file import CHECKSUM_KEY, read_metadata
@@ -109,7 +109,7 @@ def _checked(net: MMQPT, sizes: list[tuple[int, int]], spec: str, path: str) -> 
     try:
         data = _graph(net, sizes)
     except Exception as error:  # exporters raise nearly anything at what they don't know
-        raise InputError(f"{path}: its {net.spec.backbone} can't be exported to ONNX ({_first_line(error)})") from error
+        raise InputError(f"{path}: its {net.spec.backbone} can't be exported to ONNX ({first_line(error)})") from error
     file = seal(data, spec)
     _compare(net, file, sizes, path)
     return file
@@ -156,7 +156,3 @@ def _compare(net: MMQPT, file: OnnxFile, sizes: list[tuple[int, int]], path: str
                 f'{what} gives other scores at {len(photos)} photos of {size[1]}x{size[0]} px (by {difference:.1e}); '
                 'not written'
             )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.view import View
 from mmqpt.metric.onnx_file import INPUT, OUTPUT, import_onnxruntime, open_session, read_onnx
 from mmqpt.metric.scorer import Scorer
@@ -69,7 +69,7 @@ def _provider(device: str | torch.device | None) -> tuple[torch.device, Any]:
     try:
         found = torch.device(('cuda' if gpu else 'cpu') if device is None else device)
     except RuntimeError as error:
-        raise InputError(f'device {str(device)!r} is not available here ({str(error).splitlines()[0]})') from error
+        raise InputError(f'device {str(device)!r} is not available here ({first_line(error)})') from error
     if found.type == 'cpu':
         return found, 'CPUExecutionProvider'
     if found.type == 'cuda' and gpu:

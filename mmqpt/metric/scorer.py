@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.photo_input import prepare_photo
 from mmqpt.metric.arch import MMQPT
 from mmqpt.metric.fold import fold_batch_norm
@@ -121,7 +121,7 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f'device {str(device)!r} is not available here ({str(error).splitlines()[0]})') from error
+        raise InputError(f'device {str(device)!r} is not available here ({first_line(error)})') from error
     return found
 
 
@@ -130,12 +130,15 @@ def _cached(path: Path, changed: int, device: str | None) -> Scorer:
     return open_scorer(path, device)
 
 
-def open_scorer(weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Scorer:
+def open_scorer(
+    weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None, threads: int | None = None
+) -> Scorer:
     """A scorer by the kind of file: an :class:`OnnxScorer` for ``.onnx``, else a :class:`Scorer`.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
+        threads: of onnxruntime on the CPU, for an ONNX file; as many as torch has by default.
 
     Raises:
         FileNotFoundError: no such file.
@@ -146,4 +149,4 @@ def open_scorer(weights: str | os.PathLike[str] | None = None, device: str | tor
         return Scorer(path, device)
     from mmqpt.metric.onnx_scorer import OnnxScorer
 
-    return OnnxScorer(path, device)
+    return OnnxScorer(path, device, threads)

@@ -11,7 +11,7 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from numpy.dtypes import Float64DType, Int64DType
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -58,8 +58,7 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         allow_resume()
         loaded = torch.load(name, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'{name}: not a checkpoint that can be loaded safely ({reason})') from error
+        raise InputError(f'{name}: not a checkpoint that can be loaded safely ({first_line(error)})') from error
     if not isinstance(loaded, dict):
         raise InputError(f'{name}: not a checkpoint, it holds a {type(loaded).__name__}')
     return loaded
