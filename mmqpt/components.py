@@ -1,6 +1,6 @@
 """All of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])`` in a config."""
 
-from mmqpt.datasets import iqa_dataset, patch_pairs, photo_folder, photo_windows, sampler
+from mmqpt.datasets import iqa_dataset, level_ladder, patch_pairs, photo_folder, photo_windows, sampler
 from mmqpt.engine import hooks
 from mmqpt.evaluation import iqa_metric
 from mmqpt.models import checkpoint, degrading_preprocessor, iqa_regressor, preprocessor, qc_head, qpt
@@ -14,6 +14,7 @@ __all__ = [
     'iqa_dataset',
     'iqa_metric',
     'iqa_regressor',
+    'level_ladder',
     'patch_pairs',
     'photo_folder',
     'photo_windows',

@@ -10,7 +10,11 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 
-POOLINGS = ('last', 'stages')
+POOLINGS = ('last', 'stages', 'moments')
+"""What is kept of the maps: means of the last stage, means of all stages, or means and standard deviations of all."""
+
+_SMALL = 1e-6
+"""Added to variances before the root, whose slope is infinite at 0."""
 
 
 def inner_network(backbone: nn.Module) -> nn.Module:
@@ -21,7 +25,7 @@ def inner_network(backbone: nn.Module) -> nn.Module:
 
 
 def pool_features(
-    features: Tensor | Sequence[Tensor], backbone: nn.Module | None = None, stages: bool = False
+    features: Tensor | Sequence[Tensor], backbone: nn.Module | None = None, pooling: str = 'last'
 ) -> Tensor:
     """Average what a backbone returns over space.
 
@@ -31,25 +35,35 @@ def pool_features(
     Args:
         features: (N, C, H, W) maps, (N, L, C) tokens or (N, C) vectors, or a sequence of them (stages).
         backbone: what returned them; says of maps whether they are (N, H, W, C), and how many tokens are not patches.
-        stages: whether to average every stage and join the results; else the last stage counts.
+        pooling: one of :data:`POOLINGS`. ``'last'``: means of the last stage. ``'stages'``: means of every stage,
+            joined. ``'moments'``: for every stage its means, then its standard deviations over space; quality varies
+            within a photo (Li, Jiang and Jiang, "Quality assessment of in-the-wild videos", ACM Multimedia 2019).
 
     Returns:
-        (N, C) tensor; C is the sum over the stages.
+        (N, C) tensor; C is the sum over the stages, twice that for moments.
     """
     listed = [features] if isinstance(features, Tensor) else list(features)
-    if not stages:
-        return _pool(listed[-1], backbone)
-    return torch.cat([_pool(stage, backbone) for stage in listed], dim=1)
+    if pooling == 'last':
+        listed = listed[-1:]
+    pooled = [_pool(stage, backbone, pooling == 'moments') for stage in listed]
+    return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=1)
 
 
-def _pool(features: Tensor, backbone: nn.Module | None) -> Tensor:
+def _pool(features: Tensor, backbone: nn.Module | None, deviations: bool) -> Tensor:
     if features.dim() == 4:
-        return features.mean(dim=(1, 2) if _channels_come_last(backbone) else (2, 3))
-    if features.dim() == 3:
-        return features[:, _extra_tokens(backbone) :].mean(dim=1)
-    if features.dim() == 2:
+        over: tuple[int, ...] = (1, 2) if _channels_come_last(backbone) else (2, 3)
+    elif features.dim() == 3:
+        features, over = features[:, _extra_tokens(backbone) :], (1,)
+    elif features.dim() == 2 and not deviations:
         return features
-    raise InputError(f'backbone features must have 2, 3 or 4 dimensions, got shape {tuple(features.shape)}')
+    else:
+        wanted = '3 or 4 dimensions for moments' if deviations else '2, 3 or 4 dimensions'
+        raise InputError(f'backbone features must have {wanted}, got shape {tuple(features.shape)}')
+    mean = features.mean(dim=over, keepdim=True)
+    if not deviations:
+        return mean.flatten(1)
+    variance = (features - mean).square().mean(dim=over)
+    return torch.cat([mean.flatten(1), (variance + _SMALL).sqrt()], dim=1)
 
 
 def _channels_come_last(backbone: nn.Module | None) -> bool:
@@ -75,8 +89,7 @@ class QualityHead(nn.Module):
         channels: length of the pooled features.
         hidden: width of the hidden layer; 0 for none.
         dropout: probability, applied to the features.
-        pooling: which features it takes: those of the ``'last'`` stage, or of all ``'stages'`` that the backbone gives,
-            joined; see :func:`pool_features`.
+        pooling: which features it takes, one of :data:`POOLINGS`; see :func:`pool_features`.
     """
 
     def __init__(self, channels: int, hidden: int = 256, dropout: float = 0.0, pooling: str = 'last') -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import asdict, dataclass, fields
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -89,6 +90,17 @@ class View:
             resized = [torch.stack([_resize_plane(plane, size) for plane in image]) for image in images]
             return torch.stack(resized).clamp_(0, 1)
         return _interpolate(images, size).clamp(0, 1)
+
+    def resize_photo(self, photo: np.ndarray) -> np.ndarray:
+        """Apply the size bounds to a uint8 (H, W, C) photo.
+
+        Returns:
+            uint8 (H', W', C); the very same array when the size is within the bounds.
+        """
+        if self.target_size(*photo.shape[:2]) == photo.shape[:2]:
+            return photo
+        tensor = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None]
+        return (self.resize(tensor)[0] * 255).round().byte().permute(1, 2, 0).numpy()
 
     def crops(self, images: Tensor) -> list[Tensor]:
         """Resize, then cut into what the network sees.

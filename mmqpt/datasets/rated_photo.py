@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
+from mmqpt.datasets.level_ladder import pack_ladder
 
 
 @TRANSFORMS.register_module()
@@ -61,7 +62,8 @@ class PackRatedPhoto:
     """``img`` -> what :class:`IQARegressor` takes: ``inputs`` BGR, and a ``DataSample`` with ``gt_score`` (1,).
 
     ``inputs`` is (3, H, W), or (N, 3, H, W) of N crops. Where the data set has them, the sample holds ``gt_histogram``
-    (K,), shares of the opinions, and ``gt_score_sd`` (1,), their standard deviation in units of the score.
+    (K,), shares of the opinions, and ``gt_score_sd`` (1,), their standard deviation in units of the score; after a
+    :class:`LevelLadder` also its ``ladder``.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -73,4 +75,6 @@ class PackRatedPhoto:
             sample.gt_histogram = torch.tensor(results['histogram'], dtype=torch.float32)
         if 'score_sd' in results:
             sample.gt_score_sd = torch.tensor([results['score_sd']], dtype=torch.float32)
+        if 'ladder' in results:
+            pack_ladder(results, sample)
         return {'inputs': image, 'data_samples': sample}

@@ -155,8 +155,8 @@ def _checked_backbone(
     side = meta.get('input_size') or fixed_size(ours) or _SIDE
     photo = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        a = pool_features(ours(photo), ours, stages=True)
-        b = pool_features(theirs(photo), theirs, stages=True)
+        a = pool_features(ours(photo), ours, 'stages')
+        b = pool_features(theirs(photo), theirs, 'stages')
     if a.shape != b.shape:
         raise InputError(f"timm's {name} gives {b.shape[1]} features, the checkpoint's backbone {a.shape[1]}")
     difference = float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))

@@ -111,7 +111,7 @@ class MMQPT(nn.Module):
         if images.device.type == 'cpu':
             images = images.contiguous(memory_format=_ON_CPU)
         features = self.backbone(images)
-        return self.head(pool_features(features, self.backbone, self.head.pooling == 'stages'))
+        return self.head(pool_features(features, self.backbone, self.head.pooling))
 
     def save(self, path: str | os.PathLike[str], dataset: str | None = None) -> None:
         """Write the network to a file that ``mmqpt.score`` and pyiqa load.
@@ -155,7 +155,7 @@ def _read_backbone(
         backbone = create_timm_backbone(found.backbone, found.backbone_args).eval()
     except InputError as error:
         raise InputError(f'{os.fspath(path)}: {error}') from error
-    pooling = (head or {}).get('pooling') == 'stages'
+    pooling = (head or {}).get('pooling', 'last')
     side = found.backbone_args.get('img_size', _SIDE)
     with torch.no_grad():
         channels = pool_features(backbone(torch.zeros(1, 3, side, side)), backbone, pooling).shape[1]

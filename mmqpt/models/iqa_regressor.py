@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmqpt.core.view import View
 from mmqpt.models.backbone import build_backbone, fixed_size, freeze_statistics, load_backbone, size_step
 from mmqpt.models.freezing import eval_mode, freeze_backbone
 from mmqpt.models.histograms import score_histogram
-from mmqpt.models.iqa_losses import build_losses
+from mmqpt.models.iqa_losses import build_losses, ladder_loss
 
 
 @MODELS.register_module()
@@ -30,6 +31,8 @@ class IQARegressor(BaseModel):
         view: arguments of :class:`View`, the size rule at test time; exported with the weights.
         loss: a name, a dict or a list of dicts, see :func:`build_losses`; on scores in [0, 1].
         loss_args: further arguments of a loss given by name, such as ``beta`` of smooth-L1 (in units of the score).
+        ladder: ``dict(weight=..., margin=...)`` of :func:`ladder_loss`, for samples with a ladder from
+            :class:`LevelLadder`; None leaves ladders unused.
         freeze: parts of the backbone that training leaves alone, see :func:`freeze_backbone`.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
@@ -50,6 +53,7 @@ class IQARegressor(BaseModel):
         view: dict[str, Any] | None = None,
         loss: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] = 'smooth_l1',
         loss_args: dict[str, Any] | None = None,
+        ladder: dict[str, float] | None = None,
         freeze: int | str | Sequence[str] | None = None,
         norm_eval: bool = False,
         channels_last: bool = False,
@@ -60,10 +64,11 @@ class IQARegressor(BaseModel):
         losses = build_losses(loss, loss_args)
         super().__init__(data_preprocessor=MODELS.build({'type': 'PhotoPreprocessor', **(data_preprocessor or {})}))
         self.losses = losses
+        self.ladder = _ladder(ladder)
         self._backbone_cfg = dict(backbone)
         self._head_cfg = dict(head or {})
-        self.stages = self._head_cfg.get('pooling') == 'stages'
-        self.backbone, self.channels = build_backbone(backbone, input_size, self.stages)
+        self.pooling = self._head_cfg.get('pooling', 'last')
+        self.backbone, self.channels = build_backbone(backbone, input_size, self.pooling)
         self.input_size = fixed_size(self.backbone) or input_size
         self.head = build_head({'channels': self.channels, **self._head_cfg})
         for term in losses:
@@ -121,7 +126,7 @@ class IQARegressor(BaseModel):
     def extract_features(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, C) pooled features, without the size rule."""
         images = self.data_preprocessor.normalise(images).contiguous(memory_format=self.memory_format)
-        return pool_features(self.backbone(images), self.backbone, self.stages)
+        return pool_features(self.backbone(images), self.backbone, self.pooling)
 
     def score_views(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) scores, without the size rule."""
@@ -165,7 +170,17 @@ class IQARegressor(BaseModel):
             else:
                 value = term(predicted, target.repeat_interleave(crops))
             found['loss' if len(self.losses) == 1 else f'loss_{term.name}'] = value
+        if self.ladder:
+            found['loss_ladder'] = self._ladder_loss(samples)
         return found
+
+    def _ladder_loss(self, samples: list[DataSample]) -> Tensor:
+        if not all('ladder' in sample for sample in samples):
+            raise InputError('the model has a ladder, but samples have none; put a LevelLadder into the pipeline')
+        rungs = self.data_preprocessor.scale(torch.stack([sample.ladder for sample in samples]))  # (N, R, 3, H, W)
+        levels = torch.stack([sample.ladder_levels for sample in samples])  # (N, R)
+        scores = self.score_views(rungs.flatten(0, 1)).float().view_as(levels)
+        return self.ladder['weight'] * ladder_loss(scores, levels, self.ladder['margin'])
 
     @staticmethod
     def _histograms(samples: list[DataSample], scores: Tensor, bins: int) -> Tensor:
@@ -195,3 +210,13 @@ class IQARegressor(BaseModel):
                 f'this backbone takes photos whose sides are multiples of {step} px: view must have such a crop and '
                 f'max_side=None, got {view}; a ViT of timm takes any size with dynamic_img_size and dynamic_img_pad'
             )
+
+
+def _ladder(given: Mapping[str, float] | None) -> dict[str, float] | None:
+    """The terms of ``ladder`` with their defaults, or an error."""
+    if given is None:
+        return None
+    terms = {'weight': 1.0, 'margin': 0.02, **given}
+    if len(terms) > 2 or not all(isinstance(value, (int, float)) and 0 < value < math.inf for value in terms.values()):
+        raise InputError(f'ladder takes weight > 0 and margin > 0, both finite, got {dict(given)}')
+    return terms

@@ -50,15 +50,16 @@ class PhotoPreprocessor(BaseDataPreprocessor):
             same = all(image.shape == inputs[0].shape for image in inputs)
             inputs = torch.stack(list(inputs)) if same else inputs
         if isinstance(inputs, Tensor):
-            data['inputs'] = self._scale(inputs)
+            data['inputs'] = self.scale(inputs)
         else:
-            data['inputs'] = [self._scale(image) for image in inputs]
+            data['inputs'] = [self.scale(image) for image in inputs]
         return data
 
     def normalise(self, images: Tensor) -> Tensor:
         """RGB (..., 3, H, W) in [0, 1] -> what the backbone takes."""
         return (images * 255 - self.mean) / self.std
 
-    def _scale(self, images: Tensor) -> Tensor:
+    def scale(self, images: Tensor) -> Tensor:
+        """(..., 3, H, W) of 0 to 255 as the loader gives them -> RGB in [0, 1]."""
         images = images.float() / 255
         return images.flip(-3) if self.bgr_to_rgb else images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from typing import Any
 
@@ -44,6 +45,8 @@ class QPT(BaseSelfSupervisor):
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics, for a start from trained weights.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
+        anchor: weight of a term that keeps what ``pretrained`` knows, 0 for none; see :meth:`anchor_loss`.
+        pooling: what the neck sees of the backbone, one of ``POOLINGS``.
         pretrained: weights to start the backbone from, see :func:`load_backbone`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.
@@ -59,14 +62,20 @@ class QPT(BaseSelfSupervisor):
         batch_negatives: bool = False,
         norm_eval: bool = False,
         channels_last: bool = False,
+        anchor: float = 0.0,
+        pooling: str = 'last',
         pretrained: str | None = None,
         input_size: int = 224,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         if not 0 <= momentum < 1:
             raise InputError(f'momentum must be at least 0 and below 1, got {momentum}')
+        if not 0 <= anchor < math.inf:
+            raise InputError(f'anchor must be a weight >= 0, got {anchor}')
+        if anchor and not pretrained:
+            raise InputError('anchor keeps what pretrained weights know, but there are none: give pretrained')
         self._backbone_cfg = dict(backbone)
-        module, channels = build_backbone(backbone, input_size)
+        module, channels = build_backbone(backbone, input_size, pooling)
         if neck.get('in_channels', channels) != channels:
             raise InputError(f'neck has in_channels {neck["in_channels"]}, but the backbone gives {channels}')
         super().__init__(
@@ -77,6 +86,7 @@ class QPT(BaseSelfSupervisor):
         )
         with torch.no_grad():
             width = self.neck((torch.zeros(2, channels),))[0].shape[1]
+        self.pooling = pooling
         self.queue = KeyQueue(queue_length, width)
         self.momentum = momentum
         self.batch_negatives = batch_negatives
@@ -84,6 +94,10 @@ class QPT(BaseSelfSupervisor):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.pretrained = pretrained
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
+        self.anchor = anchor
+        if anchor:
+            self.anchor_backbone = deepcopy(self.backbone).requires_grad_(False)
+            self.anchor_map = nn.Linear(channels, channels)
         self.key_backbone = deepcopy(self.backbone).requires_grad_(False)
         self.key_neck = deepcopy(self.neck).requires_grad_(False)
         self.to(memory_format=self.memory_format)
@@ -95,19 +109,26 @@ class QPT(BaseSelfSupervisor):
             load_backbone(self.backbone, self.pretrained)
         self.key_backbone.load_state_dict(self.backbone.state_dict())
         self.key_neck.load_state_dict(self.neck.state_dict())
+        if self.anchor:
+            self.anchor_backbone.load_state_dict(self.backbone.state_dict())
+            with torch.no_grad():
+                nn.init.eye_(self.anchor_map.weight)
+                nn.init.zeros_(self.anchor_map.bias)
 
     def train(self, mode: bool = True) -> QPT:
         """The key encoder stays in eval mode; so does BatchNorm of the backbone under ``norm_eval``."""
         super().train(mode)
         self.key_backbone.eval()
         self.key_neck.eval()
+        if self.anchor:
+            self.anchor_backbone.eval()
         if self.norm_eval:
             freeze_statistics(self.backbone)
         return self
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Pooled backbone features (N, C) of photos (N, 3, H, W) in [0, 1]."""
-        return pool_features(self.backbone(self.data_preprocessor.normalise(inputs)), self.backbone)
+        return self._pooled(self.backbone, self.data_preprocessor.normalise(inputs))
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict[str, Tensor]:
         """QC-Loss of a batch.
@@ -117,18 +138,20 @@ class QPT(BaseSelfSupervisor):
             data_samples: not used.
 
         Returns:
-            ``loss``, the values of :func:`qc_statistics`, and ``queue_fill``: the share of the queue that is filled.
+            ``loss``, the values of :func:`qc_statistics`, ``queue_fill``: the share of the queue that is filled, and
+            with an anchor ``anchor_loss``, its weighted term, which MMEngine adds to ``loss``.
         """
         if inputs.dim() != 6 or inputs.shape[1] < 2 or inputs.shape[2] < 2:
             raise InputError(f'inputs must have shape (N, V >= 2, P >= 2, 3, S, S), got {tuple(inputs.shape)}')
         photos, versions, patches = inputs.shape[:3]
         images = self.data_preprocessor.normalise(inputs.flatten(0, 2))  # (N V P, 3, S, S)
         images = images.contiguous(memory_format=self.memory_format)
-        query = self._project(self.backbone, self.neck, images)  # (N V P, E)
+        features = self._pooled(self.backbone, images)  # (N V P, C)
+        query = self._project(features, self.neck)  # (N V P, E)
         with torch.no_grad():
             if self.training:
                 self._update_key_encoder()
-            key = self._project(self.key_backbone, self.key_neck, images)
+            key = self._project(self._pooled(self.key_backbone, images), self.key_neck)
 
         k = key.view(photos, versions, patches, -1)
         positive = k[:, :, _others(patches)]  # (N, V, P, P - 1, E)
@@ -139,7 +162,27 @@ class QPT(BaseSelfSupervisor):
         if self.training:
             self.queue.enqueue(torch.cat(all_gather(key)))  # every rank writes the keys of all, in rank order
         losses['queue_fill'] = self.queue.filled / max(1, len(self.queue))
+        if self.anchor:
+            losses['anchor_loss'] = self.anchor * self.anchor_loss(features, images)
         return losses
+
+    def anchor_loss(self, features: Tensor, images: Tensor) -> Tensor:
+        """How much of the start's features can't be read, linearly, from today's.
+
+        A frozen copy of the backbone as it was after loading ``pretrained`` gives targets, which a linear map, learned
+        along and starting as the identity, predicts from the features of the same patches: mean squared error over the
+        mean variance of the targets within the batch. 0 at the start. Learning without Forgetting (Li and Hoiem, ECCV
+        2016) does so with the outputs of the old network; the linear map, which leaves features free to move as long
+        as nothing is lost, is a design choice.
+
+        Args:
+            features: (M, C) of the query encoder.
+            images: (M, 3, S, S), normalised.
+        """
+        with torch.no_grad():
+            target = self._pooled(self.anchor_backbone, images).float()
+            spread = target.var(dim=0).mean().clamp(min=1e-8) if len(target) > 1 else target.new_ones(())
+        return F.mse_loss(self.anchor_map(features).float(), target) / spread
 
     def export_spec(self) -> dict[str, Any]:
         """What is needed to use the backbone elsewhere; stored in checkpoints and exported files."""
@@ -158,10 +201,13 @@ class QPT(BaseSelfSupervisor):
         other = photo[:, None] != photo[None, :]  # (M, M)
         return torch.cat([stored, key]), torch.cat([mask.expand(key.shape[0], -1), other], dim=1)
 
+    def _pooled(self, backbone: nn.Module, images: Tensor) -> Tensor:
+        return pool_features(backbone(images), backbone, self.pooling)
+
     @staticmethod
-    def _project(backbone: nn.Module, neck: nn.Module, images: Tensor) -> Tensor:
-        """Images -> unit vectors (M, E), normalised in float32."""
-        return F.normalize(neck((pool_features(backbone(images), backbone),))[0].float(), dim=1)
+    def _project(features: Tensor, neck: nn.Module) -> Tensor:
+        """Features -> unit vectors (M, E), normalised in float32."""
+        return F.normalize(neck((features,))[0].float(), dim=1)
 
     @torch.no_grad()
     def _update_key_encoder(self) -> None:

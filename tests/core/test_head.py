@@ -34,10 +34,33 @@ def test_the_last_stage_counts(kind):
 
 def test_all_stages_are_joined_in_their_order():
     stages = [torch.rand(2, 4, 8, 8), torch.rand(2, 6, 7), torch.rand(2, 3)]
-    found = pool_features(stages, stages=True)
+    found = pool_features(stages, pooling='stages')
     torch.testing.assert_close(found, torch.cat([pool_features(stage) for stage in stages], dim=1))
     assert found.shape == (2, 4 + 7 + 3)
-    torch.testing.assert_close(pool_features(stages[0], stages=True), pool_features(stages[0]))
+    torch.testing.assert_close(pool_features(stages[0], pooling='stages'), pool_features(stages[0]))
+
+
+@pytest.mark.parametrize('shape', [(2, 4, 8, 6), (2, 48, 4)])
+def test_moments_are_means_and_deviations(shape):
+    stage = torch.rand(shape)
+    flat = stage.flatten(2) if len(shape) == 4 else stage.mT  # (N, C, places)
+    wanted = torch.cat([flat.mean(dim=2), flat.std(dim=2, unbiased=False)], dim=1)
+    torch.testing.assert_close(pool_features(stage, pooling='moments'), wanted, rtol=1e-4, atol=1e-4)
+    both = pool_features([stage, stage * 2], pooling='moments')
+    torch.testing.assert_close(both, torch.cat([wanted, 2 * wanted], dim=1), rtol=1e-4, atol=1e-4)
+
+
+def test_moments_of_a_flat_map_have_a_finite_slope():
+    stage = torch.ones(1, 3, 4, 4, requires_grad=True)
+    pooled = pool_features(stage, pooling='moments')
+    pooled.sum().backward()
+    assert torch.isfinite(stage.grad).all()
+    assert pooled[0, 3:].max() <= 1.1e-3
+
+
+def test_moments_need_places():
+    with pytest.raises(InputError, match=r'3 or 4 dimensions for moments, got shape \(2, 5\)'):
+        pool_features(torch.rand(2, 5), pooling='moments')
 
 
 class Backbone(torch.nn.Module):
@@ -155,7 +178,7 @@ def test_build_head():
         ({'type': 'DistributionHead', 'channels': 4}, "DistributionHead: .*'bins'"),
         ({'type': 'DistributionHead', 'channels': 4, 'bins': 1}, 'bins must be >= 2, got 1'),
         ({'type': 'DistributionHead', 'channels': 0, 'bins': 5}, 'DistributionHead needs channels >= 1'),
-        ({'channels': 4, 'pooling': 'first'}, "pooling must be one of last, stages, got 'first'"),
+        ({'channels': 4, 'pooling': 'first'}, "pooling must be one of last, stages, moments, got 'first'"),
     ],
 )
 def test_bad_heads(config, message):

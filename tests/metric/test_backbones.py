@@ -134,6 +134,17 @@ def test_stages_score_alike(backbone, view, channels, tmp_path):
     assert spec.head['pooling'] == 'stages'
 
 
+@pytest.mark.parametrize('backbone', ['test_resnet', 'swin_tiny_patch4_window7_224', 'test_vit'])
+def test_moments_score_alike(backbone, tmp_path):
+    """Maps in both layouts, and tokens that timm makes maps of."""
+    size = {} if backbone == 'test_resnet' else {'img_size': 32}
+    model = trained(timm_backbone(backbone, **STAGES, **size), ONE if size else ANY, {'pooling': 'moments'})
+    assert (
+        model.channels == 2 * trained(timm_backbone(backbone, **STAGES, **size), ONE if size else ANY, JOINED).channels
+    )
+    assert check_metric(model, tmp_path).head['pooling'] == 'moments'
+
+
 def test_distribution_scores_alike(tmp_path):
     head = {'type': 'DistributionHead', 'bins': 5}
     spec = check_metric(trained(timm_backbone('test_resnet'), head=head, loss='emd'), tmp_path)

@@ -40,7 +40,7 @@ def weights(path, name, args=None, view=None, head=None):
     side = args.get('img_size', 64)
     noise = torch.rand(4, 3, side, side) / torch.arange(1, 5).view(4, 1, 1, 1)
     with torch.no_grad():
-        features = pool_features(backbone(4 * noise - 2), backbone, head.get('pooling') == 'stages')
+        features = pool_features(backbone(4 * noise - 2), backbone, head.get('pooling', 'last'))
         head = {'channels': features.shape[1], 'hidden': 8, **head}
         layers = build_head(head)
         layers.layers[1].weight *= 20 / features.std(dim=0).norm()
@@ -63,6 +63,7 @@ SWIN = 'swin_tiny_patch4_window7_224'
 CASES = [
     ('test_resnet', {}, ANY, {}),
     ('test_resnet', STAGES, {**ANY, 'crop': 32, 'places': 'five', 'flip': True}, JOINED),
+    ('test_resnet', STAGES, ANY, {'pooling': 'moments'}),
     ('test_resnet', {}, {**ANY, 'crop': 20}, {'type': 'DistributionHead', 'bins': 5}),
     ('tf_efficientnet_lite0', {}, ANY, {}),
     ('tf_efficientnet_lite0', {**STAGES, 'out_indices': [2, 4]}, ANY, JOINED),

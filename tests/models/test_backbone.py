@@ -109,7 +109,7 @@ def test_stages_refuse_weights_of_another_depth(tmp_path, deeper, name):
 def test_feature_lengths():
     assert build_backbone({'type': 'TIMMBackbone', 'model_name': 'test_resnet'}, 32)[1] == 96
     stages = {'type': 'TIMMBackbone', 'model_name': 'test_resnet', 'features_only': True, 'out_indices': [3, 4]}
-    assert build_backbone(stages, 32, stages=True)[1] == 192 + 96
+    assert build_backbone(stages, 32, 'stages')[1] == 192 + 96
     fixed = {'type': 'TIMMBackbone', 'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False}
     assert build_backbone(fixed, 224)[1] == 64  # tried on 48 px
 

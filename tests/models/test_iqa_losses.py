@@ -14,6 +14,7 @@ from mmqpt.models.iqa_losses import (
     build_losses,
     cross_entropy_loss,
     emd_loss,
+    ladder_loss,
     norm_in_norm_loss,
     plcc_loss,
     rank_loss,
@@ -224,3 +225,37 @@ def test_other_shapes_are_refused(loss):
         loss(torch.zeros(3, 1), torch.zeros(3))
     with pytest.raises(InputError, match=r'got \(0,\), \(0,\)'):
         loss(torch.zeros(0), torch.zeros(0))
+
+
+def ladder_loop(values, levels, margin):
+    losses = [
+        max(0, margin * (row_levels[b] - row_levels[a]).item() - (row[a] - row[b]).item())
+        for row, row_levels in zip(values, levels, strict=True)
+        for a in range(len(row))
+        for b in range(a + 1, len(row))
+    ]
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize('rungs', [2, 3, 6])
+def test_ladder_equals_a_loop(rungs):
+    generator = torch.Generator().manual_seed(rungs)
+    values = torch.rand(4, rungs, generator=generator, dtype=torch.float64)
+    levels = torch.stack([torch.randperm(6, generator=generator)[:rungs].sort().values for _ in range(4)]).double()
+    assert ladder_loss(values, levels, 0.1).item() == pytest.approx(ladder_loop(values, levels, 0.1))
+
+
+def test_ladder_is_content_with_steps_of_the_margin():
+    levels = torch.tensor([[0.0, 2.0, 5.0]])
+    assert ladder_loss(0.9 - 0.0201 * levels, levels, 0.02).item() == 0
+    assert ladder_loss(torch.full((1, 3), 0.5), levels, 0.02).item() == pytest.approx(0.02 * (2 + 5 + 3) / 3)
+    assert ladder_loss(0.5 + 0.02 * levels, levels, 0.02).item() == pytest.approx(2 * 0.02 * (2 + 5 + 3) / 3)
+
+
+def test_ladder_of_bad_arguments():
+    with pytest.raises(InputError, match=r'\(N, R >= 2\) alike, got \(3, 1\) and \(3, 1\)'):
+        ladder_loss(torch.rand(3, 1), torch.rand(3, 1))
+    with pytest.raises(InputError, match=r'got \(3, 2\) and \(2, 2\)'):
+        ladder_loss(torch.rand(3, 2), torch.rand(2, 2))
+    with pytest.raises(InputError, match='margin must be > 0 and finite, got 0'):
+        ladder_loss(torch.rand(3, 2), torch.rand(3, 2), 0)

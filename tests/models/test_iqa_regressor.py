@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
 from mmqpt.models.histograms import score_histogram
-from mmqpt.models.iqa_losses import HISTOGRAM_LOSSES, plcc_loss
+from mmqpt.models.iqa_losses import HISTOGRAM_LOSSES, ladder_loss, plcc_loss
 
 VIEW = {'min_side': 32, 'max_side': 64, 'crop': 32}
 
@@ -63,6 +63,35 @@ def test_crops_of_a_photo_are_samples_with_its_score():
         assert found[name].item() == pytest.approx(value.item(), abs=1e-6)
     with pytest.raises(InputError, match=r'must be \(3, H, W\), got \(3, 3, 32, 32\): crops are of View'):
         model(crops, samples, mode='predict')
+
+
+def rung_sample(score, seed):
+    found = sample(score)
+    generator = torch.Generator().manual_seed(seed)
+    found.ladder = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    found.ladder_levels = torch.tensor([0.0, 3.0])
+    return found
+
+
+def test_ladder_is_a_term_of_its_own():
+    model = build(loss='mse', ladder={'weight': 0.5, 'margin': 0.1}).eval()
+    samples = [rung_sample(0.1, 0), rung_sample(0.9, 1)]
+    images = torch.rand(2, 3, 32, 32)
+    found = model(images, samples, mode='loss')
+    rungs = torch.stack([x.ladder for x in samples]).flip(2).float() / 255  # BGR, as loaded
+    scores = model(rungs.flatten(0, 1)).view(2, 2)
+    assert found['loss_ladder'].item() == pytest.approx(
+        0.5 * ladder_loss(scores, torch.tensor([[0.0, 3]] * 2), 0.1).item()
+    )
+    assert found['loss'].item() == pytest.approx(build(loss='mse').eval()(images, samples, mode='loss')['loss'].item())
+    with pytest.raises(InputError, match='samples have none; put a LevelLadder into the pipeline'):
+        model(images, [sample(0.1), sample(0.9)], mode='loss')
+
+
+@pytest.mark.parametrize('ladder', [{'weight': 0}, {'margin': float('inf')}, {'step': 1}])
+def test_bad_ladder(ladder):
+    with pytest.raises(InputError, match='ladder takes weight > 0 and margin > 0, both finite'):
+        build(ladder=ladder)
 
 
 def opinion(score, histogram=None, deviation=None):

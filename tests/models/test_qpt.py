@@ -45,8 +45,8 @@ def test_loss_equals_a_loop_over_patches(versions, patches, batch_negatives):
     inputs = batch(versions=versions, patches=patches)
     with torch.no_grad():
         flat = model.data_preprocessor.normalise(inputs.flatten(0, 2))
-        key = model._project(model.key_backbone, model.key_neck, flat).view(3, versions, patches, 8)
-        query = model._project(model.backbone, model.neck, flat).view(3, versions, patches, 8)
+        key = model._project(model._pooled(model.key_backbone, flat), model.key_neck).view(3, versions, patches, 8)
+        query = model._project(model._pooled(model.backbone, flat), model.neck).view(3, versions, patches, 8)
         losses = []
         for n in range(3):
             for v in range(versions):
@@ -115,9 +115,76 @@ def test_keys_do_not_depend_on_the_rest_of_the_batch():
     model = build().train()
     images = model.data_preprocessor.normalise(batch(photos=4).flatten(0, 2))
     with torch.no_grad():
-        together = model._project(model.key_backbone, model.key_neck, images)
-        alone = torch.cat([model._project(model.key_backbone, model.key_neck, image[None]) for image in images])
+        together = model._project(model._pooled(model.key_backbone, images), model.key_neck)
+        alone = torch.cat(
+            [model._project(model._pooled(model.key_backbone, image[None]), model.key_neck) for image in images]
+        )
     assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A file of weights to start from."""
+    torch.manual_seed(7)
+    backbone = MODELS.build(TINY)
+    torch.save(backbone.state_dict(), tmp_path / 'start.pth')
+    return str(tmp_path / 'start.pth')
+
+
+def test_anchor_is_zero_at_the_start_and_says_what_is_lost(started):
+    model = build(pretrained=started, anchor=2.0).eval()
+    with torch.no_grad():
+        plain = build(pretrained=started).eval().loss(batch())
+        before = model.loss(batch())
+        assert before['loss'] == plain['loss']  # a term of its own, not a change of QC-Loss
+        assert 'anchor_loss' not in plain
+        assert before['anchor_loss'] == pytest.approx(0, abs=1e-6)
+        images = model.data_preprocessor.normalise(batch().flatten(0, 2))
+        target = model.extract_feat(batch().flatten(0, 2))
+        for weight in model.backbone.parameters():
+            weight.mul_(0.5)
+        features = model.extract_feat(batch().flatten(0, 2))
+        wanted = F.mse_loss(features, target) / target.var(dim=0).mean()
+        assert model.anchor_loss(features, images).item() == pytest.approx(wanted.item(), rel=1e-4)
+        assert model.loss(batch())['anchor_loss'].item() == pytest.approx(2 * wanted.item(), rel=1e-4)
+
+
+def test_anchor_lets_features_turn(started):
+    """What a linear map can undo is not lost."""
+    model = build(pretrained=started, anchor=1.0).eval()
+    flat = batch().flatten(0, 2)
+    images = model.data_preprocessor.normalise(flat)
+    with torch.no_grad():
+        features = model.extract_feat(flat)
+        turn = torch.linalg.qr(torch.randn(features.shape[1], features.shape[1]))[0]
+        assert model.anchor_loss(features @ turn, images) > 0.1
+        model.anchor_map.weight.copy_(turn)
+        assert model.anchor_loss(features @ turn, images).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_anchor_itself_never_moves(started):
+    model = build(pretrained=started, anchor=1.0, norm_eval=False).train()
+    before = {name: value.clone() for name, value in model.anchor_backbone.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for seed in range(2):
+        sum(value for name, value in model.loss(batch(seed=seed)).items() if 'loss' in name).backward()
+        optimizer.step()
+    for name, value in model.anchor_backbone.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert model.anchor_map.weight.grad.abs().sum() > 0
+    assert not any(name.startswith('anchor_backbone') for name, p in model.named_parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(('pooling', 'times'), [('stages', 1), ('moments', 2)])
+def test_the_neck_may_see_all_stages(pooling, times):
+    model = build(backbone={**TINY, 'features_only': True}, pooling=pooling).train()
+    stages = model.key_backbone(torch.zeros(1, 3, 32, 32))
+    width = times * sum(stage.shape[1] for stage in stages)
+    assert model.extract_feat(batch().flatten(0, 2)).shape == (12, width)
+    losses = model.loss(batch())
+    losses['loss'].backward()
+    first = next(p for p in model.backbone.parameters())
+    assert first.grad.abs().sum() > 0
 
 
 def test_norm_eval_keeps_statistics():
@@ -194,6 +261,9 @@ def test_forward_gives_features():
             'in_channels 3, but',
         ),
         ({'queue_length': -1}, 'length >= 0'),
+        ({'anchor': -1.0}, 'anchor must be a weight >= 0, got -1.0'),
+        ({'anchor': 1.0}, 'anchor keeps what pretrained weights know, but there are none'),
+        ({'pooling': 'max'}, "pooling must be one of last, stages, moments, got 'max'"),
     ],
 )
 def test_bad_config(changes, message):

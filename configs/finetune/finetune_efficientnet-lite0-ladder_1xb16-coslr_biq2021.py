@@ -1,0 +1,40 @@
+"""What made the shipped weights: EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with opinions and with ladders.
+
+    DATA_ROOT=biq2021/images ANN_FILE=biq2021/labels.csv PRETRAINED=qpt-encoder.safetensors \\
+        python tools/train.py configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py
+"""
+
+_base_ = './finetune_efficientnet-lite0_1xb16-coslr_biq2021.py'
+
+crop = 320
+ladder_crop = 160
+view = dict(min_side=320, max_side=512, crop=None)
+train_pipeline = [
+    dict(type='LoadPhoto'),
+    dict(type='LevelLadder', crop=ladder_crop, rungs=2, view=view),
+    dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=view),
+    dict(type='PackRatedPhoto'),
+]
+where_train = dict(split='train')
+where_test = dict(split='test')
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline, where=where_train))
+val_dataloader = dict(dataset=dict(where=where_train))
+test_dataloader = dict(dataset=dict(where=where_test))
+model = dict(
+    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0', features_only=True),
+    head=dict(hidden=256, dropout=0.2, pooling='moments'),
+    view=dict(_delete_=True, **view),
+    loss=[dict(type='smooth_l1', beta=0.1, weight=1.0), dict(type='plcc', weight=0.5)],
+    loss_args=None,
+    ladder=dict(weight=1.0, margin=0.02),
+)
+train_cfg = dict(max_epochs=3)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', T_max=3, by_epoch=True, convert_to_iter_based=True),
+]
+custom_hooks = [
+    dict(type='ExportSpecHook'),
+    dict(type='ValidateOnResumeHook'),
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.005),  # new = 0.995 old + 0.005 weights
+]
