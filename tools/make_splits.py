@@ -1,10 +1,13 @@
 """Draw random splits into train and test, and keep them in a prepared CSV; those that are there already are reused.
 
-Example:
+Examples:
     python tools/make_splits.py koniq10k.csv --count 10 --seed 123
+    python tools/make_splits.py biq2021.csv --without-leaks official_split
 
 Photos of one group (`group_column` in the JSON file beside the CSV: reference images, or clusters of near-duplicates
 from tools/find_duplicates.py) stay on one side. Split number k does not depend on how many are asked for.
+--without-leaks takes a split that is there and leaves out of its training part what has a relative in its test part:
+column `official_split_clean`.
 """
 
 import argparse
@@ -13,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mmqpt.datasets.rated_set import info_path
-from mmqpt.datasets.splits import add_random_splits, group_of
+from mmqpt.datasets.splits import add_clean_split, add_random_splits, group_of
 from mmqpt.engine.launch import run
 
 
@@ -23,8 +26,12 @@ def main() -> None:
     parser.add_argument('--count', type=int, default=10, help='how many splits')
     parser.add_argument('--seed', type=int, default=123)
     parser.add_argument('--test-share', type=float, default=0.2, help='share of the photos that is tested')
+    parser.add_argument('--without-leaks', metavar='COLUMN', help='clean this split instead of drawing new ones')
     args = parser.parse_args()
-    data = add_random_splits(args.ann_file, args.count, args.seed, args.test_share)
+    if args.without_leaks:
+        data = add_clean_split(args.ann_file, args.without_leaks)
+    else:
+        data = add_random_splits(args.ann_file, args.count, args.seed, args.test_share)
     column = data.info.group_column
     print(f'{args.ann_file}: {len(data.ratings)} photos; {info_path(args.ann_file).name} names the protocols')
     print('| split | protocol | part | photos | groups | mean MOS |\n|---|---|---|---|---|---|')

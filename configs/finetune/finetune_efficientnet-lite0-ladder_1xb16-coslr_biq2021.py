@@ -15,8 +15,8 @@ train_pipeline = [
     dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=view),
     dict(type='PackRatedPhoto'),
 ]
-where_train = dict(split='train')
-where_test = dict(split='test')
+where_train = dict(_delete_=True, split='train')
+where_test = dict(_delete_=True, split='test')
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, where=where_train))
 val_dataloader = dict(dataset=dict(where=where_train))
 test_dataloader = dict(dataset=dict(where=where_test))
@@ -26,6 +26,7 @@ model = dict(
     view=dict(_delete_=True, **view),
     loss=[dict(type='smooth_l1', beta=0.1, weight=1.0), dict(type='plcc', weight=0.5)],
     loss_args=None,
+    freeze=2,
     ladder=dict(weight=1.0, margin=0.02),
 )
 train_cfg = dict(max_epochs=3)

@@ -234,6 +234,43 @@ def add_random_splits(ann_file: str | Path, count: int = 10, seed: int = 123, te
     return add_columns(data, new, replace(info, splits=splits))
 
 
+def add_clean_split(ann_file: str | Path, split_column: str) -> RatedSet:
+    """Keep a split without its leaks in the CSV: training photos with a relative in the test part become ``drop``.
+
+    The test part stays as it is, so that results on it can be compared with published ones. The new column is called
+    ``<split_column>_clean``; one that is there already is drawn anew.
+
+    Args:
+        ann_file: CSV with its JSON file beside it, which names the groups (tools/find_duplicates.py --add-to).
+        split_column: a split with ``train``, perhaps ``val``, and ``test``.
+
+    Returns:
+        The set with the new column.
+
+    Raises:
+        InputError: no such split, no groups, or nothing left to train on.
+    """
+    data = read_set(ann_file)
+    info = data.info
+    if split_column not in info.splits:
+        raise InputError(f'{ann_file}: no split {split_column!r}; there are: {", ".join(info.splits) or "none"}')
+    if info.group_column is None:
+        raise InputError(
+            f'{ann_file}: names no groups, so leaks are not known; run tools/find_duplicates.py PHOTOS --add-to first'
+        )
+    tested = _groups([rating for rating in data.ratings if rating.row[split_column] == 'test'], info.group_column)
+    parts = [
+        'drop' if rating.row[split_column] != 'test' and group_of(rating, info.group_column) in tested
+        else rating.row[split_column]
+        for rating in data.ratings
+    ]  # fmt: skip
+    if 'train' not in parts:
+        raise InputError(f'{ann_file}: every photo to train on in {split_column!r} has a relative in the test part')
+    column = f'{split_column}_clean'
+    protocol = f'{info.splits[split_column]}, without what leaks into train'
+    return add_columns(data, {column: parts}, replace(info, splits={**info.splits, column: protocol}))
+
+
 def add_columns(data: RatedSet, columns: Mapping[str, Sequence[str]], info: SetInfo) -> RatedSet:
     """Write a set's CSV with more columns, or other values of columns, and its JSON file.
 

@@ -25,7 +25,10 @@ _SIDE = 224  # px, where the checkpoint does not say what its backbone was tried
 
 
 def export_checkpoint(
-    checkpoint: str | os.PathLike[str], out: str | os.PathLike[str], backbone_name: str | None = None
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    backbone_name: str | None = None,
+    half: bool = False,
 ) -> WeightsSpec:
     """Write what the metric loads: safetensors with the spec in its metadata.
 
@@ -36,9 +39,11 @@ def export_checkpoint(
         checkpoint: of QPT (gives a backbone) or IQARegressor (gives a metric).
         out: file to write, ending with .safetensors.
         backbone_name: timm's name, for mmpretrain backbones of which it is not known.
+        half: whether to store the weights of convolutions and linear layers in float16, for a file of half the size.
+            Biases and BatchNorm stay in float32, and the network still computes in float32.
 
     Raises:
-        InputError: not a checkpoint of mmqpt, or a backbone that timm does not have.
+        InputError: not a checkpoint of mmqpt, a backbone that timm does not have, or a weight too large for float16.
     """
     if Path(out).suffix != '.safetensors':
         raise InputError(f'the exported file must end with .safetensors, got {out}')
@@ -51,6 +56,8 @@ def export_checkpoint(
         head = {key.removeprefix('head.'): value for key, value in state.items() if key.startswith('head.')}
         build_head(meta['head']).load_state_dict(head)
         tensors.update({f'head.{key}': value.contiguous() for key, value in head.items()})
+    if half:
+        tensors = {key: _halved(key, value) for key, value in tensors.items()}
     spec = WeightsSpec(
         kind=meta['kind'],
         backbone=name,
@@ -104,6 +111,15 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     else:
         raise InputError(f'the exported file must end with .safetensors or .pth, got {out}')
     return name
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    if tensor.dim() < 2 or not tensor.is_floating_point():
+        return tensor
+    found = tensor.half()
+    if not torch.isfinite(found).all():
+        raise InputError(f'{name}: has weights beyond the range of float16; export without half')
+    return found
 
 
 def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

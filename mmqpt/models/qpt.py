@@ -42,6 +42,8 @@ class QPT(BaseSelfSupervisor):
         queue_length: keys in the queue; 0 for none.
         momentum: m above, 0.999 as in MoCo. (MMEngine's averaged models call 1 - m "momentum".)
         batch_negatives: whether the other photos of the batch, on this rank, are content-based negatives too.
+        degradation_negatives: whether the photo's other versions are negatives; without them this is MoCo on degraded
+            photos, for comparison.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics, for a start from trained weights.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
@@ -60,6 +62,7 @@ class QPT(BaseSelfSupervisor):
         queue_length: int = 65536,
         momentum: float = 0.999,
         batch_negatives: bool = False,
+        degradation_negatives: bool = True,
         norm_eval: bool = False,
         channels_last: bool = False,
         anchor: float = 0.0,
@@ -90,6 +93,7 @@ class QPT(BaseSelfSupervisor):
         self.queue = KeyQueue(queue_length, width)
         self.momentum = momentum
         self.batch_negatives = batch_negatives
+        self.degradation_negatives = degradation_negatives
         self.norm_eval = norm_eval
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.pretrained = pretrained
@@ -156,6 +160,8 @@ class QPT(BaseSelfSupervisor):
         k = key.view(photos, versions, patches, -1)
         positive = k[:, :, _others(patches)]  # (N, V, P, P - 1, E)
         other = k[:, _others(versions)].flatten(2, 3)  # (N, V, (V - 1) P, E)
+        if not self.degradation_negatives:
+            other = other[:, :, :0]
         degradation = other[:, :, None].expand(-1, -1, patches, -1, -1)  # (N, V, P, (V - 1) P, E)
         content, mask = self._content(key, versions * patches)
         losses = self.head.loss(query, positive.flatten(0, 2), degradation.flatten(0, 2), content, mask)

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated_set import RatedSet, SetInfo, info_path, read_set, write_set
 from mmqpt.datasets.ratings import Rating
-from mmqpt.datasets.splits import add_columns, add_random_splits, partition, protocol_name, random_splits, split_columns
+from mmqpt.datasets.splits import (
+    add_clean_split,
+    add_columns,
+    add_random_splits,
+    partition,
+    protocol_name,
+    random_splits,
+    split_columns,
+)
 
 
 def rows_of(sizes, **columns):
@@ -277,6 +286,40 @@ def test_a_column_without_its_protocol_is_adopted(ann_file):
     wanted = add_random_splits(ann_file, 1)
     info_path(ann_file).write_text(old)
     assert add_random_splits(ann_file, 1) == wanted
+
+
+def torn(ann_file, part):
+    """A split that tears groups: ``part(group, photo)``."""
+    data = read_set(ann_file)
+    parts = [part(int(r.row['ref'][1:]), i % 3) for i, r in enumerate(data.ratings)]
+    return add_columns(data, {'torn': parts}, replace(data.info, splits={'torn': 'published'}))
+
+
+def test_a_clean_split_keeps_the_test_part_and_has_no_leaks(ann_file):
+    before = torn(ann_file, lambda g, i: 'test' if g < 2 or (g == 2 and i == 0) else 'val' if g == 3 else 'train')
+    assert partition(before, 'torn').leaks == 1
+    data = add_clean_split(ann_file, 'torn')
+    parts = {
+        part: [r.name for r in data.ratings if r.row['torn_clean'] == part] for part in ('train', 'val', 'test', 'drop')
+    }
+    assert parts['test'] == [r.name for r in before.ratings if r.row['torn'] == 'test']
+    assert parts['drop'] == [r.name for r in before.ratings if r.row['ref'] == 'r2' and r.row['torn'] == 'train']
+    assert [len(parts[part]) for part in ('train', 'val')] == [24, 3]
+    assert partition(data, 'torn_clean').leaks == 0
+    assert data.info.splits == {'torn': 'published', 'torn_clean': 'published, without what leaks into train'}
+    assert add_clean_split(ann_file, 'torn') == data
+
+
+def test_a_clean_split_says_why_not(ann_file):
+    with pytest.raises(InputError, match="no split 'torn'; there are: none"):
+        add_clean_split(ann_file, 'torn')
+    data = torn(ann_file, lambda g, i: 'train' if i else 'test')
+    with pytest.raises(InputError, match="every photo to train on in 'torn' has a relative in the test part"):
+        add_clean_split(ann_file, 'torn')
+    add_columns(data, {}, replace(data.info, group_column=None))
+    with pytest.raises(InputError, match='names no groups, so leaks are not known'):
+        add_clean_split(ann_file, 'torn')
+    assert 'torn_clean' not in ann_file.read_text(encoding='utf-8')
 
 
 def test_another_split_under_the_same_name_is_refused(ann_file):

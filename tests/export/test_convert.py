@@ -30,6 +30,29 @@ def test_metric_file_says_everything(metric_weights):
     assert set(spec['head']) == {'channels', 'hidden', 'dropout'}
 
 
+def test_half_is_half_the_size_and_scores_alike(finetuned_checkpoint, tmp_path):
+    whole, half = tmp_path / 'whole.safetensors', tmp_path / 'half.safetensors'
+    assert export_checkpoint(finetuned_checkpoint, whole) == export_checkpoint(finetuned_checkpoint, half, half=True)
+    tensors, wide = read_weights(half)[0], read_weights(whole)[0]
+    for name, value in tensors.items():
+        assert value.dtype == (torch.float16 if wide[name].dim() > 1 else wide[name].dtype), name
+        torch.testing.assert_close(value.float(), wide[name].float(), rtol=1e-3, atol=1e-6)
+    assert half.stat().st_size < 0.65 * whole.stat().st_size
+    photo = torch.rand(1, 3, 70, 90)
+    scores = [MMQPT(pretrained_model_path=str(path)).eval()(photo) for path in (whole, half)]
+    assert scores[1].dtype == torch.float32
+    torch.testing.assert_close(*scores, rtol=0, atol=1e-3)
+
+
+def test_half_refuses_what_it_cannot_hold(finetuned_checkpoint, tmp_path):
+    loaded = torch.load(finetuned_checkpoint, weights_only=False)
+    loaded['state_dict']['head.layers.1.weight'] *= 1e9
+    torch.save(loaded, tmp_path / 'large.pth')
+    with pytest.raises(InputError, match=r'head\.layers\.1\.weight: has weights beyond the range of float16'):
+        export_checkpoint(tmp_path / 'large.pth', tmp_path / 'x.safetensors', half=True)
+    assert not (tmp_path / 'x.safetensors').exists()
+
+
 def test_backbone_file(pretrained_checkpoint, tmp_path):
     spec = export_checkpoint(pretrained_checkpoint, tmp_path / 'new' / 'backbone.safetensors')
     tensors, read = read_weights(tmp_path / 'new' / 'backbone.safetensors')

@@ -64,6 +64,20 @@ def test_loss_equals_a_loop_over_patches(versions, patches, batch_negatives):
     assert found['queue_fill'].item() == pytest.approx(7 / 20)
 
 
+def test_without_degradation_negatives():
+    model = build(degradation_negatives=False).eval()
+    model.queue.enqueue(F.normalize(torch.randn(7, 8), dim=1))
+    with torch.no_grad():
+        found = model.loss(batch())
+        flat = model.data_preprocessor.normalise(batch().flatten(0, 2))
+        key = model._project(model._pooled(model.key_backbone, flat), model.key_neck).view(3, 2, 2, 8)
+        query = model._project(model._pooled(model.backbone, flat), model.neck)
+    wanted = qc_loss(query, key.flip(2).view(12, 1, 8), torch.zeros(12, 0, 8), model.queue.keys[:7], 0.2)
+    assert found['loss'].item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert torch.isnan(found['acc_degradation'])
+    assert found['chance_level'].item() == pytest.approx(math.log(1 + 7), rel=1e-5)
+
+
 def test_queue_gets_the_keys_of_every_step_in_training_only():
     model = build()
     model.eval()

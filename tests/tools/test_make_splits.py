@@ -56,3 +56,13 @@ def test_mistakes_end_with_one_sentence(tool, ann_file, tmp_path):
         done = tool(*arguments)
         assert (done.returncode, 'Traceback' in done.err) == (2, False)
         assert message in done.err
+
+
+def test_without_leaks(tool, ann_file):
+    text = ann_file.read_text().replace('2a.jpg,2,r2,train', '2a.jpg,2,r2,test')
+    ann_file.write_text(text)
+    done = tool(ann_file, '--without-leaks', 'official')
+    assert done.returncode == 0, done.err
+    assert '| official_clean | official, without what leaks into train | drop | 3 | 2 | 1.333 |' in done.out
+    assert not any('ratio' in split for split in read_set(ann_file).info.splits)
+    assert tool(ann_file, '--without-leaks', 'new').returncode == 2
