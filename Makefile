@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow reproduce-small lint format clean
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# A shortened making of the shipped weights, compared with stored numbers: make reproduce-small BIQ2021=folder
+reproduce-small: $(READY)
+	$(BIN)/python tools/reproduce.py $(BIQ2021)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -15,8 +15,8 @@ train_pipeline = [
     dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=view),
     dict(type='PackRatedPhoto'),
 ]
-where_train = dict(_delete_=True, split='train')
-where_test = dict(_delete_=True, split='test')
+where_train = dict(_delete_=True, official_split_clean='train')
+where_test = dict(_delete_=True, official_split_clean='test')
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, where=where_train))
 val_dataloader = dict(dataset=dict(where=where_train))
 test_dataloader = dict(dataset=dict(where=where_test))

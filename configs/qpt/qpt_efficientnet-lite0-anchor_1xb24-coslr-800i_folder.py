@@ -1,6 +1,6 @@
 """QPT, EfficientNet-Lite0, ImageNet's knowledge kept by an anchor: what made the encoder of the shipped weights.
 
-DATA_ROOT=photos ANN_FILE=list.txt python tools/train.py configs/qpt/qpt_efficientnet-lite0-anchor_1xb24-coslr-1200i_folder.py
+DATA_ROOT=photos ANN_FILE=list.txt python tools/train.py configs/qpt/qpt_efficientnet-lite0-anchor_1xb24-coslr-800i_folder.py
 """
 
 _base_ = './qpt_efficientnet-lite0_1xb24-coslr_folder.py'
