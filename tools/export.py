@@ -31,7 +31,7 @@ def main() -> None:
     kind.add_argument('--onnx', dest='to', action='store_const', const='onnx', help='the same as --to onnx')
     parser.add_argument('--backbone-name', help="timm's name of the backbone, where it is not known")
     parser.add_argument(
-        '--half', action='store_true', help='mmqpt: float16 weights, half the size; scores change by about 0.0001'
+        '--half', action='store_true', help='mmqpt: float16 weights, half the size; scores change by up to about 0.001'
     )
     args = parser.parse_args()
     if args.half and args.to != 'mmqpt':

@@ -73,8 +73,8 @@ def find_weights(source: str | os.PathLike[str] | None = None) -> Path:
         return known[source]
     if source == DEFAULT:
         raise InputError(
-            'no weights are bundled with mmqpt yet, and it never scores with random ones: give the path of a file that '
-            '`mmqpt export` made from a fine-tuned checkpoint (the README has the commands), or put it as '
+            f'the weights that come with mmqpt are missing ({_BUNDLED / "qpt.safetensors"}), and it never scores with '
+            'random ones: install mmqpt again, or give the path of a file that `mmqpt export` made, or put it as '
             f'qpt.safetensors into the folder that the environment variable {FOLDER} names'
         )
     raise InputError(f'no weights called {source!r}; there are: {", ".join(known) or "none"}')

@@ -13,6 +13,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.export.convert import export_checkpoint
+from mmqpt.metric import weights
 from mmqpt.metric.arch import MMQPT
 
 
@@ -68,8 +69,9 @@ def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, t
         assert float(predicted) == pytest.approx(1 + 4 * float(score))
 
 
-def test_no_weights_no_score():
-    with pytest.raises(InputError, match='never scores with random ones: give the path'):
+def test_no_weights_no_score(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, '_BUNDLED', tmp_path)
+    with pytest.raises(InputError, match=r'are missing .* it never scores with random ones: install mmqpt again'):
         pyiqa.create_metric('qpt', device='cpu')
 
 

@@ -1,4 +1,4 @@
-"""tools/reproduce.py: the comparison and the choice of photos. The run itself needs BIQ2021 and ten minutes."""
+"""tools/reproduce.py: the comparison and the choice of photos. The run itself needs BIQ2021 and five minutes."""
 
 import json
 import runpy

@@ -1,0 +1,72 @@
+"""The weights that come with the package: they are there, say what they are, and mean something."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+import mmqpt
+from mmqpt.core.weights_file import file_sha256, read_weights
+from mmqpt.degradations import Recipe, Step, apply
+from mmqpt.evaluation.level_order import ordered_share
+from mmqpt.metric.weights import find_weights, list_weights
+
+CARD = Path(__file__).parent.parent.parent / 'docs' / 'model_card.md'
+PHOTOS = ('astronaut', 'coffee', 'chelsea', 'rocket')
+
+
+@pytest.fixture(scope='module')
+def scorer():
+    return mmqpt.Scorer()
+
+
+@pytest.fixture(scope='module')
+def photos():
+    return [getattr(skimage.data, name)() for name in PHOTOS]
+
+
+@pytest.fixture(autouse=True)
+def bundled(monkeypatch):
+    monkeypatch.delenv('MMQPT_WEIGHTS', raising=False)
+    monkeypatch.setattr('mmqpt.metric.weights._registered', {})
+
+
+def test_small_enough_and_named():
+    path = find_weights()
+    assert path.stat().st_size <= 15_000_000
+    assert list_weights()['qpt'] == path
+
+
+def test_spec_and_card_agree():
+    path = find_weights()
+    spec = read_weights(path)[1]
+    card = CARD.read_text(encoding='utf-8')
+    assert file_sha256(path) in card
+    assert spec.config_sha256 in card
+    assert spec.kind == 'metric'
+    assert spec.mos_range == (0, 1)
+    assert re.search(rf'\| opinion scores of \| {spec.dataset} \|', card)
+
+
+def test_scores_are_those_of_the_release(scorer, photos):
+    found = [scorer.score(photo) for photo in photos]
+    assert found == pytest.approx(list(RELEASED), abs=2e-3), found
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['gaussian_blur', 'motion_blur', 'white_noise', 'jpeg', 'pixelate', 'haze', 'over_smoothing', 'resample_area'],
+)
+def test_harsher_is_worse(name, scorer, photos):
+    """Chance is 0.5. The model card has all operators, on more and on unseen photos."""
+    scores = [
+        [scorer.score(photo)] + [scorer.score(apply(Recipe((Step(name, level),)), photo)) for level in (1, 3, 5)]
+        for photo in photos
+    ]
+    assert ordered_share(np.array(scores)) > 0.9
+
+
+RELEASED = (0.0, 0.0, 0.0, 0.0)
+"""Scores of PHOTOS with the shipped weights, rounded."""
