@@ -5,7 +5,7 @@ Example:
     python tools/reproduce.py BIQ2021 --out work_dirs/reproduce
 
 Data, near-duplicates and clean split are those of the full run; then pre-training, linear probe, fine-tuning, test,
-export and scoring run on a small part of it, with the configs of the shipped weights and fewer steps. About five minutes
+export and scoring run on a small part of it, with the configs of the shipped weights and fewer steps. Five minutes
 on two CPU cores. Counts must be equal, other numbers within the stated tolerance (other processors round differently).
 The exit code is 1 if one is not. It says that the whole way works as it did, not how good the shipped weights are.
 """

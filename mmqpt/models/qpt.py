@@ -75,8 +75,6 @@ class QPT(BaseSelfSupervisor):
             raise InputError(f'momentum must be at least 0 and below 1, got {momentum}')
         if not 0 <= anchor < math.inf:
             raise InputError(f'anchor must be a weight >= 0, got {anchor}')
-        if anchor and not pretrained:
-            raise InputError('anchor keeps what pretrained weights know, but there are none: give pretrained')
         self._backbone_cfg = dict(backbone)
         module, channels = build_backbone(backbone, input_size, pooling)
         if neck.get('in_channels', channels) != channels:
@@ -107,7 +105,13 @@ class QPT(BaseSelfSupervisor):
         self.to(memory_format=self.memory_format)
 
     def init_weights(self) -> None:
-        """Initialise, load ``pretrained``, and start the key encoder from the query encoder."""
+        """Initialise, load ``pretrained``, and start the key encoder from the query encoder.
+
+        Raises:
+            InputError: an anchor without ``pretrained`` weights to keep.
+        """
+        if self.anchor and not self.pretrained:
+            raise InputError('anchor keeps what pretrained weights know, but there are none: give pretrained')
         super().init_weights()
         if self.pretrained:
             load_backbone(self.backbone, self.pretrained)
