@@ -112,8 +112,8 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group('model')
     model.add_argument(
         '--weights', nargs='+', required=True, metavar='[NAME=]SOURCE',
-        help='random, imagenet:efficientnet_lite0, a checkpoint, an exported file, A+B (features of two side by side, '
-        'probe only), or pyiqa:METRIC[@FILE]',
+        help='random, imagenet:efficientnet_lite0, qpt:efficientnet_lite0, a checkpoint, an exported file, '
+        'A+B (features of two side by side, probe only), or pyiqa:METRIC[@FILE]',
     )  # fmt: skip
     model.add_argument('--config', default=str(CONFIG), help='config of fine-tuning: network, size rule, training')
     model.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings to override, as key=value')

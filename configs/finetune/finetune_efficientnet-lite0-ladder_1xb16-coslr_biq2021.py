@@ -1,6 +1,6 @@
 """The first leg of the shipped weights: EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with opinions and with ladders.
 
-    DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv PRETRAINED=work_dirs/p/iter_800.pth \\
+    DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv \\
         python tools/train.py configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py
 
 Batch: 16 crops of 320 px and 16 ladders of two crops of 160 px a step; 1.4 s a step on one CPU core, 40 minutes in all.
@@ -29,6 +29,7 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline, where=where_train)
 val_dataloader = dict(dataset=dict(where=where_train))
 test_dataloader = dict(dataset=dict(where=where_test))
 model = dict(
+    pretrained='{{$PRETRAINED:qpt:efficientnet_lite0}}',  # the encoder that comes with mmqpt
     backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0', features_only=True),
     head=dict(hidden=256, dropout=0.2, pooling='moments'),
     view=dict(_delete_=True, **view),

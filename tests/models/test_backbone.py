@@ -13,8 +13,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.models.backbone import build_backbone, fixed_size, load_backbone, plain_backbone_state, size_step
 
 
-def tiny(name='test_resnet'):
-    return MODELS.build({'type': 'TIMMBackbone', 'model_name': name})
+def tiny(name='test_resnet', **options):
+    return MODELS.build({'type': 'TIMMBackbone', 'model_name': name, **options})
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
@@ -68,6 +68,22 @@ def test_imagenet_weights_of_the_package_work():
     cat, coffee = data.chelsea(), data.coffee()
     a, b, c = features(cat[:, :300]), features(cat[:, 150:]), features(coffee)
     assert torch.cosine_similarity(a, b, dim=0) > torch.cosine_similarity(a, c, dim=0) + 0.2
+
+
+def test_encoder_that_comes_with_the_package():
+    backbone, start = (tiny('tf_efficientnet_lite0', features_only=True) for _ in range(2))
+    load_backbone(backbone, 'qpt:efficientnet_lite0')
+    load_backbone(start, 'imagenet:efficientnet_lite0')
+    moved = [
+        (ours - theirs).norm() / theirs.norm()
+        for ours, theirs in zip(backbone.parameters(), start.parameters(), strict=True)
+        if ours.dim() > 1
+    ]
+    assert all(0.001 < x < 0.5 for x in moved)  # trained, and held by the anchor
+    with pytest.raises(InputError, match="no QPT encoder named 'resnet50' comes with mmqpt; there are: efficientnet"):
+        load_backbone(backbone, 'qpt:resnet50')
+    with pytest.raises(InputError, match='keys missing'):
+        load_backbone(tiny('tf_efficientnet_lite0'), 'qpt:efficientnet_lite0')  # it has stages only
 
 
 @pytest.mark.parametrize(
