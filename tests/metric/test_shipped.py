@@ -57,7 +57,7 @@ def test_scores_are_those_of_the_release(scorer, photos):
 
 @pytest.mark.parametrize(
     'name',
-    ['gaussian_blur', 'motion_blur', 'white_noise', 'jpeg', 'pixelate', 'haze', 'over_smoothing', 'resample_area'],
+    ['gaussian_blur', 'motion_blur', 'white_noise', 'jpeg', 'pixelate', 'defocus_blur', 'jpeg2000', 'resample_area'],
 )
 def test_harsher_is_worse(name, scorer, photos):
     """Chance is 0.5. The model card has all operators, on more and on unseen photos."""
@@ -68,5 +68,5 @@ def test_harsher_is_worse(name, scorer, photos):
     assert ordered_share(np.array(scores)) > 0.9
 
 
-RELEASED = (0.0, 0.0, 0.0, 0.0)
+RELEASED = (0.7622, 0.797, 0.7891, 0.7261)
 """Scores of PHOTOS with the shipped weights, rounded."""
