@@ -30,7 +30,7 @@ class ExportSpecHook(Hook):
             **_plain(model.export_spec()),
             'data': _plain(getattr(runner.train_dataloader.dataset, 'metainfo', {})),
             'config_sha256': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
-            'iterations': runner.iter,
+            'iterations': checkpoint['meta']['iter'],  # runner.iter is one less where steps are counted, not epochs
             'mmqpt_version': __version__,
         }
 

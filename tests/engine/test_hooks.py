@@ -31,6 +31,20 @@ def folder_with_a_broken_photo(photo_folder, tmp_path):
     return folder
 
 
+def test_steps_are_counted_alike_in_runs_by_steps(tiny_pretrain, tmp_path):
+    cfg = tiny_pretrain(
+        tmp_path,
+        **{
+            'train_cfg': {'_delete_': True, 'type': 'IterBasedTrainLoop', 'max_iters': 3},
+            'param_scheduler': [{'type': 'ConstantLR', 'factor': 1.0, 'by_epoch': False}],
+            'default_hooks.checkpoint': {'by_epoch': False, 'interval': 3},
+            'log_processor.by_epoch': False,
+        },
+    )
+    Runner.from_cfg(cfg).train()
+    assert torch.load(tmp_path / 'iter_3.pth', weights_only=False)['meta']['mmqpt']['iterations'] == 3
+
+
 def test_unreadable_photo_is_skipped_counted_and_named(
     tiny_pretrain, folder_with_a_broken_photo, tmp_path, monkeypatch
 ):
