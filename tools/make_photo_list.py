@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
 from mmqpt.datasets.rated_set import read_set
+from mmqpt.datasets.splits import check_split
 from mmqpt.engine.launch import run
 
 
@@ -31,10 +32,7 @@ def main() -> None:
     args = parser.parse_args()
     cluster = read_clusters(args.clusters)
     data = read_set(args.held_out)
-    if args.split not in data.info.splits:
-        raise InputError(
-            f'{args.held_out}: no split {args.split!r}; there are: {", ".join(data.info.splits) or "none"}'
-        )
+    check_split(data, args.split)
     held = {}
     for rating in data.ratings:
         name = str(PurePosixPath(args.folder) / rating.name)
@@ -74,7 +72,7 @@ def read_clusters(path: Path) -> dict[str, str]:
             raise InputError(
                 f'{path}: needs the columns name and cluster, as tools/find_duplicates.py --out writes them'
             )
-        return {PurePosixPath(row['name'].replace('\\', '/')).as_posix(): row['cluster'] for row in reader}
+        return {Path(row['name']).as_posix(): row['cluster'] for row in reader}
 
 
 if __name__ == '__main__':

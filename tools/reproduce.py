@@ -87,17 +87,8 @@ def make(photos: Path, out: Path) -> dict[str, float]:
     tool('train', FINETUNE, '--work-dir', out / 'finetune', '--cfg-options', *options, **variables)
     tuned = out / 'finetune' / f'epoch_{EPOCHS}.pth'
     predictions = out / 'predictions.csv'
-    tool(
-        'test',
-        FINETUNE,
-        tuned,
-        '--work-dir',
-        out / 'test',
-        '--out',
-        out / 'test.json',
-        **variables,
-        OUT_FILE=predictions,
-    )
+    scored = ['--work-dir', out / 'test', '--out', out / 'test.json']
+    tool('test', FINETUNE, tuned, *scored, **variables, OUT_FILE=predictions)
     tested = json.loads((out / 'test.json').read_text(encoding='utf-8'))
     found |= {f'fine-tuning, {name}': tested[f'iqa/{name}'] for name in ('SRCC', 'PLCC')}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,6 +58,22 @@ class View:
             raise InputError(f'places {self.places!r} needs a crop')
         if not isinstance(self.flip, bool):
             raise InputError(f'flip must be True or False, got {self.flip!r}')
+
+    @classmethod
+    def holding(cls, crop: int, arguments: Mapping[str, Any] | None) -> View:
+        """The size rule of a training pipeline, under which every photo holds a crop but for very long ones.
+
+        Args:
+            crop: side of the training crops in px.
+            arguments: of the view; its defaults where None.
+
+        Raises:
+            InputError: short sides may be less than the crop.
+        """
+        view = cls(**(arguments or {}))
+        if view.min_side < crop:
+            raise InputError(f'crop is {crop} px, more than min_side ({view.min_side} px) of the view')
+        return view
 
     def as_dict(self) -> dict[str, int | str | None]:
         """The fields, ready for JSON; those added to the first three only where they say something."""

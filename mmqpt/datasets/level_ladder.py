@@ -60,9 +60,7 @@ class LevelLadder:
             raise InputError('leave_out names all operators: none is left to draw')
         self.crop = crop
         self.rungs = rungs
-        self.view = View(**(view or {}))
-        if self.view.min_side < crop:
-            raise InputError(f'crop is {crop} px, more than min_side ({self.view.min_side} px) of the view')
+        self.view = View.holding(crop, view)
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """``img`` (uint8 BGR) stays; adds ``ladder``, uint8 BGR (rungs, crop, crop, 3), from mild to harsh, cut to the

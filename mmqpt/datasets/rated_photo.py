@@ -34,9 +34,7 @@ class RandomQualityCrop:
         self.crop = crop
         self.crops = crops
         self.flip = flip
-        self.view = View(**(view or {}))
-        if self.view.min_side < crop:
-            raise InputError(f'crop is {crop} px, more than min_side ({self.view.min_side} px) of the view')
+        self.view = View.holding(crop, view)
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Changes ``img``: (H, W, 3), or (N, H, W, 3) of N > 1 crops; uint8, or float32 in [0, 255] where the size rule

@@ -234,6 +234,17 @@ def add_random_splits(ann_file: str | Path, count: int = 10, seed: int = 123, te
     return add_columns(data, new, replace(info, splits=splits))
 
 
+def check_split(data: RatedSet, split_column: str) -> None:
+    """Ask that a set has a split.
+
+    Raises:
+        InputError: it has not; names those that it has.
+    """
+    if split_column not in data.info.splits:
+        known = ', '.join(data.info.splits) or 'none'
+        raise InputError(f'{data.path}: no split {split_column!r}; there are: {known}')
+
+
 def add_clean_split(ann_file: str | Path, split_column: str) -> RatedSet:
     """Keep a split without its leaks in the CSV: training photos with a relative in the test part become ``drop``.
 
@@ -252,8 +263,7 @@ def add_clean_split(ann_file: str | Path, split_column: str) -> RatedSet:
     """
     data = read_set(ann_file)
     info = data.info
-    if split_column not in info.splits:
-        raise InputError(f'{ann_file}: no split {split_column!r}; there are: {", ".join(info.splits) or "none"}')
+    check_split(data, split_column)
     if info.group_column is None:
         raise InputError(
             f'{ann_file}: names no groups, so leaks are not known; run tools/find_duplicates.py PHOTOS --add-to first'

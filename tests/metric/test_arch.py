@@ -70,7 +70,7 @@ def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, t
 
 
 def test_no_weights_no_score(monkeypatch, tmp_path):
-    monkeypatch.setattr(weights, '_BUNDLED', tmp_path)
+    monkeypatch.setattr(weights, 'BUNDLED', tmp_path)
     with pytest.raises(InputError, match=r'are missing .* it never scores with random ones: install mmqpt again'):
         pyiqa.create_metric('qpt', device='cpu')
 
