@@ -15,7 +15,9 @@ patch_size = 160
 model = dict(
     type='QPT',
     backbone=dict(type='ResNet', depth=18),
-    neck=dict(type='MoCoV2Neck', hid_channels=512, out_channels=128),
+    neck=dict(
+        type='NonLinearNeck', hid_channels=512, out_channels=128, num_layers=2, norm_cfg=dict(type='BN1d')
+    ),  # its BatchNorm keeps random weights from collapsing
     head=dict(type='QCHead', temperature=0.2),
     queue_length=8192,
     momentum=0.999,

@@ -16,7 +16,9 @@ patch_size = 224
 model = dict(
     type='QPT',
     backbone=dict(type='ResNet', depth=50),  # any mmpretrain or timm backbone; nothing else depends on it
-    neck=dict(type='MoCoV2Neck', hid_channels=2048, out_channels=128),
+    neck=dict(
+        type='NonLinearNeck', hid_channels=2048, out_channels=128, num_layers=2, norm_cfg=dict(type='BN1d')
+    ),  # its BatchNorm keeps random weights from collapsing
     head=dict(type='QCHead', temperature=0.2),
     queue_length=65536,
     momentum=0.999,

@@ -142,6 +142,8 @@ class FineTune:
 def set_epochs(cfg: Config, epochs: int) -> None:
     """Change the length of a run, and with it every schedule that ends where the run ended.
 
+    A warm-up (``LinearLR`` from the first step) of a set number of steps keeps that number.
+
     Raises:
         InputError: a schedule whose end can't be told: one by iterations, or without ``end`` and ``T_max``.
     """
@@ -153,6 +155,8 @@ def set_epochs(cfg: Config, epochs: int) -> None:
     listed: list[Any] = [schedules] if isinstance(schedules, dict) else schedules
     for schedule in listed:
         begin, end, period = schedule.get('begin', 0), schedule.get('end'), schedule.get('T_max')
+        if schedule.type == 'LinearLR' and begin == 0 and end is not None and not schedule.get('by_epoch', True):
+            continue
         if not schedule.get('by_epoch', True) or period not in (None, before - begin) or (end is None and not period):
             raise InputError(
                 f'the length of {schedule.type} in param_scheduler does not follow from {before} epochs; set it, and '

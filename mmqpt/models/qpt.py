@@ -32,8 +32,10 @@ class QPT(BaseSelfSupervisor):
     Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
     statistics alike, with ``m = min(momentum, (1 + t) / (10 + t))`` at step t, so that short runs move too. The key
     encoder always normalises with those averaged statistics, never with those of the batch, so BatchNorm can't tell
-    which patches were in one batch (EMAN, Cai et al., CVPR 2021). This, as everything that the paper does not
-    state, is a design choice.
+    which patches were in one batch (EMAN, Cai et al., CVPR 2021). Without ``pretrained`` weights those statistics start
+    as the ones of the first batch: with BatchNorm's own, mean 0 and variance 1, all keys of a network with random
+    weights are nearly alike, and the queries follow them to one point (docs/experiments.md, section 4). This, as
+    everything that the paper does not state, is a design choice.
 
     Args:
         backbone: any mmpretrain backbone, or a timm model through ``TIMMBackbone``.
@@ -86,8 +88,10 @@ class QPT(BaseSelfSupervisor):
             data_preprocessor={'type': 'PhotoPreprocessor', **(data_preprocessor or {})},
         )
         with torch.no_grad():
-            width = self.neck((torch.zeros(2, channels),))[0].shape[1]
+            width = self.neck.eval()((torch.zeros(2, channels),))[0].shape[1]
+        self.neck.train()
         self.pooling = pooling
+        self._statistics_started = bool(pretrained)
         self.queue = KeyQueue(queue_length, width)
         self.momentum = momentum
         self.batch_negatives = batch_negatives
@@ -154,6 +158,8 @@ class QPT(BaseSelfSupervisor):
         photos, versions, patches = inputs.shape[:3]
         images = self.data_preprocessor.normalise(inputs.flatten(0, 2))  # (N V P, 3, S, S)
         images = images.contiguous(memory_format=self.memory_format)
+        if self.training and not self._statistics_started:
+            self._start_statistics(images)
         features = self._pooled(self.backbone, images)  # (N V P, C)
         query = self._project(features, self.neck)  # (N V P, E)
         with torch.no_grad():
@@ -218,6 +224,27 @@ class QPT(BaseSelfSupervisor):
     def _project(features: Tensor, neck: nn.Module) -> Tensor:
         """Features -> unit vectors (M, E), normalised in float32."""
         return F.normalize(neck((features,))[0].float(), dim=1)
+
+    @torch.no_grad()
+    def _start_statistics(self, images: Tensor) -> None:
+        """Before the first step: the averages of BatchNorm become the statistics of this batch (M, 3, S, S)."""
+        self._statistics_started = True
+        if int(self.steps) > 0:  # resumed
+            return
+        layers = [
+            layer
+            for encoder in (self.backbone, self.neck)
+            for layer in encoder.modules()
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training
+        ]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = 1.0
+        self._project(self._pooled(self.backbone, images), self.neck)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        self.key_backbone.load_state_dict(self.backbone.state_dict())
+        self.key_neck.load_state_dict(self.neck.state_dict())
 
     @torch.no_grad()
     def _update_key_encoder(self) -> None:

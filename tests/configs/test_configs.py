@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 
 import mmqpt.components  # noqa: F401
@@ -12,6 +14,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated_set import SetInfo, write_set
 from mmqpt.datasets.readers.table import SETS
 from mmqpt.degradations import DegradationSpace
+from mmqpt.models.backbone import load_backbone
 
 ROOT = Path(__file__).parent.parent.parent
 RESNET = ROOT / 'configs' / 'finetune' / 'finetune_resnet50_1xb32-coslr_SET.py'
@@ -42,14 +45,16 @@ def test_has_one_base_at_most(path):
 def test_all_parts_build(path):
     cfg = Config.fromfile(path)
     model = MODELS.build({**cfg.model, 'pretrained': None})
-    assert model.export_spec()['backbone'] == cfg.model.backbone
+    if path.parent.name != 'comparison':  # models of mmpretrain
+        assert model.export_spec()['backbone'] == cfg.model.backbone
     for hook in cfg.custom_hooks:
         HOOKS.build(copy.deepcopy(hook))
     for name in LOADERS:
         if name in cfg:
             DATA_SAMPLERS.build({**cfg[name].sampler}, default_args={'dataset': range(10), 'seed': 0})
             for step in cfg[name].dataset.pipeline:
-                TRANSFORMS.build(copy.deepcopy(step))
+                with DefaultScope.overwrite_default_scope(cfg.default_scope):
+                    TRANSFORMS.build(copy.deepcopy(step))
     for name in ('val_evaluator', 'test_evaluator'):
         if name in cfg:
             METRICS.build(copy.deepcopy(cfg[name]))
@@ -61,6 +66,28 @@ def test_default_space_is_as_large_as_the_papers(path):
     for step in pairs:
         assert DegradationSpace(**step.get('space', {})).size() >= 2e7
     assert bool(pairs) == (path.parent.name == 'qpt')
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs' / 'comparison').glob('*.py')), ids=lambda path: path.stem)
+def test_rivals_train_on_a_folder_of_photos(path, photo_folder, tmp_path, monkeypatch):
+    """Their steps give what the probe takes: weights that load into the backbone."""
+    monkeypatch.setenv('DATA_ROOT', str(photo_folder))
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(tmp_path),
+            'experiment_name': tmp_path.name,
+            'train_cfg.max_iters': 1,
+            'train_dataloader.batch_size': 3,
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
+            'default_hooks.checkpoint.interval': 1,
+            'model.backbone.model_name': 'test_efficientnet',
+            'model.neck.in_channels': 256,
+        }
+    )
+    Runner.from_cfg(cfg).train()
+    load_backbone(MODELS.build(cfg.model.backbone), str(tmp_path / 'iter_1.pth'))
 
 
 def test_size_rule_is_the_same_in_training_and_test(path):

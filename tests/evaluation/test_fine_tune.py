@@ -152,11 +152,18 @@ def test_set_epochs():
         {'type': 'LinearLR', 'by_epoch': True, 'end': 1},
         {'type': 'CosineAnnealingLR', 'T_max': 19, 'begin': 1, 'end': 20, 'by_epoch': True},
     ]
-    cfg.param_scheduler[0].by_epoch = False
-    for bad in ({'by_epoch': False}, {'end': None}, {'T_max': 5}):
+    for bad in ({'by_epoch': False, 'begin': 5}, {'end': None}, {'T_max': 5}):
         cfg.param_scheduler[0] = {'type': 'LinearLR', 'end': 1, **bad}
         with pytest.raises(InputError, match='length of LinearLR in param_scheduler does not follow from 20 epochs'):
             set_epochs(Config(cfg.to_dict()), 30)
+
+
+def test_warm_up_in_steps_keeps_its_length():
+    warm_up = {'type': 'LinearLR', 'by_epoch': False, 'end': 100}
+    cosine = {'type': 'CosineAnnealingLR', 'T_max': 3, 'by_epoch': True}
+    cfg = Config({'train_cfg': {'max_epochs': 3}, 'param_scheduler': [warm_up, cosine]})
+    set_epochs(cfg, 8)
+    assert [dict(s) for s in cfg.param_scheduler] == [warm_up, {**cosine, 'T_max': 8}]
 
 
 def test_errors(cfg, task, tmp_path):

@@ -117,4 +117,5 @@ def test_on_a_gpu(photos):
     data = batch_of([PhotoWindows(**OPTIONS)], photos)
     found = DegradingPreprocessor().cuda()(data)['inputs']
     assert found.is_cuda
-    assert torch.equal(found.cpu(), DegradingPreprocessor()(data)['inputs'])
+    apart = 255 * (found.cpu() - DegradingPreprocessor()(data)['inputs']).abs()
+    assert apart.mean() < 0.1  # grey levels; docs/batched.md says which operators round differently

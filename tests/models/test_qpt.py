@@ -136,6 +136,47 @@ def test_keys_do_not_depend_on_the_rest_of_the_batch():
     assert torch.allclose(together, alone, atol=1e-5)
 
 
+BN_NECK = {
+    'type': 'NonLinearNeck',
+    'hid_channels': 16,
+    'out_channels': 8,
+    'num_layers': 2,
+    'norm_cfg': {'type': 'BN1d'},
+}
+
+
+@pytest.mark.parametrize('neck', [{'type': 'MoCoV2Neck', 'hid_channels': 16, 'out_channels': 8}, BN_NECK])
+def test_keys_are_normalised_by_the_first_batch_from_the_first_step(neck):
+    """With BatchNorm's own mean 0 and variance 1 the keys of random weights would be nearly alike."""
+    model = build(neck=neck, queue_length=0).train()
+    inputs = batch(photos=8) + torch.linspace(0, 1, 8).view(8, 1, 1, 1, 1, 1)
+    model.loss(inputs / 2)
+    images = model.data_preprocessor.normalise(inputs.flatten(0, 2) / 2)
+    with torch.no_grad():
+        query = model._pooled(model.backbone, images)
+        key = model._pooled(model.key_backbone, images)
+    for layer in [*model.key_backbone.modules(), *model.key_neck.modules()]:
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+            assert not torch.allclose(layer.running_var, torch.ones(()), atol=1e-2)
+    assert torch.allclose(
+        key, query, rtol=0.1, atol=0.1 * float(query.std())
+    )  # BatchNorm of the query is that of the batch
+    for layer in model.backbone.modules():
+        assert getattr(layer, 'momentum', 0.1) == 0.1
+
+
+@pytest.mark.parametrize('resumed', [False, True])
+def test_statistics_of_given_or_resumed_weights_are_kept(started, resumed):
+    model = build(pretrained=None if resumed else started).train()
+    model.steps.fill_(5 if resumed else 0)
+    layer = model.backbone.timm_model.bn1
+    before = layer.running_mean.clone()
+    images = model.data_preprocessor.normalise(batch().flatten(0, 2))
+    expected = 0.9 * before + 0.1 * model.backbone.timm_model.conv1(images).mean(dim=(0, 2, 3))  # one usual update
+    model.loss(batch())
+    assert torch.allclose(layer.running_mean, expected, atol=1e-6)
+
+
 @pytest.fixture
 def started(tmp_path):
     """A file of weights to start from."""

@@ -1,0 +1,73 @@
+"""MoCo v2, mmpretrain's own, on a folder of photos: what QPT is compared with.
+
+    DATA_ROOT=photos python tools/train.py configs/comparison/mocov2_efficientnet-lite0_1xb96-coslr_folder.py
+
+Batch: 96 photos x 2 views of 128 px a step: 96 queries and 96 keys, as many as the QPT config of this network has.
+Result: docs/experiments.md, section 4.
+
+The views are those of mmpretrain's MoCo v2 config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser,
+schedule, temperature, queue and momentum are those of the QPT config, so that nothing but the task differs; that, and everything else
+with a number below, is a design choice. It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
+"""
+
+_base_ = '../_base_/default_runtime.py'
+
+patch_size = 128
+batch_size = 96
+iterations = 800
+
+model = dict(
+    type='MoCo',
+    queue_len=4032,  # a multiple of the batch, as mmpretrain demands
+    feat_dim=128,
+    momentum=0.001,
+    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),
+    neck=dict(type='MoCoV2Neck', in_channels=1280, hid_channels=512, out_channels=128, with_avg_pool=True),
+    head=dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2),
+    data_preprocessor=dict(type='SelfSupDataPreprocessor', mean=[127, 127, 127], std=[128, 128, 128], to_rgb=False),
+)
+view_pipeline = [
+    dict(type='torchvision/RandomResizedCrop', size=patch_size, scale=(0.2, 1.0)),
+    dict(
+        type='RandomApply',
+        transforms=[dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)],
+        prob=0.8,
+    ),
+    dict(type='torchvision/RandomGrayscale', p=0.2),
+    dict(
+        type='RandomApply',
+        transforms=[dict(type='torchvision/GaussianBlur', kernel_size=13, sigma=(0.1, 2.0))],
+        prob=0.5,
+    ),
+    dict(type='torchvision/RandomHorizontalFlip', p=0.5),
+    dict(type='PILToNumpy'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='PhotoFolder',
+        data_root='{{$DATA_ROOT:data/photos}}',
+        pipeline=[
+            dict(type='LoadPhoto'),
+            dict(type='NumpyToPIL', to_rgb=True),
+            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+            dict(type='PackInputs'),
+        ],
+    ),
+)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=iterations)
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01), clip_grad=dict(max_norm=5.0)
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
+    dict(type='CosineAnnealingLR', T_max=iterations, by_epoch=False),
+]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
+log_processor = dict(by_epoch=False)
+auto_scale_lr = dict(base_batch_size=batch_size)

@@ -1,0 +1,61 @@
+"""SimCLR, mmpretrain's own, on a folder of photos: what QPT is compared with.
+
+    DATA_ROOT=photos python tools/train.py configs/comparison/simclr_efficientnet-lite0_1xb48-coslr_folder.py
+
+Batch: 48 photos x 2 views of 128 px a step: 96 views with gradients, as many as the QPT config of this network has.
+Result: docs/experiments.md, section 4.
+
+The views are those of mmpretrain's SimCLR config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser and
+schedule are those of the QPT config, so that nothing but the task differs; that and everything else with a number below is a design choice.
+It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
+"""
+
+_base_ = './mocov2_efficientnet-lite0_1xb96-coslr_folder.py'
+
+patch_size = 128
+batch_size = 48
+
+model = dict(
+    _delete_=True,
+    type='SimCLR',
+    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),
+    neck=dict(
+        type='NonLinearNeck',
+        in_channels=1280,
+        hid_channels=512,
+        out_channels=128,
+        num_layers=2,
+        with_avg_pool=True,
+        norm_cfg=dict(type='BN1d'),
+    ),
+    head=dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.1),
+    data_preprocessor=dict(type='SelfSupDataPreprocessor', mean=[127, 127, 127], std=[128, 128, 128], to_rgb=False),
+)
+view_pipeline = [
+    dict(type='torchvision/RandomResizedCrop', size=patch_size, scale=(0.08, 1.0)),
+    dict(type='torchvision/RandomHorizontalFlip', p=0.5),
+    dict(
+        type='RandomApply',
+        transforms=[dict(type='torchvision/ColorJitter', brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)],
+        prob=0.8,
+    ),
+    dict(type='torchvision/RandomGrayscale', p=0.2),
+    dict(
+        type='RandomApply',
+        transforms=[dict(type='torchvision/GaussianBlur', kernel_size=13, sigma=(0.1, 2.0))],
+        prob=0.5,
+    ),
+    dict(type='PILToNumpy'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadPhoto'),
+            dict(type='NumpyToPIL', to_rgb=True),
+            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+            dict(type='PackInputs'),
+        ],
+    ),
+)
+auto_scale_lr = dict(base_batch_size=batch_size)

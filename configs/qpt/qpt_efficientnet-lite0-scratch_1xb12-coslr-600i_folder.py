@@ -1,0 +1,48 @@
+"""QPT, EfficientNet-Lite0 from random weights, on any folder of photos: what the ablations start from.
+
+    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_efficientnet-lite0-scratch_1xb12-coslr-600i_folder.py
+
+Batch: 12 photos x 2 versions x 4 patches = 96 patches of 128 px a step; 600 steps.
+Result: docs/experiments.md, section 4.
+
+The pretext task and the loss are the paper's; everything with a number below is a design choice.
+"""
+
+_base_ = './qpt_efficientnet-lite0_1xb24-coslr_folder.py'
+
+iterations = 600
+
+model = dict(
+    pretrained=None,
+    norm_eval=False,
+    neck=dict(
+        _delete_=True,
+        type='NonLinearNeck',
+        hid_channels=512,
+        out_channels=128,
+        num_layers=2,
+        norm_cfg=dict(type='BN1d'),  # keeps random weights from collapsing
+    ),
+)
+train_dataloader = dict(
+    batch_size=12,
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadPhoto'),
+            dict(type='PatchPairs', patch_size=128, versions=2, patches=4, max_overlap=0.5, window=384),
+            dict(type='PackPatchPairs'),
+        ],
+    ),
+)
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=iterations)
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
+    dict(type='CosineAnnealingLR', T_max=iterations, by_epoch=False),
+]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
+log_processor = dict(by_epoch=False)
+auto_scale_lr = dict(base_batch_size=12)
