@@ -1,4 +1,4 @@
-"""Hooks: the export spec in checkpoints, validation after a resume, a progress bar, unreadable photos."""
+"""Hooks: the export spec in checkpoints, validation after a resume, a progress bar, unreadable photos, collapse."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.dist import is_main_process
+import torch
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch import Tensor
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
@@ -126,6 +128,75 @@ class UnreadablePhotosHook(Hook):
         """Says how many there were."""
         if self.skipped:
             runner.logger.warning(f'{len(self.skipped)} unreadable photos were skipped: {", ".join(self.skipped)}')
+
+
+@HOOKS.register_module()
+class CollapseWatchHook(Hook):
+    """Watches whether the embeddings of pre-training shrink to one point or a few directions, and warns loudly.
+
+    Contrastive learning that has collapsed looks healthy for hours: the loss is a number near ``chance_level``. Every
+    ``interval`` steps these go into the log:
+
+    - ``embedding_rank``: how many directions the step's queries use, 1 to their number or length: the exponential of
+      the entropy of their normalised singular values (RankMe, Garrido et al., ICML 2023).
+    - ``embedding_similarity``: mean cosine of two queries of a step; 1 when all are the same.
+    - ``queue_age``: mean age of the keys in the queue, in steps.
+
+    Models without ``embeddings`` are left alone.
+
+    Args:
+        interval: steps between two looks.
+        max_similarity: above it the embeddings count as collapsed.
+        patience: looks in a row at collapsed embeddings before the first warning, and between two.
+    """
+
+    def __init__(self, interval: int = 50, max_similarity: float = 0.98, patience: int = 2) -> None:
+        if interval < 1 or patience < 1 or not 0 < max_similarity <= 1:
+            raise InputError(
+                'CollapseWatchHook needs interval >= 1, patience >= 1 and 0 < max_similarity <= 1, got '
+                f'{interval}, {patience} and {max_similarity}'
+            )
+        self.interval = interval
+        self.max_similarity = max_similarity
+        self.patience = patience
+        self.looks = 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
+    ) -> None:
+        """Looks at the model's ``embeddings`` (M, E)."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        embeddings = getattr(model, 'embeddings', None)
+        if embeddings is None or not self.every_n_train_iters(runner, self.interval):
+            return
+        vectors = embeddings.float()
+        rank, similarity = effective_rank(vectors), mean_similarity(vectors)
+        runner.message_hub.update_scalar('train/embedding_rank', rank)
+        runner.message_hub.update_scalar('train/embedding_similarity', similarity)
+        runner.message_hub.update_scalar(
+            'train/queue_age', (float(model.queue.filled) / (len(vectors) * get_world_size()) + 1) / 2
+        )
+        self.looks = self.looks + 1 if similarity > self.max_similarity else 0
+        if self.looks and self.looks % self.patience == 0:
+            runner.logger.warning(
+                f'COLLAPSE: step {runner.iter + 1}: embeddings of different patches have a mean cosine of '
+                f'{similarity:.3f} and use {rank:.1f} directions; the network tells them apart no more. From random '
+                'weights use a neck with BatchNorm (NonLinearNeck); else lower the learning rate or enlarge the batch '
+                '(docs/experiments.md, section 4)'
+            )
+
+
+def effective_rank(vectors: Tensor) -> float:
+    """Exponential of the entropy of the normalised singular values of (M, E); 1 to min(M, E)."""
+    values = torch.linalg.svdvals(vectors)
+    shares = values / values.sum().clamp(min=torch.finfo(values.dtype).tiny)
+    return float(torch.special.entr(shares).sum().exp())
+
+
+def mean_similarity(vectors: Tensor) -> float:
+    """Mean cosine of two different rows of M >= 2 unit vectors (M, E)."""
+    count = len(vectors)
+    return float((vectors.sum(dim=0).square().sum() - count) / (count * (count - 1)))
 
 
 def _plain(value: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.models.qc_loss import qc_logits, qc_loss_from_logits, qc_statistics
+from mmqpt.models.qc_loss import qc_logits, qc_loss_from_logits, qc_similarities, qc_statistics
 
 
 @MODELS.register_module()
@@ -27,6 +28,8 @@ class QCHead(BaseModule):
     def loss(
         self, query: Tensor, positive: Tensor, degradation: Tensor, content: Tensor, content_mask: Tensor | None
     ) -> dict[str, Tensor]:
-        """``loss`` and the values of :func:`qc_statistics`; arguments as in :func:`qc_logits`."""
+        """``loss`` and what :func:`qc_statistics` and :func:`qc_similarities` give; see :func:`qc_logits`."""
         logits = qc_logits(query, positive, degradation, content, self.temperature, content_mask)
-        return {'loss': qc_loss_from_logits(logits), **qc_statistics(logits)}
+        with torch.no_grad():
+            watched = {**qc_statistics(logits), **qc_similarities(logits, self.temperature)}
+        return {'loss': qc_loss_from_logits(logits), **watched}

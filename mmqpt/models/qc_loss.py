@@ -124,3 +124,19 @@ def qc_statistics(logits: QCLogits) -> dict[str, Tensor]:
     else:
         degradation = chance.new_tensor(float('nan'))
     return {'chance_level': chance, 'acc_degradation': degradation, 'acc_content': content}
+
+
+def qc_similarities(logits: QCLogits, temperature: float) -> dict[str, Tensor]:
+    """Mean cosine of queries and keys, each a scalar.
+
+    Returns:
+        ``sim_positive``, ``sim_degradation`` and ``sim_content``: with positives and with negatives of each kind; NaN
+        where there are none. A network that tells keys apart has a high first and low others; all near 1 is a collapse.
+    """
+    held = logits.content > torch.finfo(logits.content.dtype).min  # (M, C)
+    content = torch.where(held, logits.content, 0).sum() / held.sum()
+    return {
+        'sim_positive': logits.positive.mean() * temperature,
+        'sim_degradation': logits.degradation.mean() * temperature,
+        'sim_content': content * temperature,
+    }

@@ -92,6 +92,7 @@ class QPT(BaseSelfSupervisor):
         self.neck.train()
         self.pooling = pooling
         self._statistics_started = bool(pretrained)
+        self.embeddings: Tensor | None = None  # unit vectors (M, E) of the last step's queries, for hooks
         self.queue = KeyQueue(queue_length, width)
         self.momentum = momentum
         self.batch_negatives = batch_negatives
@@ -150,8 +151,9 @@ class QPT(BaseSelfSupervisor):
             data_samples: not used.
 
         Returns:
-            ``loss``, the values of :func:`qc_statistics`, ``queue_fill``: the share of the queue that is filled, and
-            with an anchor ``anchor_loss``, its weighted term, which MMEngine adds to ``loss``.
+            ``loss``, the values of :func:`qc_statistics` and :func:`qc_similarities`, ``queue_fill``: the share of the
+            queue that is filled, and with an anchor ``anchor_loss``, its weighted term, which MMEngine adds to
+            ``loss``.
         """
         if inputs.dim() != 6 or inputs.shape[1] < 2 or inputs.shape[2] < 2:
             raise InputError(f'inputs must have shape (N, V >= 2, P >= 2, 3, S, S), got {tuple(inputs.shape)}')
@@ -177,6 +179,7 @@ class QPT(BaseSelfSupervisor):
         losses = self.head.loss(query, positive.flatten(0, 2), degradation.flatten(0, 2), content, mask)
         if self.training:
             self.queue.enqueue(torch.cat(all_gather(key)))  # every rank writes the keys of all, in rank order
+            self.embeddings = query.detach()
         losses['queue_fill'] = self.queue.filled / max(1, len(self.queue))
         if self.anchor:
             losses['anchor_loss'] = self.anchor * self.anchor_loss(features, images)

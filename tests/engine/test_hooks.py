@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.hooks import UnreadablePhotosHook
+from mmqpt.engine.hooks import CollapseWatchHook, UnreadablePhotosHook, effective_rank, mean_similarity
 
 
 def test_checkpoint_says_what_export_needs(pretrained_checkpoint):
@@ -139,3 +139,59 @@ class Watch(Hook):
 
     def after_train_epoch(self, runner):
         self.seen.append(('trained', runner.epoch))
+
+
+def test_rank_and_similarity_of_known_vectors():
+    assert effective_rank(torch.eye(8)) == pytest.approx(8, rel=1e-5)
+    assert effective_rank(torch.ones(8, 4) / 2) == pytest.approx(1, abs=1e-3)
+    assert mean_similarity(torch.eye(8)) == pytest.approx(0, abs=1e-6)
+    assert mean_similarity(torch.ones(8, 4) / 2) == pytest.approx(1, rel=1e-6)
+    assert mean_similarity(torch.tensor([[1.0, 0], [-1, 0]])) == pytest.approx(-1)
+
+
+def look(hook, embeddings, step):
+    warned, logged = [], {}
+    runner = SimpleNamespace(
+        model=SimpleNamespace(embeddings=embeddings, queue=SimpleNamespace(filled=torch.tensor(40))),
+        iter=step - 1,
+        logger=SimpleNamespace(warning=warned.append),
+        message_hub=SimpleNamespace(update_scalar=logged.__setitem__),
+    )
+    hook.after_train_iter(runner, 0)
+    return warned, logged
+
+
+def test_collapse_is_warned_of_after_two_looks_and_not_before():
+    one_point = torch.ones(8, 4) / 2
+    hook = CollapseWatchHook(interval=10)
+    assert look(hook, one_point, 5) == ([], {})
+    warned, logged = look(hook, one_point, 10)
+    assert not warned
+    assert logged['train/embedding_similarity'] == pytest.approx(1)
+    assert logged['train/queue_age'] == 3  # keys of the last five steps: 1 to 5 steps old
+    warned, _ = look(hook, one_point, 20)
+    assert len(warned) == 1
+    assert 'COLLAPSE: step 20: embeddings of different patches have a mean cosine of 1.000' in warned[0]
+    assert not look(hook, torch.eye(8), 30)[0]
+    assert not look(hook, one_point, 40)[0]
+
+
+def test_embeddings_are_watched_in_a_real_run(tiny_pretrain, tmp_path):
+    cfg = tiny_pretrain(tmp_path, **{'custom_hooks': [{'type': 'CollapseWatchHook', 'interval': 1}]})
+    cfg.default_hooks.logger = {'type': 'LoggerHook', 'interval': 1}
+    Runner.from_cfg(cfg).train()
+    scalars = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
+    for name in (
+        'embedding_rank',
+        'embedding_similarity',
+        'queue_age',
+        'sim_positive',
+        'sim_degradation',
+        'sim_content',
+    ):
+        assert f'"{name}": ' in scalars, name
+
+
+def test_bad_collapse_watch():
+    with pytest.raises(InputError, match=r'interval >= 1, patience >= 1 and .* <= 1, got 0, 2 and 0\.98'):
+        CollapseWatchHook(interval=0)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmqpt.core.errors import InputError
-from mmqpt.models.qc_loss import qc_logits, qc_loss, qc_statistics
+from mmqpt.models.qc_loss import qc_logits, qc_loss, qc_similarities, qc_statistics
 
 
 def unit(*shape, seed=0, dtype=torch.float64):
@@ -134,3 +134,17 @@ def test_bad_input(change, message):
     }
     with pytest.raises(InputError, match=message):
         qc_logits(**{**good, **change})
+
+
+def test_similarities_are_mean_cosines_of_what_counts():
+    query, positive, degradation, content = unit(5, 8), unit(5, 2, 8, seed=1), unit(5, 4, 8, seed=2), unit(7, 8, seed=3)
+    mask = torch.rand(5, 7, generator=torch.Generator().manual_seed(4)) > 0.4
+    found = qc_similarities(qc_logits(query, positive, degradation, content, 0.2, mask), 0.2)
+    assert found['sim_positive'].item() == pytest.approx(torch.einsum('me,mpe->mp', query, positive).mean().item())
+    assert found['sim_degradation'].item() == pytest.approx(
+        torch.einsum('me,mpe->mp', query, degradation).mean().item()
+    )
+    assert found['sim_content'].item() == pytest.approx((query @ content.T)[mask].mean().item())
+    none = qc_similarities(qc_logits(query, positive, degradation[:, :0], content[:0], 0.2), 0.2)
+    assert math.isnan(none['sim_degradation'])
+    assert math.isnan(none['sim_content'])
