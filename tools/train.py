@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
 from mmqpt.engine.launch import add_common_options, load_config, run
+from mmqpt.models.checkpoint import newest_checkpoint
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from a checkpoint of this config; without a path from the last one in the work dir',
+        help='go on from a checkpoint of this config; without a path from the newest whole one in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the global batch size')
@@ -37,7 +38,8 @@ def main() -> None:
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
-        cfg.resume, cfg.load_from = True, None
+        newest = newest_checkpoint(cfg.work_dir)
+        cfg.resume, cfg.load_from = True, newest and str(newest)
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
     Runner.from_cfg(cfg).train()

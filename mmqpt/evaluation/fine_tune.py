@@ -23,7 +23,7 @@ from mmqpt.datasets.ratings import Rating
 from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.learners import RANDOM, Method, model_config, sources, weights_key
 from mmqpt.evaluation.tasks import Task
-from mmqpt.models.checkpoint import load_checkpoint_file
+from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _DECISIVE = ('model', *_LOADERS, 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'auto_scale_lr')
@@ -173,18 +173,8 @@ def _epoch(path: Path) -> int:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; a "best" one of a later epoch is forgotten, since that epoch is run again.
-
-    MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed.
-    """
-    last = None
-    for path in sorted(folder.glob('epoch_*.pth'), key=_epoch, reverse=True):
-        try:
-            load_checkpoint_file(path)
-        except InputError:
-            continue
-        last = path
-        break
+    """The newest whole checkpoint; a "best" one of a later epoch is forgotten, since that epoch is run again."""
+    last = newest_checkpoint(folder)
     for path in folder.glob('best_*.pth'):
         if last is None or _epoch(path) > _epoch(last):
             path.unlink()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,3 +70,20 @@ def export_spec_of(loaded: dict[str, Any]) -> dict[str, Any]:
     """What ``ExportSpecHook`` put into a checkpoint; empty for one that is not of mmqpt."""
     meta = loaded.get('meta')
     return (meta.get('mmqpt') or {}) if isinstance(meta, dict) else {}
+
+
+def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
+    """The newest checkpoint of a run, by its number of epochs or steps, that is whole; None where there is none.
+
+    MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed, or be
+    empty.
+    """
+    found = [*Path(folder).glob('epoch_*.pth'), *Path(folder).glob('iter_*.pth')]
+    numbered = [(int(match[1]), path) for path in found if (match := re.fullmatch(r'[a-z]+_(\d+)', path.stem))]
+    for _, path in sorted(numbered, reverse=True):
+        try:
+            load_checkpoint_file(path)
+        except InputError:
+            continue
+        return path
+    return None

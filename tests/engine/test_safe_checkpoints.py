@@ -1,0 +1,125 @@
+"""Checkpoints under kills, full disks and removals: the last good one is always there."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.fileio import get_file_backend
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import save_checkpoint
+
+import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError
+from mmqpt.engine.safe_checkpoints import SafeCheckpointHook, WholeFileBackend
+from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
+
+ARGS = {'backend': 'whole_or_not_at_all'}
+
+
+def save_for_ever(folder):
+    """Two checkpoints in turn, in a process of its own; returns its number."""
+    child = os.fork()
+    if child == 0:
+        try:
+            step = 0
+            while True:
+                step += 1
+                save_checkpoint(
+                    {'step': step, 'weights': torch.full((1_000_000,), float(step))},
+                    folder + '/iter_1.pth',
+                    backend_args=ARGS,
+                )
+        finally:
+            os._exit(1)
+    return child
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path):
+    rng = random.Random(0)
+    path = tmp_path / 'iter_1.pth'
+    save_checkpoint({'step': 0, 'weights': torch.zeros(1_000_000)}, str(path), backend_args=ARGS)
+    steps, cut = [], 0
+    for _ in range(20):
+        child = save_for_ever(str(tmp_path))
+        time.sleep(rng.uniform(0.02, 0.2))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        loaded = load_checkpoint_file(path)
+        assert loaded['weights'].unique().tolist() == [loaded['step']]
+        steps.append(loaded['step'])
+        left = [name for name in os.listdir(tmp_path) if name.startswith('.')]
+        cut += bool(left)
+        for name in left:
+            os.remove(tmp_path / name)
+    assert newest_checkpoint(tmp_path) == path
+    assert max(steps) > 0  # there were saves
+    assert cut > 0  # and kills in the middle of one
+
+
+def test_an_error_while_writing_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'iter_1.pth'
+    get_file_backend(backend_args=ARGS).put(b'old', path)
+
+    def full(handle):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space left'):
+        get_file_backend(backend_args=ARGS).put(b'new', path)
+    assert path.read_bytes() == b'old'
+    assert os.listdir(tmp_path) == ['iter_1.pth']
+
+
+def test_old_checkpoint_goes_only_after_the_new_one_is_there(tiny_pretrain, tmp_path, monkeypatch):
+    present = []
+    put = WholeFileBackend.put
+
+    def spy(self, data, filepath):
+        present.append(sorted(path.name for path in tmp_path.glob('epoch_*.pth')))
+        put(self, data, filepath)
+
+    monkeypatch.setattr(WholeFileBackend, 'put', spy)
+    cfg = tiny_pretrain(tmp_path, **{'train_cfg.max_epochs': 3})
+    cfg.default_hooks.checkpoint = {'type': 'SafeCheckpointHook', 'interval': 1, 'max_keep_ckpts': 1}
+    Runner.from_cfg(cfg).train()
+    assert present == [[], ['epoch_1.pth'], ['epoch_2.pth']]
+    assert [path.name for path in tmp_path.glob('epoch_*.pth')] == ['epoch_3.pth']
+
+
+def test_disk_that_fills_up_keeps_the_last_checkpoint(tiny_pretrain, tmp_path, monkeypatch):
+    put = WholeFileBackend.put
+
+    def fills(self, data, filepath):
+        if '2' in Path(filepath).name:
+            raise OSError(28, 'No space left on device', str(filepath))
+        put(self, data, filepath)
+
+    monkeypatch.setattr(WholeFileBackend, 'put', fills)
+    cfg = tiny_pretrain(tmp_path, **{'train_cfg.max_epochs': 3})
+    cfg.default_hooks.checkpoint = {'type': 'SafeCheckpointHook', 'interval': 1, 'max_keep_ckpts': 1}
+    with pytest.raises(OSError, match=r'No space left on device: .*epoch_2\.pth'):
+        Runner.from_cfg(cfg).train()
+    assert newest_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
+
+
+def test_backend_of_the_users_own_is_left_alone():
+    assert SafeCheckpointHook(interval=1, backend_args={'backend': 'local'}).backend_args == {'backend': 'local'}
+    assert SafeCheckpointHook(interval=1).backend_args == ARGS
+
+
+def test_newest_checkpoint_is_the_newest_whole_one(tmp_path):
+    assert newest_checkpoint(tmp_path) is None
+    for step in (9, 10, 11):
+        torch.save({'x': torch.ones(1)}, tmp_path / f'iter_{step}.pth')
+    whole = (tmp_path / 'iter_11.pth').read_bytes()
+    (tmp_path / 'iter_11.pth').write_bytes(whole[: len(whole) // 2])
+    (tmp_path / 'last_checkpoint').write_text('')
+    torch.save({}, tmp_path / 'best_iqa_SRCC_epoch_99.pth')
+    assert newest_checkpoint(tmp_path) == tmp_path / 'iter_10.pth'
+    with pytest.raises(InputError):
+        load_checkpoint_file(tmp_path / 'iter_11.pth')
