@@ -3,7 +3,7 @@
     DATA_ROOT=photos python tools/train.py configs/comparison/mocov2_efficientnet-lite0_1xb96-coslr_folder.py
 
 Batch: 96 photos x 2 views of 128 px a step: 96 queries and 96 keys, as many as the QPT config of this network has.
-Result: docs/experiments.md, section 4.
+Result: 200 steps: linear probe on BIQ2021 .588 (QPT .568, random weights .463); docs/experiments.md, section 4.
 
 The views are those of mmpretrain's MoCo v2 config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser,
 schedule, temperature, queue and momentum are those of the QPT config, so that nothing but the task differs; that, and everything else
