@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmqpt.core.errors import InputError
 
@@ -61,3 +62,23 @@ def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> boo
         return os.path.samefile(one, other)
     except OSError:
         return False
+
+
+def check_inside(name: str, where: str) -> None:
+    """Refuse a photo's name, out of a list that a stranger may have written, that leads out of the folder of the photos.
+
+    A name must be relative and have no ``..``. Links inside the folder are followed wherever they lead: whoever made
+    them could write to the folder.
+
+    Args:
+        name: relative to the folder of the photos.
+        where: what holds the name, for the message.
+
+    Raises:
+        InputError: an absolute path, or one that climbs.
+    """
+    path = Path(name)
+    if path.is_absolute() or path.drive or '..' in path.parts:
+        raise InputError(
+            f'{where}: {name!r} leads out of the folder of the photos; names must be relative to it and without ".."'
+        )

@@ -14,6 +14,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.files import check_inside
 from mmqpt.core.photo import find_photos, read_photo, swap_channels
 from mmqpt.datasets.sampler import SampleKey, sample_key
 
@@ -34,7 +35,8 @@ class PhotoFolder(Dataset):
 
     Raises:
         FileNotFoundError: the folder or the list is missing.
-        InputError: no photo in it, a listed photo is missing, or every photo is smaller than the patch of the pipeline.
+        InputError: no photo in it, a listed photo is missing or outside of the folder, or every photo is smaller than the
+            patch of the pipeline.
     """
 
     def __init__(
@@ -121,6 +123,8 @@ def _read_list(root: Path, ann_file: Path) -> list[Path]:
         lines = ann_file.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f'{ann_file}: not UTF-8 text ({error})') from error
+    for number, line in enumerate(lines, start=1):
+        check_inside(line.strip(), f'{ann_file}, line {number}')
     paths = [root / line.strip() for line in lines if line.strip()]
     missing = [path for path in paths if not path.is_file()]
     if missing:

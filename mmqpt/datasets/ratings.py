@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import check_inside
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
 
     Raises:
         FileNotFoundError: there is no such CSV.
-        InputError: no rows, or a MOS that is no number, not finite or outside the range; names file and line.
+        InputError: no rows, a name that leads out of the folder of the photos, or a MOS that is no number, not finite
+            or outside the range; names file and line.
     """
     path = Path(ann_file)
     if not path.is_file():
@@ -56,6 +58,7 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
         where = f'{path}, line {reader.line_num}'
         if len(fields) < len(header):
             raise InputError(f'{where}: {len(fields)} columns, but the header has {len(header)}: {fields}')
+        check_inside(fields[0], where)
         try:
             mos = float(fields[1])
         except ValueError:

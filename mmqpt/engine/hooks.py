@@ -25,7 +25,7 @@ class ExportSpecHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Adds the model's spec, the data set, the hash of the config and the version."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = _unwrapped(runner)
         if not hasattr(model, 'export_spec'):
             return
         checkpoint['meta']['mmqpt'] = {
@@ -165,7 +165,7 @@ class CollapseWatchHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
     ) -> None:
         """Looks at the model's ``embeddings`` (M, E)."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = _unwrapped(runner)
         embeddings = getattr(model, 'embeddings', None)
         if embeddings is None or not self.every_n_train_iters(runner, self.interval):
             return
@@ -197,6 +197,10 @@ def mean_similarity(vectors: Tensor) -> float:
     """Mean cosine of two different rows of M >= 2 unit vectors (M, E)."""
     count = len(vectors)
     return float((vectors.sum(dim=0).square().sum() - count) / (count * (count - 1)))
+
+
+def _unwrapped(runner: Runner) -> Any:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _plain(value: Any) -> Any:

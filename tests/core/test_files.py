@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import replacing, same_file, target_file
+from mmqpt.core.files import check_inside, replacing, same_file, target_file
 
 
 def write(path, text):
@@ -103,3 +103,14 @@ def test_same_file(tmp_path, monkeypatch):
     assert not same_file('a', 'b')
     assert not same_file('a', 'none')
     assert same_file('none', tmp_path / 'none')
+
+
+@pytest.mark.parametrize('name', ['../x.jpg', 'a/../../x.jpg', '/etc/passwd', '..', 'a/..'])
+def test_names_that_lead_out_of_the_folder_are_refused(name):
+    with pytest.raises(InputError, match=r'list\.txt, line 3: .* leads out of the folder of the photos'):
+        check_inside(name, 'list.txt, line 3')
+
+
+@pytest.mark.parametrize('name', ['x.jpg', 'a/b.jpg', './a.jpg', '..a.jpg', 'a..b/c...jpg', ''])
+def test_names_inside_are_not(name):
+    check_inside(name, 'list.txt')

@@ -167,8 +167,22 @@ def test_errors_about_the_list(photo_folder, tmp_path):
     ann_file.write_text(f'{sorted(photo_folder.iterdir())[0].name}\nnowhere.jpg\nneither.jpg\n')
     with pytest.raises(InputError, match=r'list\.txt: 2 of 3 photos are missing, the first: .*nowhere\.jpg'):
         PhotoFolder(str(photo_folder), LOAD, ann_file=str(ann_file))
+    ann_file.write_text(f'{sorted(photo_folder.iterdir())[0].name}\n../secret.jpg\n')
+    with pytest.raises(
+        InputError, match=r"list\.txt, line 2: '\.\./secret\.jpg' leads out of the folder of the photos"
+    ):
+        PhotoFolder(str(photo_folder), LOAD, ann_file=str(ann_file))
     with pytest.raises(FileNotFoundError, match=r'no such folder: .*nowhere'):
         PhotoFolder(str(tmp_path / 'nowhere'), LOAD, ann_file=str(ann_file))
+
+
+def test_links_inside_the_folder_are_followed(photo_folder, tmp_path):
+    """Sets are often put together from links; who can make one can write to the folder."""
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos' / 'linked.jpg').symlink_to(sorted(photo_folder.iterdir())[0])
+    ann_file = tmp_path / 'list.txt'
+    ann_file.write_text('linked.jpg\n')
+    assert PhotoFolder(str(tmp_path / 'photos'), LOAD, ann_file=str(ann_file))[0]['img'].ndim == 3
 
 
 def test_errors_about_the_folder(tmp_path):

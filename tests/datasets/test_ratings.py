@@ -67,6 +67,8 @@ def test_both_ends_of_the_range_count(tmp_path):
         ('name,mos\na,good\n', r"scores\.csv, line 2: no MOS in the second column: \['a', 'good'\]"),
         ('name,mos\na,\n', 'line 2: no MOS in the second column'),
         ('name,mos\na\n', r"line 2: 1 columns, but the header has 2: \['a'\]"),
+        ('name,mos\n../a,3\n', r"scores\.csv, line 2: '\.\./a' leads out of the folder of the photos"),
+        ('name,mos\n/a,3\n', r"scores\.csv, line 2: '/a' leads out of the folder of the photos"),
         ('name\na\n', r"scores\.csv: needs a header and at least the columns name and MOS, got \['name'\]"),
         ('', r'scores\.csv: needs a header'),
         ('name,mos\n', r'scores\.csv: no rows below the header'),
