@@ -65,7 +65,7 @@ def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> boo
 
 
 def check_inside(name: str, where: str) -> None:
-    """Refuse a photo's name, out of a list that a stranger may have written, that leads out of the folder of the photos.
+    """Refuse a name, out of a list that a stranger may have written, that leads out of the folder of the photos.
 
     A name must be relative and have no ``..``. Links inside the folder are followed wherever they lead: whoever made
     them could write to the folder.

@@ -35,8 +35,8 @@ class PhotoFolder(Dataset):
 
     Raises:
         FileNotFoundError: the folder or the list is missing.
-        InputError: no photo in it, a listed photo is missing or outside of the folder, or every photo is smaller than the
-            patch of the pipeline.
+        InputError: no photo in it, a listed photo is missing or outside of the folder, or every photo is smaller than
+            the patch of the pipeline.
     """
 
     def __init__(
