@@ -170,6 +170,9 @@ class CollapseWatchHook(Hook):
         if embeddings is None or not self.every_n_train_iters(runner, self.interval):
             return
         vectors = embeddings.float()
+        if not vectors.isfinite().all():
+            runner.logger.warning(f'COLLAPSE: step {runner.iter + 1}: embeddings are not finite; the weights are lost')
+            return
         rank, similarity = effective_rank(vectors), mean_similarity(vectors)
         runner.message_hub.update_scalar('train/embedding_rank', rank)
         runner.message_hub.update_scalar('train/embedding_similarity', similarity)

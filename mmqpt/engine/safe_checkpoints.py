@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -39,10 +41,12 @@ class WholeFileBackend(LocalBackend):
         """Note what is to go; :meth:`remove_doomed` removes it."""
         self.doomed.append(os.fspath(filepath))
 
-    def remove_doomed(self) -> None:
-        """Remove what :meth:`remove` was told."""
+    def remove_doomed(self, keep: Collection[str | None] = ()) -> None:
+        """Remove what :meth:`remove` was told, but for files that have been written anew since."""
         while self.doomed:
-            Path(self.doomed.pop()).unlink(missing_ok=True)
+            name = self.doomed.pop()
+            if name not in keep:
+                Path(name).unlink(missing_ok=True)
 
 
 @HOOKS.register_module()
@@ -51,14 +55,22 @@ class SafeCheckpointHook(CheckpointHook):
 
     MMEngine removes first and writes straight to the file: a run with ``max_keep_ckpts=1`` that is killed while it
     saves has no checkpoint left. Here the last good one stays until the next is whole. It takes one checkpoint's space
-    more. Takes the arguments of ``CheckpointHook``; with ``backend_args`` or ``out_dir`` elsewhere (Petrel, Ceph) it is
-    that backend's own affair.
+    more, and what a killed run left half written is removed when the next one starts. Takes the arguments of
+    ``CheckpointHook``; with ``backend_args`` or an ``out_dir`` elsewhere (``s3://...``) all this is that backend's own
+    affair.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        if options.get('backend_args') is None and options.get('out_dir') is None:
+        if options.get('backend_args') is None and '://' not in str(options.get('out_dir')):
             options['backend_args'] = {'backend': 'whole_or_not_at_all'}
         super().__init__(*args, **options)
+
+    def before_train(self, runner: Runner) -> None:
+        """Removes what a run that was killed left half written."""
+        super().before_train(runner)
+        if isinstance(self.file_backend, WholeFileBackend) and is_main_process():
+            for path in Path(self.out_dir).glob('.*.partial.pth'):
+                path.unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
@@ -70,7 +82,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _remove_doomed(self) -> None:
         if isinstance(self.file_backend, WholeFileBackend):
-            self.file_backend.remove_doomed()
+            best = getattr(self, 'best_ckpt_path_dict', {}).values()
+            self.file_backend.remove_doomed(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best})
 
 
 def _sync_folder(folder: str) -> None:

@@ -176,6 +176,12 @@ def test_collapse_is_warned_of_after_two_looks_and_not_before():
     assert not look(hook, one_point, 40)[0]
 
 
+def test_embeddings_that_are_not_finite_are_warned_of():
+    warned, logged = look(CollapseWatchHook(interval=10), torch.full((8, 4), float('nan')), 10)
+    assert warned == ['COLLAPSE: step 10: embeddings are not finite; the weights are lost']
+    assert not logged
+
+
 def test_embeddings_are_watched_in_a_real_run(tiny_pretrain, tmp_path):
     cfg = tiny_pretrain(tmp_path, **{'custom_hooks': [{'type': 'CollapseWatchHook', 'interval': 1}]})
     cfg.default_hooks.logger = {'type': 'LoggerHook', 'interval': 1}

@@ -109,7 +109,27 @@ def test_disk_that_fills_up_keeps_the_last_checkpoint(tiny_pretrain, tmp_path, m
 
 def test_backend_of_the_users_own_is_left_alone():
     assert SafeCheckpointHook(interval=1, backend_args={'backend': 'local'}).backend_args == {'backend': 'local'}
-    assert SafeCheckpointHook(interval=1).backend_args == ARGS
+    assert SafeCheckpointHook(interval=1, out_dir='s3://bucket').backend_args is None
+    for out_dir in (None, 'elsewhere'):
+        assert SafeCheckpointHook(interval=1, out_dir=out_dir).backend_args == ARGS
+
+
+def test_what_is_written_anew_is_kept(tmp_path):
+    backend = WholeFileBackend()
+    for name in ('old.pth', 'same.pth'):
+        backend.put(b'x', tmp_path / name)
+        backend.remove(str(tmp_path / name))
+    assert len(os.listdir(tmp_path)) == 2
+    backend.remove_doomed(keep={str(tmp_path / 'same.pth'), None})
+    assert os.listdir(tmp_path) == ['same.pth']
+
+
+def test_half_written_files_of_a_killed_run_are_removed(tiny_pretrain, tmp_path):
+    (tmp_path / '.epoch_7.0123abcd.partial.pth').write_bytes(b'half')
+    cfg = tiny_pretrain(tmp_path, **{'train_cfg.max_epochs': 1})
+    cfg.default_hooks.checkpoint = {'type': 'SafeCheckpointHook', 'interval': 1}
+    Runner.from_cfg(cfg).train()
+    assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['epoch_1.pth']
 
 
 def test_newest_checkpoint_is_the_newest_whole_one(tmp_path):
