@@ -34,7 +34,9 @@ def start(metric_weights: Path, tmp_path: Path) -> Callable[..., subprocess.Pope
     """Starts the command in a process of its own, in the folder ``tmp_path``, with the weights of ``mmqpt``."""
 
     def call(*args: object, code: str = '') -> subprocess.Popen:
-        program = f'{code}\nfrom mmqpt.cli.main import main\nmain()'
+        # A shell that started the tests in the background made them, and what they start, deaf to SIGINT.
+        hears = 'import signal; signal.signal(signal.SIGINT, signal.default_int_handler)'
+        program = f'{hears}\n{code}\nfrom mmqpt.cli.main import main\nmain()'
         environment = {
             **os.environ,
             'MMQPT_WEIGHTS': str(metric_weights.parent),
