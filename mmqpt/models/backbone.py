@@ -104,11 +104,15 @@ def load_backbone(backbone: nn.Module, source: str) -> None:
     backbone.load_state_dict({**backbone.state_dict(), **state})
 
 
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """All BatchNorm layers of a network, of any dimension."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+
+
 def freeze_statistics(module: nn.Module) -> None:
     """Put all BatchNorm layers into eval mode: they normalise with the statistics they have and keep them."""
-    for layer in module.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            layer.eval()
+    for layer in batch_norms(module):
+        layer.eval()
 
 
 def plain_backbone_state(backbone: nn.Module) -> dict[str, Tensor]:

@@ -134,7 +134,7 @@ def qc_similarities(logits: QCLogits, temperature: float) -> dict[str, Tensor]:
         where there are none. A network that tells keys apart has a high first and low others; all near 1 is a collapse.
     """
     held = logits.content > torch.finfo(logits.content.dtype).min  # (M, C)
-    content = torch.where(held, logits.content, 0).sum() / held.sum()
+    content = torch.where(held, logits.content, 0).sum() / logits.content_count.sum()
     return {
         'sim_positive': logits.positive.mean() * temperature,
         'sim_degradation': logits.degradation.mean() * temperature,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import pool_features
-from mmqpt.models.backbone import build_backbone, freeze_statistics, load_backbone
+from mmqpt.models.backbone import batch_norms, build_backbone, freeze_statistics, load_backbone
 from mmqpt.models.key_queue import KeyQueue
 
 
@@ -120,8 +120,7 @@ class QPT(BaseSelfSupervisor):
         super().init_weights()
         if self.pretrained:
             load_backbone(self.backbone, self.pretrained)
-        self.key_backbone.load_state_dict(self.backbone.state_dict())
-        self.key_neck.load_state_dict(self.neck.state_dict())
+        self._start_key_encoder()
         if self.anchor:
             self.anchor_backbone.load_state_dict(self.backbone.state_dict())
             with torch.no_grad():
@@ -228,26 +227,25 @@ class QPT(BaseSelfSupervisor):
         """Features -> unit vectors (M, E), normalised in float32."""
         return F.normalize(neck((features,))[0].float(), dim=1)
 
+    def _start_key_encoder(self) -> None:
+        """The key encoder becomes a copy of the query encoder."""
+        self.key_backbone.load_state_dict(self.backbone.state_dict())
+        self.key_neck.load_state_dict(self.neck.state_dict())
+
     @torch.no_grad()
     def _start_statistics(self, images: Tensor) -> None:
         """Before the first step: the averages of BatchNorm become the statistics of this batch (M, 3, S, S)."""
         self._statistics_started = True
         if int(self.steps) > 0:  # resumed
             return
-        layers = [
-            layer
-            for encoder in (self.backbone, self.neck)
-            for layer in encoder.modules()
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training
-        ]
+        layers = [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
         momenta = [layer.momentum for layer in layers]
         for layer in layers:
             layer.momentum = 1.0
         self._project(self._pooled(self.backbone, images), self.neck)
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-        self.key_backbone.load_state_dict(self.backbone.state_dict())
-        self.key_neck.load_state_dict(self.neck.state_dict())
+        self._start_key_encoder()
 
     @torch.no_grad()
     def _update_key_encoder(self) -> None:
