@@ -1,7 +1,18 @@
 """All of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])`` in a config."""
 
-from mmqpt.datasets import iqa_dataset, level_ladder, patch_pairs, photo_folder, photo_windows, sampler
-from mmqpt.engine import hooks, safe_checkpoints
+from mmqpt.datasets import (
+    iqa_dataset,
+    level_ladder,
+    load_photo,
+    patch_pairs,
+    photo_folder,
+    photo_lmdb,
+    photo_shards,
+    photo_table,
+    photo_windows,
+    sampler,
+)
+from mmqpt.engine import finite_steps, hooks, position, safe_checkpoints, train_loop
 from mmqpt.evaluation import iqa_metric
 from mmqpt.models import checkpoint, degrading_preprocessor, iqa_regressor, preprocessor, qc_head, qpt
 
@@ -10,17 +21,24 @@ checkpoint.allow_resume()
 __all__ = [
     'checkpoint',
     'degrading_preprocessor',
+    'finite_steps',
     'hooks',
     'iqa_dataset',
     'iqa_metric',
     'iqa_regressor',
     'level_ladder',
+    'load_photo',
     'patch_pairs',
     'photo_folder',
+    'photo_lmdb',
+    'photo_shards',
+    'photo_table',
     'photo_windows',
+    'position',
     'preprocessor',
     'qc_head',
     'qpt',
     'safe_checkpoints',
     'sampler',
+    'train_loop',
 ]

@@ -9,7 +9,7 @@ from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.view import View
 from mmqpt.datasets.iqa_dataset import IQADataset, PackRatedPhoto, RandomQualityCrop
-from mmqpt.datasets.photo_folder import LoadPhoto
+from mmqpt.datasets.load_photo import LoadPhoto
 from mmqpt.datasets.rated_set import SetInfo, write_set
 from mmqpt.datasets.sampler import SampleKey
 

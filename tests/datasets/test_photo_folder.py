@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets import patch_pairs  # noqa: F401 (registers the transforms)
-from mmqpt.datasets.photo_folder import LoadPhoto, PhotoFolder
+from mmqpt.datasets.load_photo import LoadPhoto
+from mmqpt.datasets.photo_folder import PhotoFolder
 from mmqpt.datasets.sampler import SampleKey, SeededSampler
 
 LOAD = [{'type': 'LoadPhoto'}]
