@@ -49,7 +49,7 @@ test_dataloader = dict(
 val_evaluator = dict(type='IQAMetric')
 test_evaluator = dict(type='IQAMetric', out_file='{{$OUT_FILE:work_dirs/predictions.csv}}')
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(

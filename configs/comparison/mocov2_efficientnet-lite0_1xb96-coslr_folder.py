@@ -60,7 +60,7 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=iterations)
+train_cfg = dict(type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01), clip_grad=dict(max_norm=5.0)
 )

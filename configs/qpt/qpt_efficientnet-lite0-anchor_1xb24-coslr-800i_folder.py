@@ -16,7 +16,7 @@ _base_ = './qpt_efficientnet-lite0_1xb24-coslr_folder.py'
 iterations = 800
 
 model = dict(backbone=dict(features_only=True), pooling='moments', anchor=1.0)
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=iterations)
+train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),

@@ -34,7 +34,7 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=iterations)
+train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))),

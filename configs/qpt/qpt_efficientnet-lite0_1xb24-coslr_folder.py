@@ -44,7 +44,7 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=20)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.01),

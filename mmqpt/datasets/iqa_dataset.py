@@ -105,6 +105,7 @@ class IQADataset(Dataset):
         results = {
             'img_path': str(self.root / rating.name),
             'rng': np.random.default_rng(entropy),
+            'sample_key': SampleKey(index, entropy),
             'name': rating.name,
             'mos': rating.mos,
             'score': (rating.mos - low) / (high - low),

@@ -15,6 +15,9 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
 from mmqpt.degradations import DegradationSpace, Recipe, apply, apply_region
 
+ORIGIN = ('img_path', 'sample_key', 'skipped')
+"""What packed samples tell of where they came from: file, :class:`SampleKey`, unreadable files they stand in for."""
+
 
 def _rng(results: dict[str, Any]) -> np.random.Generator:
     """The sample's generator; for other datasets one seeded from NumPy's global state, which MMEngine seeds."""
@@ -196,7 +199,7 @@ class PackPatchPairs:
     """``patches`` -> what :class:`QPT` takes: ``inputs`` uint8 (V, P, 3, S, S) BGR, and a ``DataSample``."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Keeps ``img_path``, ``recipes``, ``positions`` and ``skipped`` as metainfo of the sample."""
+        """Keeps ``recipes``, ``positions`` and what :data:`ORIGIN` names as metainfo of the sample."""
         patches = np.ascontiguousarray(results['patches'].transpose(0, 1, 4, 2, 3))
-        kept = {key: results[key] for key in ('img_path', 'recipes', 'positions', 'skipped') if key in results}
+        kept = {key: results[key] for key in ('recipes', 'positions', *ORIGIN) if key in results}
         return {'inputs': torch.from_numpy(patches), 'data_samples': DataSample(metainfo=kept)}

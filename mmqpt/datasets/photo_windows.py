@@ -10,7 +10,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.patch_pairs import PatchPairs, enlarged
+from mmqpt.datasets.patch_pairs import ORIGIN, PatchPairs, enlarged
 
 
 @TRANSFORMS.register_module()
@@ -36,12 +36,11 @@ class PhotoWindows(PatchPairs):
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """``img`` (uint8 BGR) -> ``inputs`` uint8 (3, W, W) BGR, and a ``DataSample`` with the rest.
 
-        Metainfo: ``recipes`` (V), ``positions`` (V, P, 2) as y, x, ``patch_size``; ``img_path`` and ``skipped`` if
-        given.
+        Metainfo: ``recipes`` (V), ``positions`` (V, P, 2) as y, x, ``patch_size``, and what ``ORIGIN`` names.
         """
         image, recipes, positions = self.draw(results)
         info = {'recipes': recipes, 'positions': positions, 'patch_size': self.patch_size}
-        info |= {key: results[key] for key in ('img_path', 'skipped') if key in results}
+        info |= {key: results[key] for key in ORIGIN if key in results}
         inputs = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         return {'inputs': inputs, 'data_samples': DataSample(metainfo=info)}
 

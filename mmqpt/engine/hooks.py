@@ -25,7 +25,7 @@ class ExportSpecHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Adds the model's spec, the data set, the hash of the config and the version."""
-        model = _unwrapped(runner)
+        model = unwrapped(runner)
         if not hasattr(model, 'export_spec'):
             return
         checkpoint['meta']['mmqpt'] = {
@@ -49,7 +49,8 @@ class ValidateOnResumeHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Only where the run was resumed after whole epochs."""
-        if runner._resume and runner.epoch > 0 and runner.val_loop is not None:
+        whole = runner.iter == runner.epoch * len(runner.train_dataloader)
+        if runner._resume and runner.epoch > 0 and whole and runner.val_loop is not None:
             runner.val_loop.run()
 
 
@@ -165,7 +166,7 @@ class CollapseWatchHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
     ) -> None:
         """Looks at the model's ``embeddings`` (M, E)."""
-        model = _unwrapped(runner)
+        model = unwrapped(runner)
         embeddings = getattr(model, 'embeddings', None)
         if embeddings is None or not self.every_n_train_iters(runner, self.interval):
             return
@@ -202,7 +203,8 @@ def mean_similarity(vectors: Tensor) -> float:
     return float((vectors.sum(dim=0).square().sum() - count) / (count * (count - 1)))
 
 
-def _unwrapped(runner: Runner) -> Any:
+def unwrapped(runner: Runner) -> Any:
+    """The model without what spreads it over ranks."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 

@@ -13,6 +13,7 @@ import torch.distributed
 from mmengine.config import Config, DictAction
 
 from mmqpt.core.errors import InputError
+from mmqpt.engine.stopping import RESUME_ME, RunStopped
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -61,9 +62,15 @@ def _init_cpu_ranks(cfg: Config) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool; what the user got wrong ends it with one sentence and exit code 2 instead of a traceback."""
+    """Run a tool; what the user got wrong ends it with one sentence and exit code 2 instead of a traceback.
+
+    A run that was asked to stop and can be resumed ends with ``RESUME_ME``.
+    """
     try:
         main()
+    except RunStopped as stopped:
+        print(f'{stopped}; --resume goes on', file=sys.stderr)
+        sys.exit(RESUME_ME)
     except (InputError, FileNotFoundError) as error:
         sys.exit(_fail(str(error)))
     except KeyError as error:

@@ -15,8 +15,14 @@ from mmpretrain.registry import HOOKS
 
 from mmqpt.core.files import replacing
 
+WHOLE = 'whole_or_not_at_all'
+"""Name of :class:`WholeFileBackend` for ``backend_args``."""
 
-@register_backend('whole_or_not_at_all')
+STOPPED = 'stopped_iter_{}.pth'
+"""Name of what :func:`save_now` saves."""
+
+
+@register_backend(WHOLE)
 class WholeFileBackend(LocalBackend):
     """MMEngine's local files, but a file is written whole or not at all, and what is removed goes when a hook says so.
 
@@ -55,14 +61,14 @@ class SafeCheckpointHook(CheckpointHook):
 
     MMEngine removes first and writes straight to the file: a run with ``max_keep_ckpts=1`` that is killed while it
     saves has no checkpoint left. Here the last good one stays until the next is whole. It takes one checkpoint's space
-    more, and what a killed run left half written is removed when the next one starts. Takes the arguments of
-    ``CheckpointHook``; with ``backend_args`` or an ``out_dir`` elsewhere (``s3://...``) all this is that backend's own
-    affair.
+    more, and what a killed run left half written is removed when the next one starts; so is, once the next checkpoint
+    is whole, what :func:`save_now` saved. Takes the arguments of ``CheckpointHook``; with ``backend_args`` or an
+    ``out_dir`` elsewhere (``s3://...``) all this is that backend's own affair.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         if options.get('backend_args') is None and '://' not in str(options.get('out_dir')):
-            options['backend_args'] = {'backend': 'whole_or_not_at_all'}
+            options['backend_args'] = {'backend': WHOLE}
         super().__init__(*args, **options)
 
     def before_train(self, runner: Runner) -> None:
@@ -81,9 +87,30 @@ class SafeCheckpointHook(CheckpointHook):
         self._remove_doomed()
 
     def _remove_doomed(self) -> None:
-        if isinstance(self.file_backend, WholeFileBackend):
+        if isinstance(self.file_backend, WholeFileBackend) and is_main_process():
+            self.file_backend.doomed.extend(map(str, Path(self.out_dir).glob(STOPPED.format('*'))))
             best = getattr(self, 'best_ckpt_path_dict', {}).values()
             self.file_backend.remove_doomed(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best})
+
+
+def save_now(runner: Runner, steps: int, epoch: int) -> str:
+    """Save a run that has to stop, wherever it is, as ``stopped_iter_N.pth`` beside its other checkpoints.
+
+    Args:
+        runner: the runner; called on all ranks, written by the first.
+        steps: N, batches whose gradients have been used.
+        epoch: whole epochs among them.
+
+    Returns:
+        The path.
+    """
+    hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    folder = getattr(hook, 'out_dir', None) or runner.work_dir
+    options = {'save_optimizer': True, 'save_param_scheduler': True, 'by_epoch': False}
+    backend = getattr(hook, 'backend_args', None)
+    name = STOPPED.format(steps)
+    runner.save_checkpoint(folder, name, backend_args=backend, meta={'iter': steps, 'epoch': epoch}, **options)
+    return os.path.join(folder, name)
 
 
 def _sync_folder(folder: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_gather
+from mmengine.dist import all_gather, all_reduce, get_world_size
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -29,10 +29,17 @@ class QPT(BaseSelfSupervisor):
     and, as an option, the other photos of the batch. Keys of a photo that an earlier step put into the queue count as
     negatives too: they had another recipe.
 
+    With gradient accumulation all batches of a step see one key encoder and one queue, as one large batch would: the
+    key encoder moves before the first of them, and their keys enter the queue after the last (``completes_step``).
+
+    A batch whose embeddings are not finite, on any rank, changes neither the key encoder nor the queue; its loss is
+    NaN on all ranks, and ``FiniteStepHook`` skips the step.
+
     Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
-    statistics alike, with ``m = min(momentum, (1 + t) / (10 + t))`` at step t, so that short runs move too. The key
-    encoder always normalises with those averaged statistics, never with those of the batch, so BatchNorm can't tell
-    which patches were in one batch (EMAN, Cai et al., CVPR 2021). Without ``pretrained`` weights those statistics start
+    statistics alike, with ``m = min(momentum, (1 + t) / (10 + t))`` at step t, so that short runs move too. Statistics
+    are those of all ranks, so that keys do not depend on the rank that makes them. The key encoder always normalises
+    with those averaged statistics, never with those of the batch, so BatchNorm can't tell which patches were in one
+    batch (EMAN, Cai et al., CVPR 2021). Without ``pretrained`` weights those statistics start
     as the ones of the first batch: with BatchNorm's own, mean 0 and variance 1, all keys of a network with random
     weights are nearly alike, and the queries follow them to one point (docs/experiments.md, section 4). This, as
     everything that the paper does not state, is a design choice.
@@ -49,6 +56,8 @@ class QPT(BaseSelfSupervisor):
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics, for a start from trained weights.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
+        compile_backbone: whether torch.compile runs the two backbones, and only these: the queue and the averages of
+            the key encoder would break its graphs at every step. Names in checkpoints stay the same.
         anchor: weight of a term that keeps what ``pretrained`` knows, 0 for none; see :meth:`anchor_loss`.
         pooling: what the neck sees of the backbone, one of ``POOLINGS``.
         pretrained: weights to start the backbone from, see :func:`load_backbone`.
@@ -67,6 +76,7 @@ class QPT(BaseSelfSupervisor):
         degradation_negatives: bool = True,
         norm_eval: bool = False,
         channels_last: bool = False,
+        compile_backbone: bool = False,
         anchor: float = 0.0,
         pooling: str = 'last',
         pretrained: str | None = None,
@@ -93,6 +103,8 @@ class QPT(BaseSelfSupervisor):
         self.pooling = pooling
         self._statistics_started = bool(pretrained)
         self.embeddings: Tensor | None = None  # unit vectors (M, E) of the last step's queries, for hooks
+        self.completes_step = True  # the train loop says False for batches whose gradients wait for more
+        self._waiting: list[Tensor] = []  # keys of such batches
         self.queue = KeyQueue(queue_length, width)
         self.momentum = momentum
         self.batch_negatives = batch_negatives
@@ -108,6 +120,9 @@ class QPT(BaseSelfSupervisor):
         self.key_backbone = deepcopy(self.backbone).requires_grad_(False)
         self.key_neck = deepcopy(self.neck).requires_grad_(False)
         self.to(memory_format=self.memory_format)
+        if compile_backbone:
+            self.backbone.compile()
+            self.key_backbone.compile()
 
     def init_weights(self) -> None:
         """Initialise, load ``pretrained``, and start the key encoder from the query encoder.
@@ -163,10 +178,16 @@ class QPT(BaseSelfSupervisor):
             self._start_statistics(images)
         features = self._pooled(self.backbone, images)  # (N V P, C)
         query = self._project(features, self.neck)  # (N V P, E)
+        sound = not self.training or _finite_everywhere(query)
         with torch.no_grad():
-            if self.training:
-                self._update_key_encoder()
+            if self.training and sound:
+                self._average_statistics()
+                if not self._waiting:
+                    self._update_key_encoder()
             key = self._project(self._pooled(self.key_backbone, images), self.key_neck)
+        if self.training:
+            keys = torch.cat(all_gather(key))  # of all ranks, in rank order
+            sound = sound and bool(keys.isfinite().all())
 
         k = key.view(photos, versions, patches, -1)
         positive = k[:, :, _others(patches)]  # (N, V, P, P - 1, E)
@@ -177,8 +198,10 @@ class QPT(BaseSelfSupervisor):
         content, mask = self._content(key, versions * patches)
         losses = self.head.loss(query, positive.flatten(0, 2), degradation.flatten(0, 2), content, mask)
         if self.training:
-            self.queue.enqueue(torch.cat(all_gather(key)))  # every rank writes the keys of all, in rank order
+            self._enqueue(keys if sound else keys[:0])
             self.embeddings = query.detach()
+            if not sound:
+                losses['loss'] = losses['loss'] * math.nan  # on every rank, and in every gradient
         losses['queue_fill'] = self.queue.filled / max(1, len(self.queue))
         if self.anchor:
             losses['anchor_loss'] = self.anchor * self.anchor_loss(features, images)
@@ -209,6 +232,13 @@ class QPT(BaseSelfSupervisor):
             'backbone': self._backbone_cfg,
             **self.data_preprocessor.statistics,
         }
+
+    def _enqueue(self, keys: Tensor) -> None:
+        """Every rank writes the keys (B, E) of all ranks into its queue, after the last batch of an optimiser step."""
+        self._waiting.append(keys)
+        if self.completes_step:
+            self.queue.enqueue(torch.cat(self._waiting))
+            self._waiting.clear()
 
     def _content(self, key: Tensor, group: int) -> tuple[Tensor, Tensor]:
         """Content-based negatives (C, E), and the mask (M, C) or (C,) of those that count for a query."""
@@ -243,9 +273,26 @@ class QPT(BaseSelfSupervisor):
         for layer in layers:
             layer.momentum = 1.0
         self._project(self._pooled(self.backbone, images), self.neck)
+        self._average_statistics()
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
         self._start_key_encoder()
+
+    @torch.no_grad()
+    def _average_statistics(self) -> None:
+        """The averages of BatchNorm become the mean over all ranks, each of which saw its own patches.
+
+        So the key encoder is the same on all ranks at every step, and a checkpoint of one rank is that of all.
+        """
+        if get_world_size() == 1:
+            return
+        layers = [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
+        held = [value for layer in layers for value in (layer.running_mean, layer.running_var) if value is not None]
+        if held:
+            together = torch.cat([value.flatten() for value in held])
+            all_reduce(together, op='mean')
+            for value, mean in zip(held, together.split([value.numel() for value in held]), strict=True):
+                value.copy_(mean.view_as(value))
 
     @torch.no_grad()
     def _update_key_encoder(self) -> None:
@@ -258,6 +305,13 @@ class QPT(BaseSelfSupervisor):
                 else:
                     ours.copy_(theirs)
         self.steps += 1
+
+
+def _finite_everywhere(embeddings: Tensor) -> bool:
+    """Whether the embeddings of all ranks are finite; the same answer on all."""
+    finite = embeddings.isfinite().all().long()
+    all_reduce(finite, op='min')
+    return bool(finite)
 
 
 def _others(count: int) -> Tensor:

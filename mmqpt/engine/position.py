@@ -1,0 +1,66 @@
+"""Where in the data a checkpoint was saved, and whether a run may go on from there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from mmqpt.core.errors import InputError
+from mmqpt.datasets.sampler import SeededSampler
+
+
+@HOOKS.register_module()
+class DataPositionHook(Hook):
+    """Keeps in ``meta['position']`` of checkpoints what a step counts: photos a step, steps an epoch, the seed.
+
+    ``ResumableTrainLoop`` registers it by itself.
+
+    Attributes:
+        seed: of the sampler of the run that is resumed, or None.
+    """
+
+    priority = 'HIGH'
+
+    def __init__(self) -> None:
+        self.seed: int | None = None
+        self.found: dict[str, int] | None = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Adds the position."""
+        checkpoint['meta']['position'] = _position(runner)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keeps the position of the run that is resumed."""
+        if runner._resume:
+            self.found = checkpoint.get('meta', {}).get('position')
+            self.seed = (self.found or {}).get('seed')
+
+    def check(self, runner: Runner) -> None:
+        """Refuse what would use some photos twice and others never, or count steps that are not the same.
+
+        Raises:
+            InputError: the checkpoint counts other steps than this run does.
+        """
+        now = _position(runner)
+        for name, what in (('photos_per_step', 'photos a step'), ('steps_per_epoch', 'steps an epoch')):
+            if self.found is not None and self.found[name] != now[name]:
+                raise InputError(
+                    f'the checkpoint is of a run with {self.found[name]} {what}, this one has {now[name]}: steps, '
+                    'learning rates and photos that were used would not fit. Give as many photos, and batch_size x '
+                    'ranks as before, or start anew from its weights (load_from without resume)'
+                )
+
+
+def _position(runner: Runner) -> dict[str, int]:
+    loader = runner.train_dataloader
+    position = {
+        'photos_per_step': loader.batch_size * get_world_size(),
+        'steps_per_epoch': len(loader),
+    }
+    if isinstance(loader.sampler, SeededSampler):
+        position['seed'] = loader.sampler.seed
+    return position

@@ -1,0 +1,196 @@
+"""A train loop that goes on exactly where it was, from any step."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, barrier, get_rank, get_world_size
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmpretrain.registry import LOOPS
+from torch.utils.data import DataLoader
+
+from mmqpt.core.errors import InputError
+from mmqpt.datasets.sampler import SeededSampler
+from mmqpt.engine.position import DataPositionHook
+from mmqpt.engine.safe_checkpoints import save_now
+from mmqpt.engine.stopping import DeafWorker, RunStopped, StopRequest, no_news_of_workers
+
+
+class State(IntEnum):
+    """What a rank says before a step; the largest of all ranks counts."""
+
+    GO = 0
+    STOP = 1
+    LOADER_FAILED = 2
+
+
+@LOOPS.register_module()
+class ResumableTrainLoop(EpochBasedTrainLoop):
+    """MMEngine's loop over epochs, with these differences:
+
+    - A run resumes from any step: ``SeededSampler`` goes on with the first photo that was not used. Other samplers
+      have their first batches loaded and thrown away. A checkpoint of another number of photos a step is refused.
+    - SIGTERM and SIGINT: the step is finished, all is saved (``stopped_iter_N.pth``), and :class:`RunStopped` is
+      raised; tools/train.py then exits with ``RESUME_ME``. All ranks stop at the same step.
+    - A loader that fails (a dead worker, a shard that is gone) on any rank: all is saved before the error is raised.
+    - Each step seeds PyTorch's generators by (seed, step, rank), so that dropout too is the same after a resume.
+    - The model is told which batch completes an optimiser step under gradient accumulation (``completes_step``).
+    - ``max_iters`` may be given instead of ``max_epochs``: the last epoch then ends early. MMEngine's loop over
+      iterations loads all data again that was used before a resume.
+
+    Args:
+        runner: the runner.
+        dataloader: of the training photos.
+        max_epochs: passes over the data.
+        max_iters: steps, instead of ``max_epochs``.
+        options: ``val_begin``, ``val_interval`` and ``dynamic_intervals`` of MMEngine's loop, in epochs.
+
+    Raises:
+        InputError: both or neither of ``max_epochs`` and ``max_iters``, or a number below 1; no full batch of photos.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict[str, Any],
+        max_epochs: int | None = None,
+        max_iters: int | None = None,
+        **options: Any,
+    ) -> None:
+        if (max_epochs is None) == (max_iters is None):
+            raise InputError(f'give max_epochs or max_iters, got {max_epochs} and {max_iters}')
+        limit = max_iters if max_epochs is None else max_epochs
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise InputError(f'max_epochs or max_iters must be an integer >= 1, got {limit!r}')
+        super().__init__(runner, dataloader, max_epochs=max_epochs or 1, **options)
+        if not len(self.dataloader):
+            raise InputError(
+                f'{len(self.dataloader.dataset)} photos give no batch of {self.dataloader.batch_size} on '
+                f'{get_world_size()} ranks'
+            )
+        if max_iters is not None:
+            self._max_epochs = math.ceil(max_iters / len(self.dataloader))
+            self._max_iters = max_iters
+        self._batches: Iterator[Any] | None = None
+        self.stop = StopRequest()
+        self.position = DataPositionHook()
+        runner.register_hook(self.position)
+        self.dataloader.worker_init_fn = DeafWorker(self.dataloader.worker_init_fn)
+
+    def run(self) -> torch.nn.Module:
+        """Train to the end.
+
+        Raises:
+            RunStopped: a signal asked for it, on any rank.
+        """
+        self._epoch, self._done = divmod(self._iter, len(self.dataloader))
+        self.position.check(self.runner)
+        try:
+            with self.stop.listening():
+                return super().run()
+        finally:
+            self._end_workers()
+
+    def run_epoch(self) -> None:
+        """The rest of an epoch."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        self._batches = batches = self._rest_of_epoch()
+        with no_news_of_workers():
+            for index in range(self._done, min(len(self.dataloader), self._done + self._max_iters - self._iter)):
+                batch, error = _next(batches)
+                self._agree_to_go_on(error)
+                self.run_iter(index, batch)
+            self._done = 0
+            self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """One batch."""
+        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        if hasattr(model, 'completes_step'):
+            model.completes_step = self.runner.optim_wrapper.should_sync()
+        seed_step(self.runner.seed, self._iter, get_rank())
+        super().run_iter(idx, data_batch)
+
+    def _rest_of_epoch(self) -> Iterator[Any]:
+        sampler = self.dataloader.sampler
+        if isinstance(sampler, SeededSampler):
+            sampler.seed = self.position.seed if self.position.seed is not None else sampler.seed
+            sampler.start = self._done * self.dataloader.batch_size
+            return iter(self.dataloader)
+        if self._done:
+            self.runner.logger.warning(
+                f'{type(sampler).__name__} can not skip what was used: loading {self._done} batches to throw away'
+            )
+        return itertools.islice(iter(self.dataloader), self._done, None)
+
+    def _end_workers(self) -> None:
+        """Now, not when Python ends, which waits for them; and news of dead ones could come at any later time."""
+        iterator = getattr(self.dataloader, '_iterator', None) or self._batches
+        if hasattr(iterator, '_shutdown_workers'):
+            with no_news_of_workers():
+                iterator._shutdown_workers()
+        self.dataloader._iterator = self._batches = None
+
+    def _agree_to_go_on(self, error: Exception | None) -> None:
+        """Raise on all ranks if one must stop; what was done is saved first. All ranks must call it before a step."""
+        if error and 'exited unexpectedly' in str(error):
+            time.sleep(1)  # a scheduler signals all processes of a job; ours may still be on its way
+        waiting = self._iter % _accumulated(self.runner)  # batches whose gradients are no step yet
+        mine = State.LOADER_FAILED if error else State.STOP if self.stop.signal else State.GO
+        worst = State(_largest(mine))
+        if worst is State.GO or (worst is State.STOP and waiting):
+            return
+        steps = self._iter - waiting
+        path = save_now(self.runner, steps, steps // len(self.dataloader)) if steps else None
+        barrier()  # nobody ends before the file is on the disk: launchers kill the others then
+        saved = f'saved as {path}' if path else 'before the first step was done'
+        if worst is State.LOADER_FAILED and not self.stop.signal:
+            raise InputError(f'after {steps} steps ({saved}) the loader failed: {_reason(error)}') from error
+        raise RunStopped(f'stopped by {self.stop.signal or "a signal to another rank"} after {steps} steps, {saved}')
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Seed PyTorch's generators for one step of one rank; every (seed, step, rank) gives another state."""
+    torch.manual_seed(((seed * 1_000_003 + step) * 65_537 + rank) % 2**63)
+
+
+def _accumulated(runner: Runner) -> int:
+    """Batches whose gradients make one step."""
+    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+
+
+def _next(batches: Iterator[Any]) -> tuple[Any, Exception | None]:
+    try:
+        return next(batches), None
+    except StopIteration:
+        return None, InputError('it gave fewer batches than its length')
+    except Exception as error:  # of any kind: workers pass on what they met
+        return None, error
+
+
+def _reason(error: Exception | None) -> str:
+    """One sentence; an error in a worker comes with that worker's traceback, whose last line is the error."""
+    if error is None:
+        return 'it is that of another rank, whose own message says why'
+    reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+    if 'exited unexpectedly' in reason:
+        reason += ' (out of memory, or of shared memory, as in containers with a small /dev/shm?)'
+    return reason
+
+
+def _largest(number: int) -> int:
+    """Over all ranks."""
+    if get_world_size() == 1:
+        return number
+    found = torch.tensor(int(number))
+    all_reduce(found, op='max')
+    return int(found)
