@@ -1,5 +1,7 @@
 """Real photos, a seeded generator, and runs with a tiny network, shared by all tests."""
 
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
@@ -172,3 +175,27 @@ def metric_weights(finetuned_checkpoint: Path, tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp('export') / 'qpt.safetensors'
     export_checkpoint(finetuned_checkpoint, path)
     return path
+
+
+def _start_rank(rank: int, work: Callable, ranks: int, port: int, folder: str, args: tuple) -> None:
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(ranks), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
+    )
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo')
+    torch.save(work(rank, ranks, *args), f'{folder}/{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture
+def on_ranks(tmp_path: Path) -> Callable[..., list]:
+    """Runs ``work(rank, ranks, *args)`` in processes of their own, joined by gloo; gives what each returned."""
+
+    def run(work: Callable, ranks: int, *args: object) -> list:
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        torch.multiprocessing.spawn(_start_rank, (work, ranks, port, str(tmp_path), args), nprocs=ranks)
+        return [torch.load(tmp_path / f'{rank}.pth', weights_only=False) for rank in range(ranks)]
+
+    return run

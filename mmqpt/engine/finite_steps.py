@@ -181,5 +181,5 @@ def describe_sample(sample: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> float | str:
     """JSON knows no NaN."""
-    number = float(value)
+    number = float(value.detach() if hasattr(value, 'detach') else value)
     return number if math.isfinite(number) else str(number)

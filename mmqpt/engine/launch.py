@@ -50,9 +50,14 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def _init_cpu_ranks(cfg: Config) -> None:
-    """MMEngine assumes CUDA for torchrun: start gloo before it does, and wrap the model without device ids."""
+    """MMEngine assumes CUDA for torchrun: start gloo before it does."""
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
+    wrap_for_cpu_ranks(cfg)
+
+
+def wrap_for_cpu_ranks(cfg: Config) -> None:
+    """Let the model be wrapped without device ids, which PyTorch refuses on a CPU."""
     cfg.model_wrapper_cfg = {
         'type': 'MMDistributedDataParallel',
         'device_ids': None,

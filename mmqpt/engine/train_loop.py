@@ -89,9 +89,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
         Raises:
             RunStopped: a signal asked for it, on any rank.
+            InputError: a checkpoint of other steps; an optimizer that MMEngine can't save.
         """
         self._epoch, self._done = divmod(self._iter, len(self.dataloader))
         self.position.check(self.runner)
+        if type(getattr(self.runner.optim_wrapper, 'optimizer', None)).__name__ == 'ZeroRedundancyOptimizer':
+            raise InputError(
+                'ZeroRedundancyOptimizer can not be saved: it gathers its state from all ranks, and MMEngine saves on '
+                'the first alone, which would wait for ever'
+            )
         try:
             with self.stop.listening():
                 return super().run()

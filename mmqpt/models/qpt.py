@@ -292,7 +292,7 @@ class QPT(BaseSelfSupervisor):
             together = torch.cat([value.flatten() for value in held])
             all_reduce(together, op='mean')
             for value, mean in zip(held, together.split([value.numel() for value in held]), strict=True):
-                value.copy_(mean.view_as(value))
+                value.data.copy_(mean.view_as(value))  # backward needs the batch's statistics, not these
 
     @torch.no_grad()
     def _update_key_encoder(self) -> None:
