@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import check_inside
 from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.datasets.duplicates import (
     CORRELATION,
@@ -96,8 +97,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         raise FileNotFoundError(f'no such CSV: {path}')
     with path.open(newline='', encoding='utf-8-sig') as file:
         reader = csv.reader(file)
-        header = next(reader, [])
-        rows = [{**dict(zip(header, line, strict=False)), 'name': line[0]} for line in reader if line]
+        rows = []
+        try:
+            header = next(reader, [])
+            for line in filter(None, reader):
+                check_inside(line[0], f'{path}, line {reader.line_num}')
+                rows.append({**dict(zip(header, line, strict=False)), 'name': line[0]})
+        except csv.Error as error:
+            raise InputError(f'{path}, line {reader.line_num}: not a CSV ({error})') from error
     if not rows:
         raise InputError(f'{path}: no rows below the header')
     return rows

@@ -72,7 +72,10 @@ def read_clusters(path: Path) -> dict[str, str]:
             raise InputError(
                 f'{path}: needs the columns name and cluster, as tools/find_duplicates.py --out writes them'
             )
-        return {Path(row['name']).as_posix(): row['cluster'] for row in reader}
+        try:
+            return {Path(row['name']).as_posix(): row['cluster'] for row in reader}
+        except csv.Error as error:
+            raise InputError(f'{path}, line {reader.line_num}: not a CSV ({error})') from error
 
 
 if __name__ == '__main__':

@@ -53,8 +53,14 @@ def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = Fals
 
 def printable(path: str) -> str:
     """For people: bytes that are no UTF-8, and line breaks, as escapes."""
-    text = os.fsencode(path).decode('utf-8', 'backslashreplace')
-    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
+    return ''.join(c if c.isprintable() else _escaped(c) for c in path)
+
+
+def _escaped(character: str) -> str:
+    """Python's escape; of a byte that is no UTF-8, which Python keeps as a surrogate, that of the byte."""
+    if '\udc80' <= character <= '\udcff':
+        return f'\\x{ord(character) - 0xDC00:02x}'
+    return character.encode('unicode_escape').decode()
 
 
 def _from_stdin(null: bool) -> list[str]:

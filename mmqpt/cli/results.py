@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import io
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def read_rows(path: str, kind: str, cut: bool = False) -> list[Scored]:
     try:
         text = (data[: _whole(data, kind)] if cut else data).decode('utf-8-sig')
         return _parse_csv(text) if kind == 'csv' else _parse_json(text)
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise InputError(f'{path}: {error}') from error
 
 
@@ -165,16 +166,20 @@ def _parse_json(text: str) -> list[Scored]:
             try:
                 found = json.loads(line)
                 rows.append(_row(found['path'], found['score'], found.get('error'), number))
-            except (KeyError, TypeError, json.JSONDecodeError) as error:
+            except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
                 raise ValueError(f'line {number}: not an object with path, score and error') from error
     return rows
 
 
 def _row(path: str, score: str | float | None, error: str | None, line: int) -> Scored:
+    if not isinstance(path, str) or not isinstance(error, (str, type(None))):
+        raise TypeError
     try:
         value = None if score is None else float(score)
-    except ValueError:
-        raise ValueError(f'line {line}: the score {score!r} is no number') from None
+    except (ValueError, OverflowError):
+        raise ValueError(f'line {line}: the score {score!r:.100} is no number') from None
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f'line {line}: the score {score!r:.100} is no finite number')
     return Scored(path, value, error or ('no score' if value is None else None))
 
 
@@ -237,7 +242,7 @@ def _read_meta(path: str) -> dict[str, Any]:
     try:
         found = json.loads(Path(meta_path(path)).read_text(encoding='utf-8'))
         return dict(found)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f'{meta_path(path)}: not a JSON object ({error})') from error
 
 
@@ -267,4 +272,8 @@ def _read_parquet(path: str) -> list[Scored]:
         columns = pq.read_table(path, columns=list(COLUMNS)).to_pydict()
     except (pa.ArrowException, OSError) as error:
         raise InputError(f'{path}: not a Parquet file of scores ({error})') from error
-    return [Scored(*row) for row in zip(*(columns[name] for name in COLUMNS), strict=True)]
+    rows = zip(*(columns[name] for name in COLUMNS), strict=True)
+    try:
+        return [_row(name, score, error, number) for number, (name, score, error) in enumerate(rows, 1)]
+    except (ValueError, TypeError) as error:
+        raise InputError(f'{path}: {str(error) or "its columns must be texts and numbers"}') from error

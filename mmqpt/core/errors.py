@@ -1,5 +1,16 @@
 """Errors that a user can act on. Their message names the thing and the rule that it broke."""
 
+from __future__ import annotations
+
+import pickle
+import struct
+
+UNREADABLE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(AssertionError, ImportError, ArithmeticError, MemoryError, struct.error),
+)
+"""What ``torch.load(weights_only=True)`` raises at bytes that are no file of torch, or a damaged one."""
+
 
 class InputError(ValueError):
     """Something the user gave (file, folder, option) can't be used; the message says what and why."""

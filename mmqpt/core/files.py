@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mmqpt.core.errors import InputError
 
+_LONGEST, _LONGEST_PART = 4096, 255  # bytes, of a path and of a name in it, on Linux
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
@@ -67,18 +69,21 @@ def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> boo
 def check_inside(name: str, where: str) -> None:
     """Refuse a name, out of a list that a stranger may have written, that leads out of the folder of the photos.
 
-    A name must be relative and have no ``..``. Links inside the folder are followed wherever they lead: whoever made
-    them could write to the folder.
+    A name must be relative and have no ``..``, and be one that a file can have. Links inside the folder are followed
+    wherever they lead: whoever made them could write to the folder.
 
     Args:
         name: relative to the folder of the photos.
         where: what holds the name, for the message.
 
     Raises:
-        InputError: an absolute path, or one that climbs.
+        InputError: an absolute path, one that climbs, or one that is too long or has a NUL.
     """
+    parts = [len(part.encode('utf-8', 'surrogatepass')) for part in name.split('/')]
+    if '\0' in name or max(parts) > _LONGEST_PART or sum(parts) + len(parts) > _LONGEST:
+        raise InputError(f'{where}: {name[:80]!r} of {len(name)} characters is no name that a file can have')
     path = Path(name)
-    if path.is_absolute() or path.drive or '..' in path.parts:
+    if path.anchor or '..' in path.parts:  # on Windows a name may have a drive, or start at the root of one, or both
         raise InputError(
             f'{where}: {name!r} leads out of the folder of the photos; names must be relative to it and without ".."'
         )

@@ -159,7 +159,7 @@ def build_head(config: Mapping[str, Any]) -> QualityHead | DistributionHead:
         raise InputError(f'unknown head {kind!r}; there are: {", ".join(HEADS)}')
     try:
         return HEADS[kind](**arguments)
-    except TypeError as error:
+    except (TypeError, RuntimeError, OverflowError) as error:  # the last two: sizes beyond all memory
         raise InputError(f'{kind}: {error}') from error
 
 

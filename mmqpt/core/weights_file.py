@@ -29,6 +29,7 @@ CHECKSUM_KEY = 'mmqpt_sha256'
 
 _KINDS = {int: 'a whole number', str: 'a text', bool: 'true or false', type(None): 'null'}
 _LARGEST = torch.finfo(torch.float32).max
+_MOST_SIDE, _MOST_PLACES = 4096, 1000  # a file of weights sets how long each photo takes
 _NONE = type(None)
 _VIEW: dict[str, tuple[type, ...]] = {
     'min_side': (int,), 'max_side': (int, _NONE), 'crop': (int, _NONE), 'places': (int, str), 'flip': (bool,)
@@ -186,7 +187,12 @@ def _check_view(view: dict[str, Any]) -> None:
         if type(value) not in kinds:  # True is an int
             wanted = ' or '.join(_KINDS[kind] for kind in kinds)
             raise InputError(f'{name} of view must be {wanted}, got {value!r}')
-    View(**view)
+    found = View(**view)
+    if found.min_side > _MOST_SIDE or (isinstance(found.places, int) and found.places > _MOST_PLACES):
+        raise InputError(
+            f'min_side of view must be at most {_MOST_SIDE} px and places at most {_MOST_PLACES}, '
+            f'got {found.min_side} and {found.places}'
+        )
 
 
 def _are_finite(values: Any, count: int) -> bool:

@@ -10,6 +10,7 @@ were chosen.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.core.files import replacing
 from mmqpt.core.photo import photo_stamp, read_photo
 
@@ -268,7 +269,7 @@ def _read_cache(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             if bits.shape[1:] != (HASH_SIDE**2,) or stored['thumbnails'].shape[1:] != (THUMBNAIL_SIDE,) * 2:
                 raise ValueError(f'hashes of {bits.shape[1]} bits')
             return dict(zip(stored['stamps'].tolist(), zip(bits, stored['thumbnails'], strict=True), strict=True))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f'{file}: not a cache of fingerprints, or a damaged one ({error}); delete the file') from error
 
 

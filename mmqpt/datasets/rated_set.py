@@ -78,7 +78,7 @@ def read_info(ann_file: str | Path) -> SetInfo:
     try:
         fields = json.loads(path.read_text(encoding='utf-8'))
         return SetInfo(**fields)
-    except (TypeError, ValueError, UnicodeDecodeError) as error:
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise InputError(f'{path}: {error}') from error
 
 

@@ -48,14 +48,18 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
     except UnicodeDecodeError as error:
         raise InputError(f'{path}: not UTF-8 text ({error})') from error
     reader = csv.reader(io.StringIO(text, newline=''))
-    header = next(reader, [])
+    try:
+        lines = [(fields, reader.line_num) for fields in reader]
+    except csv.Error as error:
+        raise InputError(f'{path}, line {reader.line_num}: {error}') from error
+    header = lines.pop(0)[0] if lines else []
     if len(header) < 2:
         raise InputError(f'{path}: needs a header and at least the columns name and MOS, got {header}')
     ratings = []
-    for fields in reader:
+    for fields, line in lines:
         if not fields:
             continue
-        where = f'{path}, line {reader.line_num}'
+        where = f'{path}, line {line}'
         if len(fields) < len(header):
             raise InputError(f'{where}: {len(fields)} columns, but the header has {len(header)}: {fields}')
         check_inside(fields[0], where)

@@ -94,9 +94,10 @@ class Recipe:
                 of a step may be left out.
         """
         try:
-            return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits, too
             raise InputError(f'a recipe must be JSON: {error}') from error
+        return cls.from_dict(data)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:

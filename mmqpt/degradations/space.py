@@ -101,9 +101,16 @@ class DegradationSpace:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any] | None = None) -> DegradationSpace:
-        """A space from the ``space`` of a config: arguments, of which ``preset`` may name those to start from."""
+        """A space from the ``space`` of a config: arguments, of which ``preset`` may name those to start from.
+
+        Raises:
+            InputError: as of the class; also for an argument that there is not, or of another type.
+        """
         changes = dict(config or {})
-        return cls.preset(changes.pop('preset', 'large'), **changes)
+        try:
+            return cls.preset(changes.pop('preset', 'large'), **changes)
+        except TypeError as error:
+            raise InputError(f'space: {str(error).removeprefix("DegradationSpace.__init__() ")}') from error
 
     def count_options(self) -> dict[str, int]:
         """Number of options in each kind."""

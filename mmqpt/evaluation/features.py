@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,12 @@ from mmqpt.core.view import View
 
 SAVE_EVERY = 500
 """Photos between two writes to the store."""
+
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, MemoryError),
+    *(SyntaxError, BadZipFile, zlib.error),
+)
+"""What NumPy raises at a damaged file of arrays."""
 
 
 @torch.no_grad()
@@ -157,7 +164,7 @@ class FeatureStore:
         try:
             with np.load(file, allow_pickle=False) as stored:
                 return dict(zip(stored['stamps'].tolist(), stored['features'], strict=True))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except _UNREADABLE as error:
             raise InputError(f'{file}: a damaged store of features ({error}); delete the file') from error
 
     def _write(self, file: Path, known: dict[str, np.ndarray], key: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def read_results(folder: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f'no such file of results: {path}')
     try:
         results = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: not JSON ({error})') from error
     if not isinstance(results, dict) or results.get('format') != FORMAT:
         raise InputError(f'{path}: not results of format {FORMAT}')

@@ -72,7 +72,7 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
 def save(figure: Figure, path: str | Path, dpi: int = 160) -> None:
     """Write a PNG; characters that the font lacks become boxes."""
     with style(), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='Glyph .* missing from font')
+        warnings.filterwarnings('ignore', message='Glyph .* missing from ')
         figure.savefig(path, dpi=dpi, format='png', facecolor='white')
 
 

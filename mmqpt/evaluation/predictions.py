@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import check_inside
 from mmqpt.datasets.ratings import Rating, group_of
 
 COLUMNS = ('name', 'mos', 'predicted', 'group', 'subset')
@@ -89,16 +90,21 @@ def read_predictions(path: str | Path) -> Predictions:
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: other columns, or a number that is none; names the file.
+        InputError: other columns, a number that is none, or a name that leads out of the folder of the photos; names
+            the file.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no such file of predictions: {path}')
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.reader(file)
-        if tuple(next(reader, ())) != COLUMNS:
-            raise InputError(f'{path}: not a file of predictions; its columns must be {", ".join(COLUMNS)}')
-        rows = list(reader)
+    try:
+        with path.open(newline='', encoding='utf-8') as file:
+            head, *rows = list(csv.reader(file)) or [[]]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: {error}') from error
+    if tuple(head) != COLUMNS:
+        raise InputError(f'{path}: not a file of predictions; its columns must be {", ".join(COLUMNS)}')
+    for row in rows:
+        check_inside(row[0] if row else '', str(path))
     try:
         mos, predicted = (np.array([float(row[i]) for row in rows]) for i in (1, 2))
         return Predictions([row[0] for row in rows], mos, predicted, [row[3] for row in rows], [row[4] for row in rows])

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import check_inside
 from mmqpt.core.photo import swap_channels
 from mmqpt.evaluation import findings, plots, tables
 from mmqpt.evaluation.findings import Estimate, Results, percent, read_results
@@ -180,6 +181,7 @@ def _plot_predictions(
         if cell is None:
             remarks.append(f'{name}: no plots, it was not run with {percent(max(fractions, default=1))} of the labels')
             continue
+        check_inside(cell['predictions'], str(folder / 'results.json'))
         path = folder / cell['predictions']
         if not path.is_file():
             remarks.append(f'{name}: no plots of the predictions, {cell["predictions"]} is missing')

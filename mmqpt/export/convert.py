@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 import torchvision
 from mmpretrain.registry import MODELS
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
@@ -48,6 +50,7 @@ def export_checkpoint(
     if Path(out).suffix != '.safetensors':
         raise InputError(f'the exported file must end with .safetensors, got {out}')
     state, meta = _read(checkpoint)
+    _check_types(checkpoint, meta['backbone'])
     name, args = _timm_name(meta['backbone'], backbone_name)
     backbone = _checked_backbone(state, meta, name, args)
     tensors = {f'backbone.{key}': value for key, value in backbone.items()}
@@ -89,6 +92,7 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
         The name of the model in that library.
     """
     state, meta = _read(checkpoint)
+    _check_types(checkpoint, meta['backbone'])
     name, args = _timm_name(meta['backbone'], None)
     backbone = _checked_backbone(state, meta, name, args)
     if set(backbone) != set(create_timm_backbone(name, _without_stages(args)).state_dict()):
@@ -130,6 +134,31 @@ def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[s
     return loaded['state_dict'], meta
 
 
+def _check_types(checkpoint: str | os.PathLike[str], backbone: Any) -> None:
+    """Refuse what is no layer: MMEngine would import any name with a dot and call it, ``subprocess.Popen`` as well."""
+    if not isinstance(backbone, dict) or not isinstance(backbone.get('type'), str):
+        raise InputError(f'{checkpoint}: its backbone must be a dict with a type, got {backbone!r:.200}')
+    MODELS.import_from_location()
+    known = {**(MODELS.parent.module_dict if MODELS.parent else {}), **MODELS.module_dict}
+    for kind in _types({key: value for key, value in backbone.items() if key != 'init_cfg'}):
+        found = known.get(kind) if isinstance(kind, str) else None
+        if not (isinstance(found, type) and issubclass(found, nn.Module)):
+            raise InputError(f'{checkpoint}: its backbone has the type {kind!r:.200}, which is no registered layer')
+    name = backbone.get('model_name', '')
+    if backbone['type'] == 'TIMMBackbone' and not (isinstance(name, str) and timm.is_model(name)):
+        raise InputError(f'{checkpoint}: timm has no model {name!r:.200}')
+
+
+def _types(value: Any) -> Iterator[Any]:
+    """All that names a class in nested dicts and lists: ``type``, and ``norm_layer`` of a TIMMBackbone."""
+    if isinstance(value, dict):
+        yield from (value[key] for key in ('type', 'norm_layer') if value.get(key) is not None)
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _types(inner)
+
+
 def _timm_name(backbone: dict[str, Any], given: str | None) -> tuple[str, dict[str, Any]]:
     """Name and arguments of the same network in timm."""
     options = {key: value for key, value in backbone.items() if key not in ('type', 'init_cfg')}
@@ -158,7 +187,8 @@ def _checked_backbone(
     state: dict[str, Tensor], meta: dict[str, Any], name: str, args: dict[str, Any]
 ) -> dict[str, Tensor]:
     """The backbone's weights under timm's names, after a comparison of the two networks' features."""
-    ours = MODELS.build(dict(meta['backbone']))
+    loading = {'pretrained': False, 'checkpoint_path': ''} if meta['backbone']['type'] == 'TIMMBackbone' else {}
+    ours = MODELS.build({**meta['backbone'], **loading, 'init_cfg': None})
     ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})
     theirs = create_timm_backbone(name, args)
     plain = plain_backbone_state(ours)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmqpt.core.building import build_within
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.timm_backbone import create_timm_backbone
@@ -68,8 +69,8 @@ class MMQPT(nn.Module):
             tensors, spec = _read_backbone(path, head, view, mos_range)
         self.spec = spec
         try:
-            self.backbone = create_timm_backbone(spec.backbone, spec.backbone_args)
-            self.head = build_head(spec.head or {})
+            self.backbone = _build_backbone(tensors, spec)
+            self.head = build_within(tensors, lambda: build_head(spec.head or {}), spec.head)
         except InputError as error:
             raise InputError(f'{path}: {error}') from error
         self.view = View(**(spec.view or {}))
@@ -133,6 +134,11 @@ class MMQPT(nn.Module):
         write_weights(name, tensors, replace(self.spec, dataset=dataset or self.spec.dataset))
 
 
+def _build_backbone(tensors: Mapping[str, Tensor], spec: WeightsSpec) -> nn.Module:
+    """The backbone of a file, which may be a stranger's."""
+    return build_within(tensors, lambda: create_timm_backbone(spec.backbone, spec.backbone_args), spec.backbone_args)
+
+
 def _read_metric(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], WeightsSpec]:
     tensors, spec = read_weights(path)
     if spec.kind != 'metric':
@@ -152,7 +158,7 @@ def _read_backbone(
     """The tensors of a file, and the spec of a network with its backbone and a new head."""
     tensors, found = read_weights(path)
     try:
-        backbone = create_timm_backbone(found.backbone, found.backbone_args).eval()
+        backbone = _build_backbone(tensors, found).eval()
     except InputError as error:
         raise InputError(f'{os.fspath(path)}: {error}') from error
     pooling = (head or {}).get('pooling', 'last')

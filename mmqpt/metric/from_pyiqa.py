@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +10,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.metric.arch import MMQPT
 
 _OTHER = 'not what this run of pyiqa saved'
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError)
 
 
 def export_pyiqa(
@@ -88,7 +86,7 @@ def _part(options: str, found: Any, *names: str) -> dict[str, Any]:
 def _state(checkpoint: str) -> dict[str, Tensor]:
     try:
         found = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f'{checkpoint}: {_OTHER} (damaged, or holds more than tensors)') from error
     state = found.get('params') if isinstance(found, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.building import build_within
+from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import SPEC_KEY, WeightsSpec, read_metadata, read_weights
 from mmqpt.metric.places import CLASSIFIERS, Place, find_places, whole_name
@@ -83,7 +83,7 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
     path = str(find_weights(weights))
     tensors, spec = _read(path)
     backbone, heads = _split(tensors, spec)
-    reference = None if spec is None else _reference(path, spec)
+    reference = None if spec is None else _reference(path, spec, tensors)
     place = _choose(network, backbone, reference, prefix, f'{path} ({spec.backbone})' if spec else path)
     if reference is not None:
         _check_layers(network, reference, place, path)
@@ -113,7 +113,7 @@ def _read(path: str) -> tuple[Mapping[str, Tensor], WeightsSpec | None]:
         return read_weights(path) if SPEC_KEY in read_metadata(path) else (load_file(path), None)
     try:
         state: Any = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f'{path}: holds more than tensors, or is damaged; tools/export.py makes a plain one'
         ) from error
@@ -133,12 +133,12 @@ def _split(tensors: Mapping[str, Tensor], spec: WeightsSpec | None) -> tuple[dic
     return backbone, sorted(heads)
 
 
-def _reference(path: str, spec: WeightsSpec) -> nn.Module:
+def _reference(path: str, spec: WeightsSpec, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The whole backbone, to know all of its names and layers; draws nothing from the caller's random numbers."""
     args = {key: value for key, value in spec.backbone_args.items() if key not in _CUTS}
     with torch.random.fork_rng(devices=[]):
         try:
-            return create_timm_backbone(spec.backbone, args)
+            return build_within(tensors, lambda: create_timm_backbone(spec.backbone, args), args)
         except InputError as error:
             raise InputError(f'{path}: {error}') from error
 

@@ -31,12 +31,14 @@ class OnnxFile:
         spec: of the weights that it was made from.
         weights_checksum: of the spec and tensors of those weights, ``mmqpt_sha256`` in the metadata of their file.
         size: height and width in px where the network takes one size only, else None.
+        name: what to call it in an error.
     """
 
     data: bytes
     spec: WeightsSpec
     weights_checksum: str
     size: tuple[int, int] | None
+    name: str = 'the model'
 
 
 def spec_text(fields: Mapping[str, Any]) -> str:
@@ -82,6 +84,8 @@ def check_onnx(data: bytes, name: str) -> OnnxFile:
     except Exception as error:  # protobuf's error has another class in each of its implementations
         raise InputError(f'{whose}: not an ONNX file, or a damaged one') from error
     metadata = {prop.key: prop.value for prop in model.metadata_props}
+    if not all(isinstance(text, str) for text in (*metadata, *metadata.values())):  # protobuf gives bytes then
+        raise InputError(f'{whose}: damaged: its metadata is no UTF-8 text')
     if SPEC_KEY not in metadata:
         raise InputError(f'{whose}: not an ONNX file that mmqpt exported')
     if CHECKSUM_KEY not in metadata:
@@ -109,7 +113,7 @@ def check_onnx(data: bytes, name: str) -> OnnxFile:
             raise InputError(f'not a network of (N, 3, H, W) {INPUT} to {OUTPUT}')
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f'{whose}: {error}') from error
-    return OnnxFile(data, spec, weights_checksum, (shape[2], shape[3]) if shape[2] else None)
+    return OnnxFile(data, spec, weights_checksum, (shape[2], shape[3]) if shape[2] else None, name)
 
 
 def open_session(file: OnnxFile, provider: str = 'CPUExecutionProvider', threads: int = 1) -> Any:
@@ -125,7 +129,7 @@ def open_session(file: OnnxFile, provider: str = 'CPUExecutionProvider', threads
     try:
         return runtime.InferenceSession(file.data, options, providers=[provider])
     except Exception as error:  # onnxruntime's own exceptions have no common base
-        raise InputError(f'onnxruntime {runtime.__version__} refuses the model ({error})') from error
+        raise InputError(f'{file.name}: onnxruntime {runtime.__version__} refuses the model ({error})') from error
 
 
 def import_onnxruntime() -> Any:

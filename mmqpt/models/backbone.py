@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from mmqpt.core.bundled import BUNDLED
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import UNREADABLE, InputError, first_line
 from mmqpt.core.head import POOLINGS, inner_network, pool_features
 
 IMAGENET_PACKAGES = {
@@ -173,9 +172,13 @@ def _read_weights(source: str) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f'no such file of weights: {path}')
     if path.suffix == '.safetensors':
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        state: Any = load_file(path)
+        try:
+            state: Any = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f'{path}: not a safetensors file, or a damaged one ({first_line(error)})') from error
     else:
         from mmqpt.models.checkpoint import load_checkpoint_file
 
@@ -203,6 +206,6 @@ def _read_imagenet(name: str) -> dict[str, Tensor]:
         raise InputError(f'{package}: expected one .pth in its models folder, found {len(files)}')
     try:
         state = torch.load(files[0], map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UNREADABLE as error:
         raise InputError(f'{files[0]}: not a plain state dict ({error})') from error
     return dict(zip(timm.create_model(model).state_dict(), state.values(), strict=True))

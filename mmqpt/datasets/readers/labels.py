@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.readers.limits import check_mat, check_workbook, sheet_rows
+
+_PATIENCE = 120  # seconds, for a MATLAB file
 
 
 @dataclass(frozen=True)
@@ -75,13 +81,17 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     except UnicodeDecodeError as error:
         raise InputError(f'{path}: not UTF-8 text ({error})') from error
     reader = csv.reader(io.StringIO(text, newline=''), skipinitialspace=True)
-    header = [name.strip() for name in next(reader, [])]
+    try:
+        lines = [(reader.line_num, fields) for fields in reader]
+    except csv.Error as error:
+        raise InputError(f'{path}, line {reader.line_num}: {error}') from error
+    header = [name.strip() for name in (lines.pop(0)[1] if lines else [])]
     rows = []
-    for fields in reader:
+    for number, fields in lines:
         if not any(value.strip() for value in fields):
             continue
         if len(fields) != len(header):
-            raise InputError(f'{path}, line {reader.line_num}: {len(fields)} columns, but the header has {len(header)}')
+            raise InputError(f'{path}, line {number}: {len(fields)} columns, but the header has {len(header)}')
         rows.append({name: value.strip() for name, value in zip(header, fields, strict=True)})
     if not rows:
         raise InputError(f'{path}: no rows below the header')
@@ -103,14 +113,21 @@ def read_excel(path: Path, columns: Sequence[str], sheet: str | None = None) -> 
         sheet: its name, if the workbook has one of that name; else the first sheet.
 
     Raises:
-        InputError: no such header, no rows, a damaged file, or the package that reads this kind of file is missing.
+        InputError: no such header, no rows, a damaged file or one beyond the limits of
+            :mod:`mmqpt.datasets.readers.limits`, or the package that reads this kind of file is missing.
     """
     import pandas
 
     try:
+        check_workbook(path)
         with pandas.ExcelFile(path) as book:
-            name = sheet if sheet in book.sheet_names else 0
-            cells = book.parse(name, header=None, dtype=object).to_numpy()
+            name = sheet if sheet in book.sheet_names else book.sheet_names[0]
+            if book.engine == 'openpyxl':
+                cells = sheet_rows(path, book.book[name])
+            else:
+                cells = book.parse(name, header=None, dtype=object).to_numpy()
+    except InputError:
+        raise
     except ImportError as error:
         raise InputError(f"{path}: {error}; `pip install 'mmqpt[evaluate]'` brings what reads Excel files") from error
     except Exception as error:  # whatever xlrd and openpyxl raise for a damaged file
@@ -119,7 +136,7 @@ def read_excel(path: Path, columns: Sequence[str], sheet: str | None = None) -> 
     for number, line in enumerate(table):
         if set(columns) <= set(line):
             kept = [i for i, name in enumerate(line) if name]
-            rows = [{line[i]: values[i] for i in kept} for values in table[number + 1 :]]
+            rows = [{line[i]: values[i] if i < len(values) else '' for i in kept} for values in table[number + 1 :]]
             rows = [row for row in rows if row[columns[0]]]
             if rows:
                 return rows
@@ -136,27 +153,26 @@ def _cell(value: Any) -> str:
 def read_mat(path: Path, *names: str) -> list[Any]:
     """The values of the first of these variables of a MATLAB file, as a flat list of Python values.
 
+    SciPy reads it in a process of its own: some damaged files make it crash (SciPy 1.17).
+
     Raises:
-        InputError: none of the variables, or a file that SciPy can't read; names the file.
+        InputError: none of the variables, a file that SciPy can't read, or one beyond the limits of
+            :mod:`mmqpt.datasets.readers.limits`; names the file.
     """
-    from scipy.io import loadmat
-
+    check_mat(path)
+    command = [sys.executable, str(Path(__file__).with_name('mat_values.py')), str(path), *names]
     try:
-        content = loadmat(path, squeeze_me=True)
-    except Exception as error:  # whatever SciPy raises for a damaged file, or one of version 7.3
-        raise InputError(f'{path}: not a MATLAB file that can be read ({error})') from error
-    for name in names:
-        if name in content:
-            return [value if isinstance(value, str) else value.item() for value in _flat(content[name])]
-    raise InputError(f'{path}: no variable {" or ".join(map(repr, names))}')
-
-
-def _flat(values: Any) -> Iterable[Any]:
-    import numpy as np
-
-    for value in np.atleast_1d(values).ravel():
-        # A cell array of texts squeezes to texts, or to arrays that hold one.
-        yield value if isinstance(value, str) or np.ndim(value) == 0 else np.ravel(value)[0]
+        done = subprocess.run(command, capture_output=True, text=True, encoding='utf-8', check=False, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f'{path}: not a MATLAB file that can be read (no end after {_PATIENCE} s)') from error
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        raise InputError(f'{path}: not a MATLAB file that can be read (SciPy crashed: {done.returncode})') from None
+    if 'error' in found:
+        raise InputError(f'{path}: {found["error"]}')
+    values: list[Any] = found['values']
+    return values
 
 
 def need_columns(rows: Sequence[Mapping[str, str]], columns: Iterable[str], path: Path) -> None:

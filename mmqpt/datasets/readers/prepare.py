@@ -140,10 +140,17 @@ def match_photos(names: Sequence[str], root: Path, notes: list[str]) -> dict[str
 
 
 def _files(root: Path) -> set[str]:
-    """Files below a folder, relative to it, with slashes; names that start with a dot are left out."""
+    """Files below a folder, relative to it, with slashes; names that start with a dot are left out.
+
+    Links are followed, but none back to a folder that it lies in: a link to ``.`` would have no end.
+    """
     files: set[str] = set()
+    above = {str(root): {os.path.realpath(root)}}
     for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
+        real = {name: os.path.realpath(os.path.join(folder, name)) for name in folders if not name.startswith('.')}
+        passed = above.pop(str(folder))
+        folders[:] = [name for name in real if real[name] not in passed]
+        above.update({os.path.join(folder, name): passed | {real[name]} for name in folders})
         relative = Path(folder).relative_to(root).as_posix()
         prefix = '' if relative == '.' else f'{relative}/'
         files.update(prefix + name for name in names if not name.startswith('.'))

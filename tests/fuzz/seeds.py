@@ -1,0 +1,211 @@
+"""Whole files of every kind, to be damaged; tokens that readers stumble over."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+TOKENS: tuple[bytes, ...] = (
+    *(b'', b'\0', b'\n', b'\r', b'"', b"'", b',', b'{', b'}', b'[', b']', b':', b'\\', b'-', b'../', b'/', b'C:\\'),
+    *(b'NaN', b'Infinity', b'1e999', b'-1', b'0', b'1.5', b'true', b'null', b'{}', b'[]', b'""', b'9' * 5000),
+    *(b'99999999999', b'[' * 3000, b'{"a":' * 3000, b'\xff' * 8, b'\0' * 8, b'\x7f\xff\xff\xff', b'\xff\xff\xff\x7f'),
+    *(b'\\ud800', b'\xed\xa0\x80', b'\xef\xbb\xbf', b'\xe2\x80\xae', b'"type"', b'"subprocess.Popen"'),
+    *(b'operators', b'levels', b'skip', b'order', b'weights', b'severity', b'options', b'preset', b'choice'),
+    b'a' * 140_000,
+)
+
+
+def photos() -> list[bytes]:
+    """Files of all formats, with EXIF, palettes, transparency, 16 bits, CMYK and several frames."""
+    rng = np.random.default_rng(0)
+    ramp = np.add.outer(np.arange(24), np.arange(32))[..., None] * np.array([4, 3, 2]) % 256
+    rgb = Image.fromarray((ramp + rng.integers(0, 9, ramp.shape)).clip(0, 255).astype(np.uint8))
+    grey16 = Image.fromarray(rng.integers(0, 65536, (24, 32)).astype(np.uint16))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, 'a photo'
+    found = [
+        *[_file(rgb, kind) for kind in ('JPEG', 'PNG', 'WEBP', 'GIF', 'TIFF', 'BMP', 'PPM', 'JPEG2000')],
+        *[_file(rgb, kind, exif=exif) for kind in ('JPEG', 'PNG', 'WEBP', 'TIFF')],
+        _file(rgb, 'JPEG', progressive=True, subsampling=2),
+        _file(rgb, 'WEBP', lossless=True),
+        _file(rgb.convert('CMYK'), 'JPEG'),
+        _file(rgb.convert('CMYK'), 'TIFF', compression='tiff_lzw'),
+        _file(rgb.convert('L'), 'JPEG'),
+        _file(rgb.convert('RGBA'), 'PNG'),
+        _file(rgb.convert('LA'), 'PNG'),
+        _file(rgb.quantize(16), 'PNG', transparency=1),
+        _file(rgb.convert('1'), 'PNG'),
+        _file(grey16, 'PNG'),
+        _file(grey16, 'TIFF'),
+        _file(rgb, 'TIFF', compression='tiff_adobe_deflate'),
+        _file(rgb, 'TIFF', compression='jpeg'),
+        *[
+            _file(rgb, kind, save_all=True, append_images=[rgb.rotate(180)], duration=50)
+            for kind in ('GIF', 'WEBP', 'PNG')
+        ],
+        _file(rgb, 'TIFF', save_all=True, append_images=[rgb.rotate(180)]),
+        _file(rgb, 'MPO', save_all=True, append_images=[rgb.rotate(180)]),
+    ]
+    if 'AVIF' in Image.SAVE:
+        found += [_file(rgb, 'AVIF'), _file(rgb.convert('RGBA'), 'AVIF')]
+    try:
+        import pillow_heif
+    except ImportError:
+        return found
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(rgb).save(stream, format='HEIF')
+    return [*found, stream.getvalue()]
+
+
+def _file(image: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def recipes() -> list[bytes]:
+    """JSON of recipes."""
+    from mmqpt.degradations.recipe import Recipe
+    from mmqpt.degradations.space import DegradationSpace
+
+    rng = np.random.default_rng(0)
+    drawn = [DegradationSpace.preset('large').draw(rng) for _ in range(6)]
+    return [recipe.to_json().encode() for recipe in [Recipe(), *drawn]]
+
+
+def spaces() -> list[bytes]:
+    """JSON of the ``space`` of configs."""
+    from mmqpt.degradations.table import OPERATORS
+
+    names = list(OPERATORS)[:4]
+    return [
+        json.dumps(value).encode()
+        for value in (
+            {},
+            {'preset': 'large', 'order': 3, 'skip': 0.25},
+            {'operators': names, 'levels': [1, 2, 5], 'shuffle': False, 'choice': 'operator'},
+            {'skip': {'geometry': 0.5, 'colour': 0}, 'weights': {names[0]: 2.5}, 'severity': [1, 2, 3, 2, 1]},
+            {'options': [[names[0], 1, 1], [names[1], 5, 1]], 'choice': 'one'},
+        )
+    ]
+
+
+def spec() -> dict[str, Any]:
+    """Fields of a tiny metric, as in the metadata of weights."""
+    from mmqpt.core.weights_file import WeightsSpec
+
+    fields = {
+        'kind': 'metric', 'backbone': 'test_resnet', 'input_mean': (120, 110, 100), 'input_std': (58, 57, 57),
+        'view': {'min_side': 32, 'max_side': 64, 'crop': None}, 'mos_range': (1, 5), 'dataset': 'made up',
+        'head': {'type': 'QualityHead', 'channels': 384, 'hidden': 8, 'dropout': 0.1, 'pooling': 'last'},
+    }  # fmt: skip
+    return dataclasses.asdict(WeightsSpec(**fields))
+
+
+def specs() -> list[bytes]:
+    """JSON of metadata of weights."""
+    plain = spec()
+    head = {'type': 'DistributionHead', 'channels': 384, 'bins': 5, 'hidden': 0}
+    return [
+        json.dumps(value).encode()
+        for value in (
+            plain,
+            {**plain, 'backbone': 'test_vit', 'backbone_args': {'img_size': 32}, 'head': head},
+            {**plain, 'backbone_args': {'features_only': True, 'out_indices': [1, 2]}},
+            {**plain, 'kind': 'backbone', 'head': None, 'view': None, 'mos_range': None},
+        )
+    ]
+
+
+def weights() -> list[bytes]:
+    """A file of weights of ours and a plain one."""
+    import torch
+    from safetensors.torch import save
+
+    from mmqpt.core.weights_file import WeightsSpec, write_weights
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'w.safetensors'
+        tensors = {'backbone.a': torch.arange(6.0).view(2, 3), 'head.b': torch.ones(2).half()}
+        write_weights(path, tensors, WeightsSpec(**spec()))
+        return [path.read_bytes(), save({'a': torch.zeros(2)}), save({}, {'mmqpt': '{}'})]
+
+
+def checkpoints() -> list[bytes]:
+    """Checkpoints as MMEngine writes them, in both formats of torch."""
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    content = {
+        'meta': {'mmqpt': {'kind': 'metric', 'mean': [1.0, 2.0, 3.0]}, 'seed': 1},
+        'state_dict': {'backbone.a': torch.arange(6.0).view(2, 3), 'head.b': torch.ones(2, dtype=torch.int64)},
+        'message_hub': {'log_scalars': {'loss': HistoryBuffer([1.0, 2.0], [1, 1])}},
+        'value': np.float64(2.5),
+    }
+    found = []
+    for new in (True, False):
+        stream = io.BytesIO()
+        torch.save(content, stream, _use_new_zipfile_serialization=new)
+        found.append(stream.getvalue())
+    return found
+
+
+def arrays() -> list[bytes]:
+    """Stores of features."""
+    found = []
+    for write in (np.savez, np.savez_compressed):
+        stream = io.BytesIO()
+        write(stream, stamps=np.array(['a|1|2', 'b|3|4']), features=np.ones((2, 3), np.float32))
+        found.append(stream.getvalue())
+    return found
+
+
+def workbooks() -> list[bytes]:
+    """An .xlsx file."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (['name', 'mos'], ['a.jpg', 1.5], ['b.jpg', '=1+1'], ['c.jpg', None]):
+        book.active.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return [stream.getvalue()]
+
+
+def matlab() -> list[bytes]:
+    """MATLAB files: packed, plain, and of version 4."""
+    import scipy.io
+
+    found = []
+    names = np.array(['a.bmp', 'b.bmp'], object)
+    for options in ({}, {'do_compression': True}, {'format': '4'}):
+        stream = io.BytesIO()
+        values = {'mos': np.array([1.5, 2.5])} | ({} if options.get('format') else {'names': names})
+        scipy.io.savemat(stream, values, **options)
+        found.append(stream.getvalue())
+    return found
+
+
+def onnx_files() -> list[bytes]:
+    """A sealed model without a network's weights."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    from mmqpt.metric.onnx_file import INPUT, OUTPUT, seal, spec_text
+
+    graph = helper.make_graph(
+        [helper.make_node('ReduceMean', [INPUT], [OUTPUT], axes=[1, 2, 3], keepdims=0)], 'g',
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ['n', 3, 'h', 'w'])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ['n'])],
+        [helper.make_tensor('c', TensorProto.FLOAT, [4], [1, 2, 3, 4])],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return [seal(model.SerializeToString(), spec_text({**spec(), 'weights_checksum': 'a' * 64})).data]

@@ -1,0 +1,290 @@
+"""The readers that are fuzzed, each with what must hold: a right result, or an error of ours that names the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmqpt.core.errors import InputError, PhotoError
+from tests.fuzz import seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One reader.
+
+    Args:
+        seeds: whole files to be damaged.
+        check: reads the bytes; raises for a wrong result, and whatever the reader raises. Gets a folder to write to.
+        errors: what the reader may raise; the message must have the name of the file, ``fuzzed``.
+        is_text: whether tokens of texts are worth trying in most places.
+    """
+
+    seeds: Callable[[], list[bytes]]
+    check: Callable[[bytes, Path], Any]
+    errors: tuple[type[Exception], ...] = (InputError,)
+    is_text: bool = False
+
+
+def run(target: Target, data: bytes, folder: Path) -> bool:
+    """Whether the bytes were read; False where they were refused as they should be. Anything else raises."""
+    try:
+        target.check(data, folder)
+    except target.errors as error:
+        if 'fuzzed' not in str(error):
+            raise AssertionError(f'the error does not name the file: {type(error).__name__}: {error}') from error
+        return False
+    return True
+
+
+def _need(rule: bool, what: object) -> None:
+    if not rule:
+        raise AssertionError(f'broken rule: {what}')
+
+
+def _saved(data: bytes, folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def _photo(data: bytes, folder: Path) -> None:
+    from mmqpt.core.photo import read_photo
+
+    for side in (None, 8):
+        out = read_photo(data, 'fuzzed', min_side=side)
+        _need(out.dtype == np.uint8 and out.ndim == 3 and out.shape[2] == 3, (out.dtype, out.shape))
+        _need(out.size > 0 and out.flags.c_contiguous and out.flags.writeable, out.flags)
+
+
+def _recipe(data: bytes, folder: Path) -> None:
+    from mmqpt.degradations.recipe import Recipe
+
+    try:
+        found = Recipe.from_json(data.decode('utf-8', 'surrogatepass'))
+    except UnicodeDecodeError:
+        return
+    except InputError as error:  # has a text and no file
+        raise InputError(f'fuzzed: {error}') from error
+    _need(Recipe.from_json(found.to_json()) == found, found)
+
+
+def _space(data: bytes, folder: Path) -> None:
+    from mmqpt.degradations.space import DegradationSpace
+
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(config, dict):
+        return
+    try:
+        space = DegradationSpace.from_config(config)
+    except InputError as error:  # has a dict and no file
+        raise InputError(f'fuzzed: {error}') from error
+    recipe = space.draw(np.random.default_rng(0))
+    _need(recipe in space and space.size() >= 2, recipe)
+
+
+def _weights(data: bytes, folder: Path) -> None:
+    from mmqpt.core.weights_file import read_metadata, read_weights
+    from mmqpt.metric.load_backbone import _read
+
+    path = _saved(data, folder, 'fuzzed.safetensors')
+    read_metadata(path)
+    _read(str(path))
+    tensors, spec = read_weights(path)
+    _need(bool(spec.kind in ('metric', 'backbone') and isinstance(tensors, dict)), spec)
+
+
+def _spec(data: bytes, folder: Path) -> None:
+    """The spec in a file whose checksum is right: a stranger can compute that, too."""
+    import torch
+    from safetensors.torch import save
+
+    from mmqpt.core.weights_file import CHECKSUM_KEY, SPEC_KEY, checksum
+    from mmqpt.metric.arch import MMQPT
+
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return
+    tensors = {'backbone.a': torch.zeros(2)}
+    metadata = {SPEC_KEY: text, CHECKSUM_KEY: checksum(text, tensors)}
+    MMQPT(_saved(save(tensors, metadata), folder, 'fuzzed.safetensors'))
+    raise AssertionError('two numbers are no network')
+
+
+def _checkpoint(data: bytes, folder: Path) -> None:
+    from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
+
+    found = load_checkpoint_file(_saved(data, folder, 'fuzzed.pth'))
+    _need(isinstance(export_spec_of(found), dict), found.keys())
+
+
+def _pickle(data: bytes, folder: Path) -> None:
+    """The pickle in a checkpoint whose archive is whole."""
+    with zipfile.ZipFile(io.BytesIO(seeds.checkpoints()[0])) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, 'w') as made:
+        for name, part in parts.items():
+            made.writestr(name, data if name.endswith('data.pkl') else part)
+    _checkpoint(stream.getvalue(), folder)
+
+
+def _pickles() -> list[bytes]:
+    with zipfile.ZipFile(io.BytesIO(seeds.checkpoints()[0])) as whole:
+        return [next(whole.read(name) for name in whole.namelist() if name.endswith('data.pkl'))]
+
+
+def _ratings(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.ratings import read_ratings
+
+    for rating in read_ratings(_saved(data, folder, 'fuzzed.csv'), (1, 5)):
+        _need(1 <= rating.mos <= 5 and '..' not in Path(rating.name).parts, rating)
+
+
+def _labels(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.readers.generic import read_meta_info
+
+    read_meta_info(_saved(data, folder, 'fuzzed.csv'), folder)
+
+
+def _set(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.rated_set import read_set
+
+    _saved(b'name,mos,split\na.jpg,1.5,train\nb.jpg,2,test\n', folder, 'fuzzed.csv')
+    _saved(data, folder, 'fuzzed.json')
+    low, high = read_set(folder / 'fuzzed.csv').info.mos_range
+    _need(low < high, (low, high))
+
+
+def _workbook(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.readers.labels import read_excel
+
+    rows = read_excel(_saved(data, folder, 'fuzzed.xlsx'), ['name', 'mos'])
+    _need(all(isinstance(value, str) for row in rows for value in row.values()), rows)
+
+
+def _matlab(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.readers.labels import read_mat
+
+    read_mat(_saved(data, folder, 'fuzzed.mat'), 'mos', 'names')
+    read_mat(folder / 'fuzzed.mat', 'names', 'mos')
+
+
+def _photo_list(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.photo_folder import list_photos
+
+    (folder / 'photos').mkdir(exist_ok=True)
+    for name in ('a.jpg', 'b.jpg'):
+        (folder / 'photos' / name).touch()
+    outside = folder / 'outside.jpg'
+    outside.touch()
+    found = list_photos(folder / 'photos', _saved(data, folder, 'fuzzed.txt'))
+    _need(outside not in [Path(os.path.normpath(path)) for path in found], found)
+
+
+def _scores(data: bytes, folder: Path) -> None:
+    from mmqpt.cli.inputs import printable
+    from mmqpt.cli.report_page import write_page
+    from mmqpt.cli.results import read_results
+
+    for name in ('fuzzed.csv', 'fuzzed.jsonl'):
+        try:
+            rows, _ = read_results(str(_saved(data, folder, name)))
+        except InputError as error:
+            if name == 'fuzzed.jsonl' or 'fuzzed' not in str(error):
+                raise
+            continue
+        _need(all(row.score is None or math.isfinite(row.score) for row in rows), rows)
+        _need(all(printable(row.name).isprintable() for row in rows), rows)
+        write_page(str(folder / 'page.html'), 'x', rows, {})
+
+
+def _predictions(data: bytes, folder: Path) -> None:
+    from mmqpt.evaluation.predictions import read_predictions
+
+    found = read_predictions(_saved(data, folder, 'fuzzed.csv'))
+    _need(len(found.names) == len(found.mos) == len(found.subsets), found)
+
+
+def _features(data: bytes, folder: Path) -> None:
+    from mmqpt.evaluation.features import FeatureStore
+
+    FeatureStore(folder)._read(_saved(data, folder, 'fuzzed.npz'))
+
+
+def _onnx(data: bytes, folder: Path) -> None:
+    from mmqpt.metric.onnx_file import open_session, read_onnx
+
+    open_session(read_onnx(_saved(data, folder, 'fuzzed.onnx')))
+
+
+def _sealed_onnx(data: bytes, folder: Path) -> None:
+    """A model whose checksum is right."""
+    import onnx
+
+    from mmqpt.metric.onnx_file import check_onnx, open_session, seal, spec_text
+
+    try:
+        sealed = seal(data, spec_text({**seeds.spec(), 'weights_checksum': 'a' * 64})).data
+    except InputError:
+        return
+    except Exception as error:  # onnx's own checks, which run when a file is made
+        if type(error).__module__.startswith(('onnx', 'google')) or isinstance(error, (ValueError, TypeError)):
+            return
+        raise
+    del onnx
+    open_session(check_onnx(sealed, 'fuzzed'))
+
+
+def _table() -> list[bytes]:
+    return [
+        b'name,mos,scene,split\na.jpg,1.5,x,train\nb/c.jpg,4,y,test\n',
+        b'"name",mos\r\n"a ""b"".jpg",2\r\n\r\nc.jpg,3\r\n',
+    ]
+
+
+TARGETS: dict[str, Target] = {
+    'photo': Target(seeds.photos, _photo, (PhotoError,)),
+    'recipe': Target(seeds.recipes, _recipe, is_text=True),
+    'space': Target(seeds.spaces, _space, is_text=True),
+    'weights': Target(seeds.weights, _weights),
+    'spec': Target(seeds.specs, _spec, is_text=True),
+    'checkpoint': Target(seeds.checkpoints, _checkpoint),
+    'pickle': Target(_pickles, _pickle),
+    'ratings': Target(_table, _ratings, is_text=True),
+    'labels': Target(_table, _labels, is_text=True),
+    'set': Target(
+        lambda: [b'{"name": "x", "mos_range": [1, 5], "group_column": null, "splits": {"split": "official"}}'],
+        _set, is_text=True,
+    ),
+    'workbook': Target(seeds.workbooks, _workbook),
+    'matlab': Target(seeds.matlab, _matlab),
+    'photo list': Target(lambda: [b'a.jpg\nb.jpg\n', b'\xef\xbb\xbfa.jpg\r\n'], _photo_list, is_text=True),
+    'scores': Target(
+        lambda: [
+            b'"path","score","error"\n"a.jpg",0.5,""\n"b.jpg","","gone"\n',
+            b'{"path": "a.jpg", "score": 0.5, "error": null}\n{"path": "b.jpg", "score": null, "error": "gone"}\n',
+        ],
+        _scores, is_text=True,
+    ),
+    'predictions': Target(
+        lambda: [b'name,mos,predicted,group,subset\na.jpg,1.5,2.5,g,\nb.jpg,2.0,1e3,h,\n'], _predictions, is_text=True
+    ),
+    'features': Target(seeds.arrays, _features),
+    'onnx': Target(seeds.onnx_files, _onnx),
+    'sealed onnx': Target(seeds.onnx_files, _sealed_onnx),
+}  # fmt: skip
+"""By name."""
