@@ -119,8 +119,8 @@ def find_config(arg: str) -> str:
 
 
 def _shipped(name: str) -> Path:
-    """A folder of the installed package, or of the checkout."""
-    for folder in (_PACKAGE / name, _PACKAGE.parent / name):
+    """A folder of the installed package, or of a checkout without symbolic links."""
+    for folder in (_PACKAGE / '.mim' / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder
     raise InputError(f'the folder {name} of mmqpt is not installed here')

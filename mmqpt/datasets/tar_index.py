@@ -45,7 +45,8 @@ def scan_tar(tar: Path) -> np.ndarray:
     found = []
     try:
         with tarfile.open(tar, 'r:') as file:
-            while (member := file.next()) is not None:
+            # Python 3.10's next() fails on a tar without members
+            for member in iter(file.next, None) if file.firstmember is not None else ():
                 file.members = []  # type: ignore[attr-defined]  # it would keep them all
                 name = PurePosixPath(member.name).name
                 if not member.isreg() or member.issparse() or name.startswith('.'):

@@ -73,7 +73,7 @@ def test_files_hold_every_photo_and_bad_ones_with_a_reason(mmqpt, folder, kind):
     assert '1 scored, 2 failed' in result.stderr
     assert sorted(p.name for p in folder.parent.iterdir() if p.name.startswith('out')) == ['out.x', 'out.x.meta.json']
     read = {
-        'csv': pd.read_csv,
+        'csv': lambda path: pd.read_csv(path, float_precision='round_trip'),
         'json': lambda path: pd.read_json(path, lines=True, precise_float=True),
         'parquet': pd.read_parquet,
     }

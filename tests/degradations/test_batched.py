@@ -42,6 +42,21 @@ TOLERANCE = {
     'jpeg2000': (0.002, 4),  # where a coefficient lies at the edge of a step
 }
 EXACT = (0.0, 0)
+
+
+def opencv_rounds_places() -> bool:
+    """OpenCV 4 interpolates at places rounded to 1/32 px, OpenCV 5 and the batched engine at the places themselves."""
+    ramp = np.tile(np.arange(32, dtype=np.float32), (4, 1))
+    moved = cv2.warpAffine(ramp, np.float32([[1, 0, 0.3], [0, 1, 0]]), (32, 4), flags=cv2.WARP_INVERSE_MAP | 1)
+    return abs(float(moved[1, 5]) - 5.3) > 1e-3
+
+
+STATED = dict(TOLERANCE)
+"""What docs/batched.md states, for OpenCV 5."""
+if opencv_rounds_places():
+    PLACED = ('rotate', 'shear', 'stretch', 'perspective', 'lens', 'elastic', 'rolling_shutter', 'interlace')
+    PLACED += ('channel_shift', 'chromatic_aberration')
+    TOLERANCE |= dict.fromkeys(PLACED, (0.15, 8))  # 1/64 px across and down an edge from black to white: 8 levels
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
 
@@ -237,7 +252,7 @@ def table() -> str:
     """The table in docs/batched.md."""
     lines = ['| Operator | Kind | Runs | Largest mean difference | Largest difference |', '|---|---|---|---|---|']
     for name, row in OPERATORS.items():
-        mean, largest = TOLERANCE.get(name, EXACT)
+        mean, largest = STATED.get(name, EXACT)
         if on_cpu(name):
             lines.append(f'| `{name}` | {row.kind} | CPU engine, photo by photo | the same | the same |')
         else:
