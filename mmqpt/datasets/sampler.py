@@ -22,7 +22,7 @@ class SampleKey(NamedTuple):
         entropy: seeds the sample's random generator; (seed, epoch, position in the epoch), all >= 0.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # tuples have a method of that name
     entropy: tuple[int, ...]
 
 

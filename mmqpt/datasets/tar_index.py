@@ -46,7 +46,7 @@ def scan_tar(tar: Path) -> np.ndarray:
     try:
         with tarfile.open(tar, 'r:') as file:
             # Python 3.10's next() fails on a tar without members
-            for member in iter(file.next, None) if file.firstmember is not None else ():
+            for member in iter(file.next, None) if getattr(file, 'firstmember', None) else ():
                 file.members = []  # type: ignore[attr-defined]  # it would keep them all
                 name = PurePosixPath(member.name).name
                 if not member.isreg() or member.issparse() or name.startswith('.'):

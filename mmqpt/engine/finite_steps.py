@@ -101,9 +101,9 @@ class FiniteStepHook(Hook):
         runner.message_hub.update_info('skipped_steps', self.skipped)
         where = self._write(runner, data_batch, outputs)
         self.known = True
-        value = 'none' if loss is None else float(loss.detach())
+        shown = 'none' if loss is None else float(loss.detach())
         runner.logger.warning(
-            f'step {runner.iter + 1}: the loss ({value}) or a gradient is not finite; the step was skipped '
+            f'step {runner.iter + 1}: the loss ({shown}) or a gradient is not finite; the step was skipped '
             f'({self.skipped} so far). Look at it: python tools/replay_batch.py {where}'
         )
         if self.in_a_row >= self.max_in_a_row:

@@ -91,7 +91,7 @@ def build_model(cfg: Config, weights: str | os.PathLike[str] | None) -> nn.Modul
     return model.train()
 
 
-def replay(record: dict[str, Any], cfg: Config, batch: dict[str, Any], model: nn.Module) -> dict[str, Any]:
+def replay(record: dict[str, Any], cfg: Config, batch: dict[str, Any], model: Any) -> dict[str, Any]:
     """Run the step again, without changing any weight; under the run's AMP where the model is on a GPU.
 
     Returns:

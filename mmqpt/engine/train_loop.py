@@ -140,7 +140,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def _end_workers(self) -> None:
         """Now, not when Python ends, which waits for them; and news of dead ones could come at any later time."""
-        iterator = getattr(self.dataloader, '_iterator', None) or self._batches
+        iterator: Any = getattr(self.dataloader, '_iterator', None) or self._batches
         if hasattr(iterator, '_shutdown_workers'):
             with no_news_of_workers():
                 iterator._shutdown_workers()
