@@ -6,11 +6,10 @@ Example:
 
 import argparse
 
-import torch
 from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.launch import add_common_options, load_config, run
+from mmqpt.engine.launch import add_common_options, load_config, run, use_amp
 from mmqpt.models.checkpoint import newest_checkpoint
 
 
@@ -29,10 +28,7 @@ def main() -> None:
     args = parser.parse_args()
     cfg = load_config(args)
     if args.amp:
-        if not torch.cuda.is_available():
-            raise InputError('--amp needs a GPU; this machine has none')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_amp(cfg)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size in the config')

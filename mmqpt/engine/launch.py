@@ -66,6 +66,18 @@ def wrap_for_cpu_ranks(cfg: Config) -> None:
     }
 
 
+def use_amp(cfg: Config) -> None:
+    """``--amp``: mixed precision, float16 with a loss scale unless the config's ``optim_wrapper.dtype`` says otherwise.
+
+    Raises:
+        InputError: without a GPU, where MMEngine has none of it.
+    """
+    if not torch.cuda.is_available():
+        raise InputError('--amp needs a GPU; this machine has none')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a tool; what the user got wrong ends it with one sentence and exit code 2 instead of a traceback.
 

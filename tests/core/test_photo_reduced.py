@@ -10,18 +10,9 @@ from PIL import Image
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo, read_photo_and_size
 from mmqpt.core.reduced import reduction
+from tests.core.test_photo import ORIENTATIONS
 
 SIZE = (203, 157)  # width and height; neither is a multiple of 2, 4 or 8
-ORIENTATIONS = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a),
-}
 
 
 def encode(image, file_format='JPEG', **options):

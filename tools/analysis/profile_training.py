@@ -14,9 +14,8 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
-from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
-from mmqpt.engine.launch import load_config, run
+from mmqpt.engine.launch import load_config, run, use_amp
 from mmqpt.engine.profile import table
 from mmqpt.engine.profile_run import profile_training
 
@@ -37,10 +36,7 @@ def main() -> None:
         raise FileNotFoundError(f'no such folder for --out: {args.out.parent}')
     cfg = load_config(args)
     if args.amp:
-        if not torch.cuda.is_available():
-            raise InputError('--amp needs a GPU; this machine has none')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_amp(cfg)
     profile = profile_training(cfg, args.steps, args.warmup)
     print(table(profile))
     if args.out:
