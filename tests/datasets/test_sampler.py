@@ -3,6 +3,7 @@
 import pytest
 from mmpretrain.registry import DATA_SAMPLERS
 
+from mmqpt.core.errors import InputError
 from mmqpt.datasets import sampler as sampler_module
 from mmqpt.datasets.sampler import SampleKey, SeededSampler
 
@@ -113,3 +114,61 @@ def test_ranks_interleave(as_rank):
 
 def test_registered():
     assert DATA_SAMPLERS.get('SeededSampler') is SeededSampler
+
+
+class Shards:
+    """15 photos in shards of 4, 1, 7 and 3."""
+
+    block_sizes = (4, 1, 7, 3)
+
+    def __len__(self):
+        return 15
+
+
+@pytest.mark.parametrize('world_size', [1, 3])
+def test_start_goes_on_where_it_stopped(as_rank, world_size):
+    for rank in range(world_size):
+        whole = epoch(as_rank(rank, world_size, 14, seed=3), 2)
+        for start in range(len(whole) + 1):
+            sampler = as_rank(rank, world_size, 14, seed=3)
+            sampler.set_epoch(2)
+            sampler.start = start
+            assert list(sampler) == whole[start:]
+            assert len(sampler) == len(whole)  # schedules count whole epochs
+            assert epoch(sampler, 2) == whole  # the next pass begins at its beginning
+
+
+def test_blocks_are_mixed_among_neighbours_only():
+    shard_of = [shard for shard, size in enumerate(Shards.block_sizes) for _ in range(size)]
+    orders = set()
+    for number in range(20):
+        keys = epoch(SeededSampler(Shards(), seed=3, mix_blocks=2), number)
+        assert sorted(key.index for key in keys) == list(range(15))
+        shards = [shard_of[key.index] for key in keys]
+        first = set(shards[: next(i for i in range(1, 16) if len(set(shards[:i])) == 2 and _whole(shards[:i]))])
+        assert len(first) == 2
+        assert not first & set(shards[sum(Shards.block_sizes[i] for i in first) :])
+        orders.add(tuple(key.index for key in keys))
+    assert len(orders) == 20
+
+
+def _whole(shards: list[int]) -> bool:
+    return all(shards.count(shard) == Shards.block_sizes[shard] for shard in set(shards))
+
+
+def test_all_blocks_mixed_is_a_plain_shuffle_of_all():
+    keys = epoch(SeededSampler(Shards(), seed=3, mix_blocks=4), 0)
+    assert sorted(key.index for key in keys) == list(range(15))
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'options', 'message'),
+    [
+        (Shards(), {'mix_blocks': 0}, 'mix_blocks must be an integer >= 1, got 0'),
+        (Shards(), {'mix_blocks': 2, 'shuffle': False}, 'mix_blocks is a way to shuffle, but shuffle is False'),
+        (range(5), {'mix_blocks': 2}, 'mix_blocks needs a dataset in shards, range has none'),
+    ],
+)
+def test_bad_blocks(dataset, options, message):
+    with pytest.raises(InputError, match=message):
+        SeededSampler(dataset, seed=0, **options)

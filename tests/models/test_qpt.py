@@ -242,6 +242,15 @@ def test_the_neck_may_see_all_stages(pooling, times):
     assert first.grad.abs().sum() > 0
 
 
+def test_compiled_backbones_keep_their_names():
+    """Nothing is compiled before the first batch; all else stays as it is."""
+    plain, compiled = build(), build(compile_backbone=True)
+    assert list(compiled.state_dict()) == list(plain.state_dict())
+    for model, wanted in ((plain, False), (compiled, True)):
+        for part in (model.backbone, model.key_backbone, model):
+            assert (part._compiled_call_impl is not None) == (wanted and part is not model)
+
+
 def test_norm_eval_keeps_statistics():
     model = build(norm_eval=True).train()
     before = model.backbone.timm_model.bn1.running_mean.clone()
