@@ -47,4 +47,5 @@ custom_hooks = [
     dict(type='ExportSpecHook'),
     dict(type='ValidateOnResumeHook'),
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.005),  # new = 0.995 old + 0.005 weights
+    dict(type='FiniteStepHook', max_in_a_row=10),  # NaN: skip the step, write the batch down, stop at 10 in a row
 ]

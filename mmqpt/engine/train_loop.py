@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import all_reduce, barrier, get_rank, get_world_size
 from mmengine.model import is_model_wrapper
@@ -166,7 +167,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Seed PyTorch's generators for one step of one rank; every (seed, step, rank) gives another state."""
-    torch.manual_seed(((seed * 1_000_003 + step) * 65_537 + rank) % 2**63)
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]))
 
 
 def _accumulated(runner: Runner) -> int:
