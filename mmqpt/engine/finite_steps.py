@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
-from mmqpt.engine.hooks import unwrapped
+from mmqpt.engine.hooks import batches_per_step, unwrapped
 from mmqpt.engine.safe_checkpoints import WHOLE
 from mmqpt.models.backbone import batch_norms
 
@@ -71,7 +71,7 @@ class FiniteStepHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Keeps what the forward pass changes."""
         self.bad = False
-        if runner.optim_wrapper.inner_count % runner.optim_wrapper._accumulative_counts == 0:
+        if runner.optim_wrapper.inner_count % batches_per_step(runner) == 0:
             self.known = False
         layers = [layer for layer in batch_norms(unwrapped(runner)) if layer.training and layer.track_running_stats]
         live = [value for layer in layers for value in layer.buffers(recurse=False)]

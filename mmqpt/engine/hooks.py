@@ -203,6 +203,11 @@ def mean_similarity(vectors: Tensor) -> float:
     return float((vectors.sum(dim=0).square().sum() - count) / (count * (count - 1)))
 
 
+def batches_per_step(runner: Runner) -> int:
+    """Batches whose gradients make one step of the optimiser."""
+    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+
+
 def unwrapped(runner: Runner) -> Any:
     """The model without what spreads it over ranks."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
+from mmqpt.engine.hooks import unwrapped
 from mmqpt.engine.profile import LOADING, STEP, Profile
 
 
@@ -222,7 +222,7 @@ class Stopwatch:
 @contextmanager
 def _timed_parts(runner: Runner, watch: Stopwatch) -> Iterator[None]:
     """While open, the parts of ``train_step`` add their time to ``watch``."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner)
     places = (
         (model.data_preprocessor, 'forward', 'transfer'),
         (runner.model, '_run_forward', 'forward'),

@@ -17,7 +17,7 @@ from mmengine.utils import import_modules_from_strings
 from mmpretrain.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.datasets.sampler import SampleKey
 from mmqpt.engine.finite_steps import describe_sample
 from mmqpt.engine.train_loop import seed_step
@@ -87,7 +87,7 @@ def build_model(cfg: Config, weights: str | os.PathLike[str] | None) -> nn.Modul
         try:
             model.load_state_dict(load_checkpoint_file(weights)['state_dict'])
         except (KeyError, RuntimeError) as error:
-            raise InputError(f'{weights}: not the weights of this run ({str(error).splitlines()[0]})') from error
+            raise InputError(f'{weights}: not the weights of this run ({first_line(error)})') from error
     return model.train()
 
 

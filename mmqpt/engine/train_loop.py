@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dist import all_reduce, barrier, get_rank, get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.sampler import SeededSampler
+from mmqpt.engine.hooks import batches_per_step, unwrapped
 from mmqpt.engine.position import DataPositionHook
 from mmqpt.engine.safe_checkpoints import save_now
 from mmqpt.engine.stopping import DeafWorker, RunStopped, StopRequest, no_news_of_workers
@@ -121,7 +121,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """One batch."""
-        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        model = unwrapped(self.runner)
         if hasattr(model, 'completes_step'):
             model.completes_step = self.runner.optim_wrapper.should_sync()
         seed_step(self.runner.seed, self._iter, get_rank())
@@ -151,7 +151,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """Raise on all ranks if one must stop; what was done is saved first. All ranks must call it before a step."""
         if error and 'exited unexpectedly' in str(error):
             time.sleep(1)  # a scheduler signals all processes of a job; ours may still be on its way
-        waiting = self._iter % _accumulated(self.runner)  # batches whose gradients are no step yet
+        waiting = self._iter % batches_per_step(self.runner)  # batches whose gradients are no step yet
         mine = State.LOADER_FAILED if error else State.STOP if self.stop.signal else State.GO
         worst = State(_largest(mine))
         if worst is State.GO or (worst is State.STOP and waiting):
@@ -168,11 +168,6 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Seed PyTorch's generators for one step of one rank; every (seed, step, rank) gives another state."""
     torch.manual_seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]))
-
-
-def _accumulated(runner: Runner) -> int:
-    """Batches whose gradients make one step."""
-    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)
 
 
 def _next(batches: Iterator[Any]) -> tuple[Any, Exception | None]:
