@@ -9,18 +9,16 @@ from mmqpt.datasets import (
     photo_lmdb,
     photo_shards,
     photo_table,
-    photo_windows,
     sampler,
 )
 from mmqpt.engine import finite_steps, hooks, position, safe_checkpoints, train_loop
 from mmqpt.evaluation import iqa_metric
-from mmqpt.models import checkpoint, degrading_preprocessor, iqa_regressor, preprocessor, qc_head, qpt
+from mmqpt.models import checkpoint, iqa_regressor, preprocessor, qc_head, qpt
 
 checkpoint.allow_resume()
 
 __all__ = [
     'checkpoint',
-    'degrading_preprocessor',
     'finite_steps',
     'hooks',
     'iqa_dataset',
@@ -33,7 +31,6 @@ __all__ = [
     'photo_lmdb',
     'photo_shards',
     'photo_table',
-    'photo_windows',
     'position',
     'preprocessor',
     'qc_head',

@@ -37,7 +37,6 @@ from mmqpt.datasets.patch_pairs import PackPatchPairs, PatchPairs
 from mmqpt.degradations import KINDS, LEVELS, OPERATORS, DegradationSpace, Recipe, Step, apply
 
 SIZE = (512, 384)
-BATCH = 16
 SEED = 7
 PRESETS = ('qpt-paper', 'large')
 
@@ -66,7 +65,6 @@ def main() -> None:
         results['samples'] = {name: time_samples(name, paths, args.samples) for name in PRESETS}
         results['operators'] = time_operators(photo, args.repeats)
         results['presets'] = {name: preset_mean(name, results['operators']) for name in PRESETS}
-    results['batched'] = time_batched(photo, args.repeats)
     results['albumentations'] = time_albumentations(photo, args.repeats, results['operators'])
     print(report(results))
     if args.json:
@@ -144,21 +142,6 @@ def time_samples(preset: str, paths: list[Path], count: int) -> dict[str, float]
         'mean': mean, 'median': statistics.median(whole), 'p95': tail, 'decode': statistics.mean(loaded),
         'per_second': 1000 / mean,
     }  # fmt: skip
-
-
-def time_batched(photo: np.ndarray, repeats: int) -> dict[str, Any]:
-    """ms an image of drawn recipes, one image after the other and as a batch."""
-    try:
-        batched = importlib.import_module('mmqpt.degradations.batched')
-        apply_batch = batched.apply_batch
-    except (ImportError, AttributeError):
-        return {'missing': 'mmqpt.degradations.batched has no apply_batch'}
-    space, rng = DegradationSpace.preset('qpt-paper'), np.random.default_rng(SEED)
-    recipes = [space.draw(rng) for _ in range(BATCH)]
-    images = torch.from_numpy(photo.copy()).permute(2, 0, 1).repeat(BATCH, 1, 1, 1)
-    alone = milliseconds(lambda: [apply(recipe, photo) for recipe in recipes], max(1, repeats // 3))
-    together = milliseconds(lambda: apply_batch(recipes, images), max(1, repeats // 3))
-    return {'batch': BATCH, 'per_image': alone / BATCH, 'batched': together / BATCH}
 
 
 def albumentations_twins(A: Any) -> dict[str, Callable[[], Any]]:
@@ -240,8 +223,6 @@ def report(results: dict[str, Any]) -> str:
         + '. Below, ms by level: the median of '
         + f'{results["repeats"]} runs.',
         operator_table(results['operators']),
-        '## In batches',
-        batched_text(results['batched']),
         '## Beside albumentations',
         albumentations_text(results['albumentations']),
     ]
@@ -256,16 +237,6 @@ def operator_table(times: dict[str, dict[str, list[float]]]) -> str:
             shown = f'`{name}`' + (f' {sign[0]}' if len(times[name]) == 2 else '')
             rows.append((shown, OPERATORS[name].kind, *map(ms, levels)))
     return table(('operator', 'kind', *map(str, LEVELS)), rows)
-
-
-def batched_text(batched: dict[str, Any]) -> str:
-    """One sentence."""
-    if 'missing' in batched:
-        return f'Not measured: {batched["missing"]}.'
-    return (
-        f'{batched["batch"]} recipes of `qpt-paper` on the CPU: {ms(batched["per_image"])} ms an image one after the '
-        f'other, {ms(batched["batched"])} ms an image as a batch.'
-    )
 
 
 def albumentations_text(found: dict[str, Any]) -> str:

@@ -58,18 +58,6 @@ def test_finetuning_with_workers(tiny_finetune, tmp_path, persistent):
     assert not list(tmp_path.iterdir())
 
 
-def test_photo_windows(tiny_pretrain, tmp_path):
-    cfg = tiny_pretrain(tmp_path)
-    cfg.train_dataloader.dataset.pipeline = [
-        {'type': 'LoadPhoto'},
-        {'type': 'PhotoWindows', 'patch_size': 32, 'versions': 2, 'patches': 2, 'window': 96},
-    ]
-    cfg.model.data_preprocessor = {'type': 'DegradingPreprocessor'}
-    profile = profile_training(cfg, steps=2, warmup=0)
-    assert set(profile.transforms_ms) == {'LoadPhoto', 'PhotoWindows'}
-    assert profile.step_ms['transfer'] > profile.step_ms['optimiser']  # degrading 6 windows against 50 weights or so
-
-
 def test_config_weights_and_pipeline_are_left_as_they_were(tiny_pretrain, tmp_path):
     cfg = tiny_pretrain(tmp_path)
     text = cfg.pretty_text
