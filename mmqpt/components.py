@@ -1,41 +1,63 @@
 """All of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])`` in a config."""
 
-from mmqpt.datasets import (
-    iqa_dataset,
-    level_ladder,
-    load_photo,
-    patch_pairs,
-    photo_folder,
-    photo_lmdb,
-    photo_shards,
-    photo_table,
-    sampler,
+from mmqpt.datasets.photos.folder import PhotoFolder
+from mmqpt.datasets.photos.lmdb import PhotoLMDB
+from mmqpt.datasets.photos.sampler import SeededSampler
+from mmqpt.datasets.photos.shards import PhotoShards
+from mmqpt.datasets.photos.table import PhotoTable
+from mmqpt.datasets.rated.iqa_dataset import IQADataset
+from mmqpt.datasets.transforms.level_ladder import LevelLadder
+from mmqpt.datasets.transforms.load_photo import LoadPhoto
+from mmqpt.datasets.transforms.packing import PackPatchPairs, PackRatedPhoto
+from mmqpt.datasets.transforms.patch_pairs import PatchPairs
+from mmqpt.datasets.transforms.quality_crop import RandomQualityCrop
+from mmqpt.datasets.transforms.random_degradation import RandomDegradation
+from mmqpt.engine.finite_steps import FiniteStepHook
+from mmqpt.engine.hooks import (
+    CollapseWatchHook,
+    ExportSpecHook,
+    ProgressBarHook,
+    UnreadablePhotosHook,
+    ValidateOnResumeHook,
 )
-from mmqpt.engine import finite_steps, hooks, position, safe_checkpoints, train_loop
-from mmqpt.evaluation import iqa_metric
-from mmqpt.models import checkpoint, iqa_regressor, preprocessor, qc_head, qpt
+from mmqpt.engine.iqa_metric import IQAMetric
+from mmqpt.engine.position import DataPositionHook
+from mmqpt.engine.safe_checkpoints import SafeCheckpointHook
+from mmqpt.engine.train_loop import ResumableTrainLoop
+from mmqpt.models.checkpoint import allow_resume
+from mmqpt.models.iqa_regressor import IQARegressor
+from mmqpt.models.preprocessor import PhotoPreprocessor
+from mmqpt.models.qc_head import QCHead
+from mmqpt.models.qpt import QPT
 
-checkpoint.allow_resume()
+allow_resume()
 
 __all__ = [
-    'checkpoint',
-    'finite_steps',
-    'hooks',
-    'iqa_dataset',
-    'iqa_metric',
-    'iqa_regressor',
-    'level_ladder',
-    'load_photo',
-    'patch_pairs',
-    'photo_folder',
-    'photo_lmdb',
-    'photo_shards',
-    'photo_table',
-    'position',
-    'preprocessor',
-    'qc_head',
-    'qpt',
-    'safe_checkpoints',
-    'sampler',
-    'train_loop',
+    'QPT',
+    'CollapseWatchHook',
+    'DataPositionHook',
+    'ExportSpecHook',
+    'FiniteStepHook',
+    'IQADataset',
+    'IQAMetric',
+    'IQARegressor',
+    'LevelLadder',
+    'LoadPhoto',
+    'PackPatchPairs',
+    'PackRatedPhoto',
+    'PatchPairs',
+    'PhotoFolder',
+    'PhotoLMDB',
+    'PhotoPreprocessor',
+    'PhotoShards',
+    'PhotoTable',
+    'ProgressBarHook',
+    'QCHead',
+    'RandomDegradation',
+    'RandomQualityCrop',
+    'ResumableTrainLoop',
+    'SafeCheckpointHook',
+    'SeededSampler',
+    'UnreadablePhotosHook',
+    'ValidateOnResumeHook',
 ]

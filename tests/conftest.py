@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 from PIL import Image
 from skimage import data
 
-from mmqpt.datasets.rated_set import SetInfo, write_set
-from mmqpt.datasets.splits import add_random_splits
+from mmqpt.datasets.rated.sets import SetInfo, write_set
+from mmqpt.datasets.rated.splits import add_random_splits
 
 torch.set_num_threads(1)  # tiny networks: more threads are slower, and the order of sums stays the same
 CONFIGS = Path(__file__).parent.parent / 'configs'

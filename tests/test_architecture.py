@@ -1,6 +1,8 @@
-"""The order of the folders: each imports only from those before it, and the metric stands alone."""
+"""The order of the folders and rooms: each imports only from those before it, there is no circle, and the metric stands
+alone."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'mmqpt'
 ORDER = ['version', 'core', 'degradations', 'datasets', 'models', 'evaluation', 'engine', 'export']
+ROOMS = {
+    'datasets': ['transforms', 'photos', 'rated'],
+    'evaluation': ['statistics', 'protocols', 'reports'],
+}
+"""Rooms of a folder, in the order in which they may import each other."""
+
 ALONE = {
     'metric': {'version', 'core', 'metric'},
     'degradations': {'version', 'core', 'degradations'},
@@ -33,6 +41,10 @@ def files(folder):
     return found
 
 
+def module_of(path):
+    return '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
+
+
 @pytest.mark.parametrize('folder', [*ORDER, *ALONE])
 def test_imports_only_from_folders_before_it(folder):
     allowed = ALONE.get(folder) or set(ORDER[: ORDER.index(folder) + 1])
@@ -40,6 +52,43 @@ def test_imports_only_from_folders_before_it(folder):
         for name in imports(path):
             if name.startswith('mmqpt.'):
                 assert name.split('.')[1] in allowed, f'{path.relative_to(ROOT)} imports {name}'
+
+
+@pytest.mark.parametrize(('folder', 'room'), [(folder, room) for folder, rooms in ROOMS.items() for room in rooms])
+def test_imports_only_from_rooms_before_it(folder, room):
+    rooms = ROOMS[folder]
+    for path in files(f'{folder}/{room}'):
+        for name in imports(path):
+            if name.startswith(f'mmqpt.{folder}.'):
+                assert name.split('.')[2] in rooms[: rooms.index(room) + 1], f'{path.relative_to(ROOT)} imports {name}'
+
+
+def test_every_room_is_in_the_order():
+    for folder, rooms in ROOMS.items():
+        found = {path.name for path in (PACKAGE / folder).iterdir() if path.is_dir()} - {'__pycache__'}
+        assert found == set(rooms)
+        assert [path.name for path in (PACKAGE / folder).glob('*.py')] == ['__init__.py'], folder
+
+
+def test_every_room_says_what_it_holds():
+    for path in PACKAGE.rglob('__init__.py'):
+        assert ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))), path
+
+
+def test_no_circles():
+    """Also of imports inside functions and for type checkers alone."""
+    modules = {module_of(path): path for path in PACKAGE.rglob('*.py')}
+    graph = {}
+    for module, path in modules.items():
+        graph[module] = set()
+        for name in imports(path):
+            found = name if name in modules else name.rpartition('.')[0]
+            if found in modules and found != module:
+                graph[module].add(found)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(' -> '.join(error.args[1]))
 
 
 @pytest.mark.parametrize('folder', ['core', 'degradations', 'metric', 'ray'])

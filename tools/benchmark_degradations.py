@@ -32,8 +32,9 @@ from PIL import Image
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos, read_photo
-from mmqpt.datasets.load_photo import LoadPhoto
-from mmqpt.datasets.patch_pairs import PackPatchPairs, PatchPairs
+from mmqpt.datasets.transforms.load_photo import LoadPhoto
+from mmqpt.datasets.transforms.packing import PackPatchPairs
+from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.degradations import KINDS, LEVELS, OPERATORS, DegradationSpace, Recipe, Step, apply
 
 SIZE = (512, 384)

@@ -22,17 +22,17 @@ from typing import Any
 from mmengine.config import DictAction
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated_set import SetInfo, info_path, read_info
-from mmqpt.datasets.readers.generic import RANDOM
+from mmqpt.datasets.rated.readers.generic import RANDOM
+from mmqpt.datasets.rated.sets import SetInfo, info_path, read_info
 from mmqpt.engine.launch import load_config, run
-from mmqpt.evaluation.features import FeatureStore
-from mmqpt.evaluation.fine_tune import FineTune
-from mmqpt.evaluation.learners import Learner, LinearProbe, PyiqaMetric, parse_method
-from mmqpt.evaluation.protocol import quiet, run_tasks
-from mmqpt.evaluation.report import write_report
-from mmqpt.evaluation.results import join_results, write_results
-from mmqpt.evaluation.tables import write_csv, write_markdown
-from mmqpt.evaluation.tasks import Source, Task, cross_tasks, open_source, split_tasks
+from mmqpt.evaluation.protocols.features import FeatureStore
+from mmqpt.evaluation.protocols.fine_tune import FineTune
+from mmqpt.evaluation.protocols.learners import Learner, LinearProbe, PyiqaMetric, parse_method
+from mmqpt.evaluation.protocols.run import quiet, run_tasks
+from mmqpt.evaluation.protocols.tasks import Source, Task, cross_tasks, open_source, split_tasks
+from mmqpt.evaluation.reports.page import write_report
+from mmqpt.evaluation.reports.results import join_results, write_results
+from mmqpt.evaluation.reports.tables import write_csv, write_markdown
 
 CONFIG = (
     Path(__file__).resolve().parent.parent / 'configs' / 'finetune' / 'finetune_efficientnet-lite0_1xb16-coslr_csv.py'

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
 from mmqpt.core.photo import find_photos, read_photo
-from mmqpt.datasets.duplicates import (
+from mmqpt.datasets.rated.duplicates import (
     CORRELATION,
     THRESHOLD,
     Fingerprints,
@@ -34,8 +34,8 @@ from mmqpt.datasets.duplicates import (
     leaking,
     near_duplicates,
 )
-from mmqpt.datasets.rated_set import RatedSet, info_path, read_info, read_set
-from mmqpt.datasets.splits import add_columns, group_of
+from mmqpt.datasets.rated.sets import RatedSet, info_path, read_info, read_set
+from mmqpt.datasets.rated.splits import add_columns, group_of
 from mmqpt.engine.launch import run
 
 COLUMN = 'cluster'

@@ -11,7 +11,7 @@ import inspect
 import re
 from pathlib import Path
 
-from mmqpt.datasets.readers.table import SETS, KnownSet
+from mmqpt.datasets.rated.readers.table import SETS, KnownSet
 from mmqpt.degradations import KADID, KINDS, LEVELS, OPERATORS, PRESETS, DegradationSpace, Operator
 from mmqpt.degradations.recipe import VERSION
 from mmqpt.degradations.space import short

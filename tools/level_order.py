@@ -25,7 +25,7 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.degradations import OPERATORS
-from mmqpt.evaluation.level_order import level_orders
+from mmqpt.evaluation.protocols.level_order import level_orders
 from mmqpt.metric.scorer import Scorer, find_device
 
 RIGHT = 0.95  # share of ordered pairs that counts as right

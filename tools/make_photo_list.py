@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
-from mmqpt.datasets.rated_set import read_set
-from mmqpt.datasets.splits import check_split
+from mmqpt.datasets.rated.sets import read_set
+from mmqpt.datasets.rated.splits import check_split
 from mmqpt.engine.launch import run
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.shard_files import read_manifest, tars_of, verify_shards
-from mmqpt.datasets.shard_run import UNREADABLE, ShardArguments, make_shards
-from mmqpt.datasets.tar_index import index_path, scan_tar, write_index
+from mmqpt.datasets.photos.shard_files import read_manifest, tars_of, verify_shards
+from mmqpt.datasets.photos.shard_run import UNREADABLE, ShardArguments, make_shards
+from mmqpt.datasets.photos.tar_index import index_path, scan_tar, write_index
 
 UNITS = {'': 1, 'B': 1, 'KB': 10**3, 'MB': 10**6, 'GB': 10**9, 'TB': 10**12}
 

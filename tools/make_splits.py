@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmqpt.datasets.rated_set import info_path
-from mmqpt.datasets.splits import add_clean_split, add_random_splits, group_of
+from mmqpt.datasets.rated.sets import info_path
+from mmqpt.datasets.rated.splits import add_clean_split, add_random_splits, group_of
 from mmqpt.engine.launch import run
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.model_card import model_card
+from mmqpt.evaluation.reports.model_card import model_card
 
 
 def main() -> None:

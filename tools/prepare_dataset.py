@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated_set import SetInfo, info_path, write_set
-from mmqpt.datasets.ratings import Rating
-from mmqpt.datasets.readers.generic import RANDOM, read_meta_info, without_training_photos
-from mmqpt.datasets.readers.labels import Labels
-from mmqpt.datasets.readers.prepare import LeftOut, PreparedSet, prepare
-from mmqpt.datasets.readers.table import SETS, KnownSet
-from mmqpt.datasets.splits import protocol_name, random_splits
+from mmqpt.datasets.rated.ratings import Rating
+from mmqpt.datasets.rated.readers.generic import RANDOM, read_meta_info, without_training_photos
+from mmqpt.datasets.rated.readers.labels import Labels
+from mmqpt.datasets.rated.readers.prepare import LeftOut, PreparedSet, prepare
+from mmqpt.datasets.rated.readers.table import SETS, KnownSet
+from mmqpt.datasets.rated.sets import SetInfo, info_path, write_set
+from mmqpt.datasets.rated.splits import protocol_name, random_splits
 from mmqpt.engine.launch import run
 
 SHOWN = 100  # names of photos that are listed on the screen

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo, swap_channels
-from mmqpt.datasets.patch_pairs import PatchPairs
-from mmqpt.datasets.photo_folder import list_photos
+from mmqpt.datasets.photos.folder import list_photos
+from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.engine.launch import add_common_options, load_config, run
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated_set import read_set, write_set
+from mmqpt.datasets.rated.sets import read_set, write_set
 from mmqpt.engine.launch import run
 
 ROOT = Path(__file__).resolve().parent.parent

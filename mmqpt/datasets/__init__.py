@@ -1,1 +1,5 @@
-"""Photo folders, the patch-pair transform, IQA sets with MOS. Registered in mmpretrain by ``mmqpt.components``."""
+"""Photos on the way to a model: ``transforms`` degrade and cut them, ``photos`` are those without labels for
+pre-training, ``rated`` those with opinion scores for fine-tuning and evaluation.
+
+Imports only ``core`` and ``degradations``. Registered in mmpretrain by :mod:`mmqpt.components`.
+"""

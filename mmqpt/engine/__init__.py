@@ -1,1 +1,4 @@
-"""Hooks that MMEngine lacks. Registered by ``mmqpt.components``."""
+"""Training by MMEngine: its loop, hooks and metric, and what stops, resumes and profiles a run.
+
+Imports everything below ``engine`` in the order of the folders.
+"""

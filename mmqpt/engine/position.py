@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.sampler import SeededSampler
+from mmqpt.datasets.photos.sampler import SeededSampler
 
 
 @HOOKS.register_module()

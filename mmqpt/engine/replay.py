@@ -18,7 +18,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError, first_line
-from mmqpt.datasets.sampler import SampleKey
+from mmqpt.datasets.photos.sampler import SampleKey
 from mmqpt.engine.finite_steps import describe_sample
 from mmqpt.engine.train_loop import seed_step
 from mmqpt.models.checkpoint import load_checkpoint_file

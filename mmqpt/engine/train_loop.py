@@ -17,7 +17,7 @@ from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.sampler import SeededSampler
+from mmqpt.datasets.photos.sampler import SeededSampler
 from mmqpt.engine.hooks import batches_per_step, unwrapped
 from mmqpt.engine.position import DataPositionHook
 from mmqpt.engine.safe_checkpoints import save_now

@@ -1,1 +1,5 @@
-"""Correlation functions and the MMEngine metric."""
+"""How good predicted scores are: ``statistics`` (functions of arrays), ``protocols`` (experiments over splits) and
+``reports`` (tables, plots and pages made from their results).
+
+Imports ``core``, ``degradations``, ``datasets`` and ``models``.
+"""

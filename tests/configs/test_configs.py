@@ -11,8 +11,8 @@ from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS,
 
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated_set import SetInfo, write_set
-from mmqpt.datasets.readers.table import SETS
+from mmqpt.datasets.rated.readers.table import SETS
+from mmqpt.datasets.rated.sets import SetInfo, write_set
 from mmqpt.degradations import DegradationSpace
 from mmqpt.models.backbone import load_backbone
 

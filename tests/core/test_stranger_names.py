@@ -4,8 +4,8 @@ import pytest
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
-from mmqpt.datasets.photo_folder import list_photos
-from mmqpt.datasets.ratings import read_ratings
+from mmqpt.datasets.photos.folder import list_photos
+from mmqpt.datasets.rated.ratings import read_ratings
 
 
 @pytest.mark.parametrize('name', ['a\0.jpg', 'x' * 256, '\u732b' * 86 + '/a.jpg', 'a/' * 2100 + 'b.jpg'])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmqpt.datasets.shard_run import ShardArguments, make_shards
+from mmqpt.datasets.photos.shard_run import ShardArguments, make_shards
 
 
 @pytest.fixture(scope='session')

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from scipy import stats
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.patch_pairs import PatchPairs
+from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.degradations import KADID, KINDS, LEVELS, OPERATORS, PRESETS, DegradationSpace
 
 

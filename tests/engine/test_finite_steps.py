@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.sampler import SampleKey
+from mmqpt.datasets.photos.sampler import SampleKey
 from mmqpt.engine.finite_steps import FiniteStepHook
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 from tests.engine.conftest import PoisonAt

@@ -148,20 +148,20 @@ def _pickles() -> list[bytes]:
 
 
 def _ratings(data: bytes, folder: Path) -> None:
-    from mmqpt.datasets.ratings import read_ratings
+    from mmqpt.datasets.rated.ratings import read_ratings
 
     for rating in read_ratings(_saved(data, folder, 'fuzzed.csv'), (1, 5)):
         _need(1 <= rating.mos <= 5 and '..' not in Path(rating.name).parts, rating)
 
 
 def _labels(data: bytes, folder: Path) -> None:
-    from mmqpt.datasets.readers.generic import read_meta_info
+    from mmqpt.datasets.rated.readers.generic import read_meta_info
 
     read_meta_info(_saved(data, folder, 'fuzzed.csv'), folder)
 
 
 def _set(data: bytes, folder: Path) -> None:
-    from mmqpt.datasets.rated_set import read_set
+    from mmqpt.datasets.rated.sets import read_set
 
     _saved(b'name,mos,split\na.jpg,1.5,train\nb.jpg,2,test\n', folder, 'fuzzed.csv')
     _saved(data, folder, 'fuzzed.json')
@@ -170,21 +170,21 @@ def _set(data: bytes, folder: Path) -> None:
 
 
 def _workbook(data: bytes, folder: Path) -> None:
-    from mmqpt.datasets.readers.labels import read_excel
+    from mmqpt.datasets.rated.readers.labels import read_excel
 
     rows = read_excel(_saved(data, folder, 'fuzzed.xlsx'), ['name', 'mos'])
     _need(all(isinstance(value, str) for row in rows for value in row.values()), rows)
 
 
 def _matlab(data: bytes, folder: Path) -> None:
-    from mmqpt.datasets.readers.labels import read_mat
+    from mmqpt.datasets.rated.readers.labels import read_mat
 
     read_mat(_saved(data, folder, 'fuzzed.mat'), 'mos', 'names')
     read_mat(folder / 'fuzzed.mat', 'names', 'mos')
 
 
 def _photo_list(data: bytes, folder: Path) -> None:
-    from mmqpt.datasets.photo_folder import list_photos
+    from mmqpt.datasets.photos.folder import list_photos
 
     (folder / 'photos').mkdir(exist_ok=True)
     for name in ('a.jpg', 'b.jpg'):
@@ -213,14 +213,14 @@ def _scores(data: bytes, folder: Path) -> None:
 
 
 def _predictions(data: bytes, folder: Path) -> None:
-    from mmqpt.evaluation.predictions import read_predictions
+    from mmqpt.evaluation.protocols.predictions import read_predictions
 
     found = read_predictions(_saved(data, folder, 'fuzzed.csv'))
     _need(len(found.names) == len(found.mos) == len(found.subsets), found)
 
 
 def _features(data: bytes, folder: Path) -> None:
-    from mmqpt.evaluation.features import FeatureStore
+    from mmqpt.evaluation.protocols.features import FeatureStore
 
     FeatureStore(folder)._read(_saved(data, folder, 'fuzzed.npz'))
 

@@ -18,7 +18,7 @@ import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
-from mmqpt.datasets.readers.table import SETS
+from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.metric.from_pyiqa import export_pyiqa
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ import skimage.data
 import mmqpt
 from mmqpt.core.weights_file import file_sha256, read_weights
 from mmqpt.degradations import Recipe, Step, apply
-from mmqpt.evaluation.level_order import ordered_share
+from mmqpt.evaluation.protocols.level_order import ordered_share
 from mmqpt.metric.weights import find_weights, list_weights
 
 CARD = Path(__file__).parent.parent.parent / 'docs' / 'model_card.md'

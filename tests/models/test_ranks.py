@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader
 
 import mmqpt.components  # noqa: F401
-from mmqpt.datasets.sampler import SeededSampler
+from mmqpt.datasets.photos.sampler import SeededSampler
 
 NECK = {'type': 'NonLinearNeck', 'hid_channels': 16, 'out_channels': 8, 'num_layers': 2, 'norm_cfg': {'type': 'BN1d'}}
 
@@ -167,7 +167,7 @@ def test_nothing_is_drawn_twice_by_any_rank_or_worker_in_any_epoch(monkeypatch):
     """3 ranks x 2 workers, 3 epochs, stopped in the middle of the second and resumed."""
     drawn = []
     for rank in range(3):
-        monkeypatch.setattr('mmqpt.datasets.sampler.get_dist_info', lambda rank=rank: (rank, 3))
+        monkeypatch.setattr('mmqpt.datasets.photos.sampler.get_dist_info', lambda rank=rank: (rank, 3))
         for epoch, first, last in ((0, 0, 5), (1, 0, 2), (1, 2, 5), (2, 0, 5)):
             sampler = SeededSampler(_Draws(), seed=7)  # made anew: as after a restart
             sampler.set_epoch(epoch)

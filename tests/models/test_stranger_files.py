@@ -14,8 +14,8 @@ from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import read_metadata
-from mmqpt.datasets.duplicates import fingerprint_photos
-from mmqpt.evaluation.features import FeatureStore
+from mmqpt.datasets.rated.duplicates import fingerprint_photos
+from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.export.convert import export_backbone, export_checkpoint
 from mmqpt.metric.from_pyiqa import export_pyiqa
 from mmqpt.metric.load_backbone import load_backbone as load_into_metric

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from mmqpt.datasets.rated_set import SetInfo, read_set, write_set
-from mmqpt.datasets.splits import add_random_splits
+from mmqpt.datasets.rated.sets import SetInfo, read_set, write_set
+from mmqpt.datasets.rated.splits import add_random_splits
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS = {

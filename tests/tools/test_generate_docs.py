@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from mmqpt.datasets.readers.table import SETS
+from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.degradations import OPERATORS, PRESETS
 
 ROOT = Path(__file__).parent.parent.parent

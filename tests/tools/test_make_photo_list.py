@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmqpt.datasets.rated_set import SetInfo, write_set
+from mmqpt.datasets.rated.sets import SetInfo, write_set
 
 
 @pytest.fixture

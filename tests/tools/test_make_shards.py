@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mmqpt.datasets.photo_shards import PhotoShards
-from mmqpt.datasets.shard_run import ShardArguments, make_shards
-from tests.datasets.test_tar_index import make_tar
+from mmqpt.datasets.photos.shard_run import ShardArguments, make_shards
+from mmqpt.datasets.photos.shards import PhotoShards
+from tests.datasets.photos.test_tar_index import make_tar
 
 TOOL = Path(__file__).parent.parent.parent / 'tools' / 'make_shards.py'
 LOAD = [{'type': 'LoadPhoto'}]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmqpt.datasets.rated_set import SetInfo, read_set, write_set
+from mmqpt.datasets.rated.sets import SetInfo, read_set, write_set
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mmqpt.datasets.rated_set import read_set
-from mmqpt.datasets.readers.table import SETS
-from mmqpt.datasets.splits import partition
+from mmqpt.datasets.rated.readers.table import SETS
+from mmqpt.datasets.rated.sets import read_set
+from mmqpt.datasets.rated.splits import partition
 
 ROOT = Path(__file__).parent.parent.parent
 

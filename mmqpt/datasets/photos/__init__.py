@@ -1,0 +1,4 @@
+"""Photos without labels, for pre-training: from a folder, shards, a table or LMDB; and the sampler of every loader.
+
+Imports ``core`` and ``datasets.transforms``.
+"""

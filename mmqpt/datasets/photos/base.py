@@ -1,0 +1,123 @@
+"""What all sources of photos for pre-training share: the pipeline, and photos that can't be read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import Compose
+from mmengine.logging import print_log
+from mmpretrain.registry import TRANSFORMS
+from PIL import Image
+from torch.utils.data import Dataset
+
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.datasets.photos.sampler import SampleKey, sample_key
+from mmqpt.datasets.transforms import load_photo  # noqa: F401 (registers LoadPhoto)
+
+LOOKED_AT = 1000
+"""How many photos are looked at, at most, to tell whether a patch fits into any."""
+
+
+class PhotoDataset(Dataset):
+    """Photos without labels, each reached by its number: the base of all sources.
+
+    A subclass gives ``__len__``, :meth:`name` and :meth:`read`, and calls this constructor at the end of its own.
+
+    The first transform gets a dict of
+
+    - ``img_path``: what :meth:`name` says;
+    - ``img_bytes``: the photo as it was stored, from sources whose photos are no files;
+    - ``rng``: the sample's own generator;
+    - ``skipped``: a list of (name, reason), see below;
+    - ``sample_key``: (number of the photo, entropy of ``rng`` as a list of int), with which
+      ``dataset[SampleKey(number, tuple(entropy))]`` gives the sample again.
+
+    A photo that can't be read is skipped: the next readable one takes its place in the batch, and the sample carries
+    the name and the reason in ``skipped`` for :class:`UnreadablePhotosHook` to count, warn and stop.
+
+    Args:
+        data_root: where the photos are, for logs and checkpoints.
+        pipeline: transforms.
+        max_tries: how many photos in a row may be unreadable before loading stops.
+
+    Raises:
+        InputError: ``max_tries`` below 1, or every photo that was looked at (at most :data:`LOOKED_AT`, spread evenly)
+            is smaller than the patch of the pipeline.
+    """
+
+    def __init__(self, data_root: str, pipeline: Sequence[dict[str, Any]], max_tries: int) -> None:
+        if max_tries < 1:
+            raise InputError(f'max_tries must be >= 1, got {max_tries}')
+        self.data_root = data_root
+        self.max_tries = max_tries
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
+        for step in self.pipeline.transforms:
+            if hasattr(step, 'patch_size'):
+                self._check_size(step.patch_size)
+        print_log(f'{type(self).__name__}: {len(self)} photos in {data_root}', 'current')
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """What MMEngine stores in checkpoints about the data."""
+        return {'data_root': self.data_root, 'photos': len(self)}
+
+    def full_init(self) -> None:
+        """Nothing is deferred; MMEngine calls this."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def name(self, index: int) -> str:
+        """What to call a photo, also one that can't be read."""
+        raise NotImplementedError
+
+    def read(self, index: int) -> bytes | None:
+        """A photo as it is stored, not decoded; None where :meth:`name` is the path of a file.
+
+        Raises:
+            PhotoError: this one can't be read; it is skipped.
+            InputError: no photo of its place can be read; the run stops.
+        """
+        raise NotImplementedError
+
+    def __getitem__(self, key: SampleKey | int) -> dict[str, Any]:
+        index, entropy = sample_key(key, len(self))
+        skipped: list[tuple[str, str]] = []
+        for offset in range(min(self.max_tries, len(self))):
+            number = (index + offset) % len(self)
+            try:
+                data = self.read(number)  # before the name: where that is stored beside the photo, it is read with it
+                results = {
+                    'img_path': self.name(number),
+                    'rng': np.random.default_rng(entropy),
+                    'skipped': skipped,
+                    'sample_key': (int(index), [int(part) for part in entropy]),
+                }
+                return self.pipeline(results if data is None else {**results, 'img_bytes': data})
+            except (PhotoError, FileNotFoundError) as error:
+                skipped.append((self.name(number), str(error)))
+        raise InputError(f'{len(skipped)} photos in a row could not be read, the last: {skipped[-1][1]}')
+
+    def _check_size(self, patch_size: int) -> None:
+        """Refuse a patch that no photo can hold; stops at the first photo that can."""
+        largest, total = 0, len(self)
+        looked = min(total, LOOKED_AT)
+        for number in range(looked):
+            try:
+                index = number * total // looked
+                data = self.read(index)
+                with Image.open(self.name(index) if data is None else io.BytesIO(data)) as image:
+                    largest = max(largest, min(image.size))
+            except (OSError, SyntaxError, ValueError):
+                continue  # named when it is loaded
+            if largest >= patch_size:
+                return
+        of = f'{total}' if looked == total else f'{looked} (spread evenly over all {total})'
+        if largest == 0:
+            raise InputError(f'none of {of} photos can be read, the first: {self.name(0)}')
+        raise InputError(
+            f'patch_size is {patch_size} px, but the largest of {of} photos has a short side of {largest} px'
+        )

@@ -1,0 +1,186 @@
+"""One shard of photos: a tar of the original files, its index and its CSV."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, UnidentifiedImageError
+
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.files import replacing
+from mmqpt.core.photo import FIRST_FORMATS, MAX_BYTES, MORE_FORMATS, read_photo
+from mmqpt.datasets.photos.shard_files import STATE, shard_name, write_json, write_whole
+from mmqpt.datasets.photos.tar_index import index_path, scan_tar, write_index
+
+MEMBER_SUFFIX = {
+    **{'JPEG': '.jpg', 'MPO': '.jpg', 'PNG': '.png', 'GIF': '.gif', 'BMP': '.bmp', 'PPM': '.ppm', 'WEBP': '.webp'},
+    **{'TIFF': '.tif', 'AVIF': '.avif', 'JPEG2000': '.jp2'},
+}
+"""By Pillow's name of the kind; what Pillow does not know, but can be read, is HEIC."""
+
+COLUMNS = ('member', 'name', 'width', 'height', 'bytes', 'sha256')
+FEW_UNOPENED = 10
+"""Photos of a shard that may fail to open, however large their share is."""
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """What a shard is to hold.
+
+    Args:
+        out: folder of the shards.
+        number: of the shard.
+        source: folder of the photos.
+        names: of the photos in it, in the order in which they go into the shard.
+        first: number of the first one among the photos of all shards.
+        max_unopened: share of the photos that may fail to open.
+    """
+
+    out: str
+    number: int
+    source: str
+    names: tuple[str, ...]
+    first: int
+    max_unopened: float
+
+
+@dataclass
+class ShardRecord:
+    """What became of a shard; ``unreadable`` has (name, reason)."""
+
+    name: str
+    photos: int = 0
+    bytes: int = 0
+    sha256: str = ''
+    index_sha256: str = ''
+    csv_sha256: str = ''
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
+def state_path(out: Path, number: int) -> Path:
+    """The file that says that a shard is whole."""
+    return out / STATE / f'{shard_name(number)}.json'
+
+
+def write_shard(job: ShardJob, progress: Callable[[int], object] = lambda done: None) -> ShardRecord:
+    """Write a tar, then its index, its CSV, and last the file that says that all are whole.
+
+    The bytes depend on the photos and their order alone. Members are called by the number of the photo among all
+    shards, which leaves gaps where photos are unreadable, and by what the content says that it is. Every photo is
+    decoded before it is taken, and stored as it is.
+
+    Args:
+        job: what it is to hold.
+        progress: gets the number of photos that are done.
+
+    Raises:
+        InputError: a file can't be written, or so many photos can't be opened that the disk is at fault; nothing of the
+            shard is left then.
+    """
+    tar_path = Path(job.out) / f'{shard_name(job.number)}.tar'
+    record = ShardRecord(tar_path.name)
+    rows: list[tuple[object, ...]] = []
+    try:
+        with replacing(tar_path) as partial:
+            with open(partial, 'wb') as raw:
+                file = _Hashed(raw)
+                with tarfile.open(fileobj=file, mode='w:', format=tarfile.USTAR_FORMAT) as tar:  # type: ignore[call-overload]
+                    _add_photos(tar, job, rows, record, progress)
+                raw.flush()
+                os.fsync(raw.fileno())
+            places = scan_tar(Path(partial))
+        record.photos, record.bytes, record.sha256 = len(rows), tar_path.stat().st_size, file.digest.hexdigest()
+        write_index(tar_path, places)
+        record.index_sha256 = hashlib.sha256(index_path(tar_path).read_bytes()).hexdigest()
+        record.csv_sha256 = write_whole(tar_path.with_suffix('.csv'), _csv(COLUMNS, rows))
+        write_json(state_path(Path(job.out), job.number), asdict(record))
+    except OSError as error:
+        raise InputError(
+            f"{tar_path}: can't be written ({error.strerror or error}); the same command goes on"
+        ) from error
+    return record
+
+
+def write_unreadable(path: Path, unreadable: list[tuple[str, str]]) -> None:
+    """A CSV with the name and the reason of each photo that was left out."""
+    write_whole(path, _csv(('name', 'reason'), unreadable))
+
+
+def _add_photos(
+    tar: tarfile.TarFile,
+    job: ShardJob,
+    rows: list[tuple[object, ...]],
+    record: ShardRecord,
+    progress: Callable[[int], object],
+) -> None:
+    unopened = 0
+    for number, name in enumerate(job.names):
+        progress(number)
+        try:
+            data = _read(Path(job.source) / name)
+            height, width = read_photo(data, name).shape[:2]
+        except PhotoError as error:
+            record.unreadable.append((name, str(error)))
+            continue
+        except OSError as error:
+            record.unreadable.append((name, f"{name}: can't be opened ({error.strerror or error})"))
+            unopened += 1
+            continue
+        member = tarfile.TarInfo(f'{job.first + number:09d}{photo_suffix(data)}')
+        member.size, member.mode = len(data), 0o444
+        tar.addfile(member, io.BytesIO(data))
+        rows.append((member.name, name, width, height, len(data), hashlib.sha256(data).hexdigest()))
+    if unopened > max(FEW_UNOPENED, job.max_unopened * len(job.names)):
+        raise InputError(
+            f"{record.name}: {unopened} of its {len(job.names)} photos can't be opened (is {job.source} still there?), "
+            f'the last: {record.unreadable[-1][1]}; the same command goes on'
+        )
+    progress(len(job.names))
+
+
+def _read(path: Path) -> bytes:
+    """Raises OSError for what can't be opened, PhotoError for what is too large."""
+    if path.stat().st_size > MAX_BYTES:
+        raise PhotoError(f'{path.name}: refused, the file has more than {MAX_BYTES} bytes')
+    return path.read_bytes()
+
+
+def photo_suffix(data: bytes) -> str:
+    """What the name of a photo ends in, by its content; for photos that :func:`read_photo` reads."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FIRST_FORMATS + MORE_FORMATS) as image:
+            return MEMBER_SUFFIX[str(image.format)]
+    except UnidentifiedImageError:
+        return '.heic'
+
+
+def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]] | list[tuple[str, str]]) -> bytes:
+    """Names that are not UTF-8 become the bytes that they are on the disk."""
+    text = io.StringIO(newline='')
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode('utf-8', 'surrogateescape')
+
+
+class _Hashed:
+    """A file to write to that hashes what goes through."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def tell(self) -> int:
+        return self.file.tell()

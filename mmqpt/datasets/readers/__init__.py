@@ -1,1 +1,0 @@
-"""Labels of IQA data sets in the layouts of their downloads; :mod:`mmqpt.datasets.readers.table` lists them."""

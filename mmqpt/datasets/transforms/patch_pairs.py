@@ -1,0 +1,164 @@
+"""From one photo to degraded versions and their patches: the samples of the pretext task."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from mmpretrain.registry import TRANSFORMS
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import swap_channels
+from mmqpt.datasets.transforms.rng import sample_rng
+from mmqpt.degradations import DegradationSpace, Recipe, apply_region
+
+
+@TRANSFORMS.register_module()
+class PatchPairs:
+    """One photo -> V versions degraded by different recipes -> P patches of each version.
+
+    First the photo is enlarged if it is too small, and a window is cut from it; both happen once, before the
+    degradations, so that all versions share them and neither tells versions apart. Patches are never resized. How
+    patches are cut is a design choice; the paper does not state it.
+
+    Args:
+        patch_size: side of a patch in px.
+        versions: V >= 2, degraded versions of a photo.
+        patches: P >= 2, patches of a version.
+        space: arguments of :class:`DegradationSpace`; ``preset`` may name those to start from.
+        max_overlap: bound on the share of a patch that another patch of the same version may cover, 0 to 1. A photo too
+            small for P patches within the bound is enlarged (bicubic) until they fit.
+        window: side in px of the random window that is degraded, or None for the whole photo. Bounds the work on
+            large photos.
+        positions: ``'independent'``: every version has patches at places of its own; ``'shared'``: all versions at the
+            same places, so that degradation-based negatives show what the query shows.
+        min_distance: the least :func:`recipe_distance` of two versions; larger values make negatives easier to tell.
+        max_distance: the largest, or None; 0.2 with two versions gives pairs that differ by one level of one step.
+
+    Raises:
+        InputError: a value out of range, or a space without V recipes at such distances.
+    """
+
+    def __init__(
+        self,
+        patch_size: int = 224,
+        versions: int = 2,
+        patches: int = 2,
+        space: dict[str, Any] | None = None,
+        max_overlap: float = 0.5,
+        window: int | None = 512,
+        positions: str = 'independent',
+        min_distance: float = 0.0,
+        max_distance: float | None = None,
+    ) -> None:
+        for name, value, least in (('patch_size', patch_size, 1), ('versions', versions, 2), ('patches', patches, 2)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f'{name} must be an integer >= {least}, got {value!r}')
+        if not 0 <= max_overlap <= 1:
+            raise InputError(f'max_overlap must be a share from 0 to 1, got {max_overlap!r}')
+        if positions not in ('independent', 'shared'):
+            raise InputError(f"positions must be 'independent' or 'shared', got {positions!r}")
+        self.patch_size = patch_size
+        self.versions = versions
+        self.patches = patches
+        self.space = DegradationSpace.from_config(space)
+        if versions > self.space.size():
+            raise InputError(f'versions is {versions}, but the space holds {self.space.size()} recipes')
+        self.min_distance = min_distance
+        self.max_distance = max_distance
+        self.space.draw_different(versions, np.random.default_rng(0), min_distance, max_distance)  # or say why not
+        self.max_overlap = max_overlap
+        self.positions = positions
+        self._pitch = max(1, math.ceil(patch_size * (1 - max_overlap)))
+        grids = [
+            (self._side(math.ceil(patches / columns)), self._side(columns), columns)
+            for columns in range(1, patches + 1)
+        ]
+        self._grids = [grid for grid in grids if window is None or max(grid[:2]) <= window]
+        if not self._grids:
+            raise InputError(
+                f'window must be >= {min(max(grid[:2]) for grid in grids)} px to hold {patches} patches of '
+                f'{patch_size} px with max_overlap {max_overlap}, got {window}'
+            )
+        self.window = window
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """``img`` (uint8 BGR) -> ``patches`` (V, P, S, S, 3), ``recipes`` (V) and ``positions`` (V, P, 2) as y, x."""
+        image, recipes, positions = self.draw(results)
+        size = self.patch_size
+        rgb = swap_channels(image)
+        patches = np.empty((self.versions, self.patches, size, size, 3), np.uint8)
+        for number, (recipe, places) in enumerate(zip(recipes, positions, strict=True)):
+            (top, left), (bottom, right) = np.min(places, axis=0), np.max(places, axis=0)
+            degraded = apply_region(recipe, rgb, top, left, bottom - top + size, right - left + size)
+            for patch, (y, x) in zip(patches[number], places, strict=True):
+                swap_channels(degraded[y - top : y - top + size, x - left : x - left + size], out=patch)
+        results['patches'] = patches
+        results['recipes'] = recipes
+        results['positions'] = positions
+        return results
+
+    def draw(self, results: dict[str, Any]) -> tuple[np.ndarray, list[Recipe], np.ndarray]:
+        """The window of ``img``, V recipes, and the places (V, P, 2) of their patches as y, x."""
+        rng = sample_rng(results)
+        image = self._window(self._enlarge(results['img']), rng)
+        recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
+        places = [self.draw_positions(*image.shape[:2], rng)]
+        for _ in range(1, self.versions):
+            places.append(self.draw_positions(*image.shape[:2], rng) if self.positions == 'independent' else places[0])
+        return image, recipes, np.array(places)
+
+    def _side(self, count: int) -> int:
+        """Length in px of ``count`` patches in a row that overlap as much as they may."""
+        return self.patch_size + (count - 1) * self._pitch
+
+    def target_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size in px to which a photo must be enlarged for its patches to fit; its own size when they do."""
+        return enlarged(height, width, min(max(rows / height, columns / width) for rows, columns, _ in self._grids))
+
+    def draw_positions(self, height: int, width: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """Top left corners (y, x) of the patches of one version, uniform under the overlap bound.
+
+        Whole sets are redrawn while two patches overlap too much. Where that does not succeed in 100 draws (the photo
+        is hardly larger than it must be), patches stand on a grid with the least pitch that the bound allows, moved
+        as a whole to a random place.
+        """
+        size = self.patch_size
+        limit = self.max_overlap * size * size
+        for _ in range(100):
+            ys = rng.integers(0, height - size + 1, self.patches)
+            xs = rng.integers(0, width - size + 1, self.patches)
+            overlap = np.clip(size - abs(ys[:, None] - ys), 0, None) * np.clip(size - abs(xs[:, None] - xs), 0, None)
+            np.fill_diagonal(overlap, 0)
+            if overlap.max() <= limit:
+                return [(int(y), int(x)) for y, x in zip(ys, xs, strict=True)]
+        fitting = [grid for grid in self._grids if grid[0] <= height and grid[1] <= width]
+        rows, across, columns = fitting[rng.integers(len(fitting))]
+        top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - across + 1)
+        cells = [
+            (int(top + i // columns * self._pitch), int(left + i % columns * self._pitch)) for i in range(self.patches)
+        ]
+        return [cells[i] for i in rng.permutation(self.patches)]
+
+    def _enlarge(self, image: np.ndarray) -> np.ndarray:
+        height, width = self.target_size(*image.shape[:2])
+        if (height, width) == image.shape[:2]:
+            return image
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+
+    def _window(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.window is None:
+            return image
+        height, width = image.shape[:2]
+        top = rng.integers(0, max(0, height - self.window) + 1)
+        left = rng.integers(0, max(0, width - self.window) + 1)
+        return image[top : top + self.window, left : left + self.window]
+
+
+def enlarged(height: int, width: int, scale: float) -> tuple[int, int]:
+    """A size in px times ``scale``, rounded up; scales up to 1 change nothing."""
+    if scale <= 1:
+        return height, width
+    return math.ceil(round(height * scale, 6)), math.ceil(round(width * scale, 6))

@@ -1,0 +1,227 @@
+"""What a protocol compares: frozen features with a ridge regression, fine-tuning, and finished metrics of pyiqa."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmpretrain.registry import MODELS
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import read_photo
+from mmqpt.datasets.rated.ratings import Rating
+from mmqpt.evaluation.protocols.features import FeatureStore, photo_features
+from mmqpt.evaluation.protocols.linear_probe import FLOOR, PENALTIES, ridge_probe
+from mmqpt.evaluation.protocols.tasks import Source, Task
+from mmqpt.models.backbone import weights_path
+
+RANDOM = 'random'
+PYIQA = 'pyiqa:'
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of a result table.
+
+    Args:
+        name: what the table calls it.
+        source: where its weights come from: ``'random'``, what :func:`load_backbone` takes (a file, or
+            ``'imagenet:efficientnet_lite0'``), two or more of them joined with ``+`` (features side by side; linear
+            probe only), or ``'pyiqa:NAME'`` for a finished metric (``'pyiqa:NAME@FILE'`` with weights of its own).
+    """
+
+    name: str
+    source: str
+
+    @property
+    def is_pyiqa(self) -> bool:
+        """Whether it is a finished metric, which nothing is fitted to."""
+        return self.source.startswith(PYIQA)
+
+
+def parse_method(text: str) -> Method:
+    """``'NAME=SOURCE'``, or a source that is its own name."""
+    name, equals, source = ('', '', '') if Path(text).is_file() else text.partition('=')
+    method = Method(name.strip(), source.strip()) if equals else Method(text.strip(), text.strip())
+    if not method.name or not method.source:
+        raise InputError(f'weights must be SOURCE or NAME=SOURCE, got {text!r}')
+    return method
+
+
+def sources(method: Method) -> list[str]:
+    """The weights whose features are joined; a file with ``+`` in its name is one."""
+    return [method.source] if Path(method.source).is_file() else method.source.split('+')
+
+
+class Learner(Protocol):
+    """Fits to a task's training photos, chooses by its validation photos, predicts its test photos."""
+
+    title: str
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """All that a result depends on, but the task; goes into JSON."""
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """Predictions for ``task.test``, higher is better, and what was chosen on the validation part.
+
+        ``folder`` belongs to this task alone; what lies in it from an interrupted call is used.
+        """
+
+
+def weights_key(source: str) -> str:
+    """A text that changes when the weights do: the SHA-256 of a file, else the source itself.
+
+    Raises:
+        FileNotFoundError: neither a file nor a name of weights.
+    """
+    if source == RANDOM or source.startswith('imagenet:'):
+        return source
+    path = weights_path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f'no such file of weights: {source}')
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class LinearProbe:
+    """Ridge regression on frozen features.
+
+    Args:
+        cfg: config of fine-tuning; its ``model`` says which backbone, normalisation and size rule.
+        scales: photo sizes, relative, whose features are joined.
+        store: where features are kept.
+        device: where features are computed.
+        workers: threads that decode photos.
+        seed: of random weights.
+    """
+
+    title = 'linear probe'
+
+    def __init__(
+        self,
+        cfg: Config,
+        scales: Sequence[float],
+        store: FeatureStore,
+        device: str = 'cpu',
+        workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.model_cfg = model_config(cfg)
+        self.scales = [float(scale) for scale in scales]
+        self.store = store
+        self.device = device
+        self.workers = workers
+        self.seed = seed
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        return {
+            'learner': self.title,
+            'features': [self._features_key(source) for source in sources(method)],
+            'penalties': list(PENALTIES),
+            'floor': FLOOR,
+        }
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`Learner`."""
+        rows = [(task.train_set, rating) for rating in (*task.train, *task.val)]
+        rows += [(task.test_set, rating) for rating in task.test]
+        features = np.concatenate([self._features(source, rows) for source in sources(method)], axis=1)
+        train, val, test = np.split(features, [len(task.train), task.labels])
+        predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test)
+        return predicted, {'penalty': penalty}
+
+    def _features_key(self, source: str) -> dict[str, Any]:
+        model = self.model_cfg
+        key: dict[str, Any] = {'weights': weights_key(source), 'scales': self.scales}
+        key.update({name: model.get(name) for name in ('backbone', 'view', 'data_preprocessor')})
+        key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
+        return {**key, 'seed': self.seed} if source == RANDOM else key
+
+    def _features(self, source: str, rows: Sequence[tuple[Source, Rating]]) -> np.ndarray:
+        """Features of the rows; those of their whole sets are computed at once, so that other splits find theirs."""
+
+        def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
+            torch.manual_seed(self.seed)
+            model = MODELS.build({**self.model_cfg, 'pretrained': None if source == RANDOM else source})
+            model.init_weights()
+            model.to(self.device).eval()
+            return photo_features(
+                model.extract_features, paths, self.scales, model.view, self.device, self.workers, done
+            )
+
+        parts = {id(part): part for part, _ in rows}.values()
+        everything = dict.fromkeys(part.path(rating) for part in parts for rating in part.data.ratings)
+        paths = [path for path in everything if path.is_file()]
+        found = self.store.get(self._features_key(source), paths, compute, f'features of {source}')
+        number = {path: i for i, path in enumerate(paths)}
+        return found[[number[part.path(rating)] for part, rating in rows]]
+
+
+class PyiqaMetric:
+    """A finished metric of pyiqa; nothing is fitted, and lower-is-better metrics are turned.
+
+    Photos are read as everywhere in mmqpt (with EXIF orientation applied), not by pyiqa's own loader.
+
+    Args:
+        store: where scores are kept.
+        device: where they are computed.
+    """
+
+    title = 'finished metric'
+
+    def __init__(self, store: FeatureStore, device: str = 'cpu') -> None:
+        self.store = store
+        self.device = device
+
+    def key(self, method: Method) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        from importlib.metadata import version
+
+        name, file = _metric_name(method)
+        return {'learner': self.title, 'metric': name, 'pyiqa': version('pyiqa'), 'weights': file and weights_key(file)}
+
+    def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :class:`Learner`."""
+        name, file = _metric_name(method)
+
+        @torch.no_grad()
+        def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
+            import pyiqa
+
+            metric = pyiqa.create_metric(
+                name, device=torch.device(self.device), **({'pretrained_model_path': file} if file else {})
+            )
+            if metric.metric_mode != 'NR':
+                raise InputError(f'pyiqa:{name} needs a reference photo; only no-reference metrics can be compared')
+            sign = -1 if metric.lower_better else 1
+            scores = []
+            for path in paths:
+                photo = torch.from_numpy(read_photo(path)).permute(2, 0, 1)[None].float() / 255
+                scores.append([sign * float(metric(photo.to(self.device)))])
+                done(1)
+            return np.array(scores)
+
+        paths = [task.test_set.path(rating) for rating in task.test]
+        return self.store.get(self.key(method), paths, compute, f'scores of {name}')[:, 0], {}
+
+
+def model_config(cfg: Config) -> dict[str, Any]:
+    model = cfg.get('model') or {}
+    if model.get('type') != 'IQARegressor':
+        raise InputError(f'{cfg.filename}: not a config of fine-tuning (its model is {model.get("type")!r})')
+    return ConfigDict(model).to_dict()
+
+
+def _metric_name(method: Method) -> tuple[str, str | None]:
+    name, _, file = method.source.removeprefix(PYIQA).partition('@')
+    return name, file or None
+
+
+def _mos(rows: Sequence[Rating]) -> np.ndarray:
+    return np.array([rating.mos for rating in rows], np.float64)

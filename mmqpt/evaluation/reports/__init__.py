@@ -1,0 +1,1 @@
+"""Results for people: tables, plots, pages and model cards. Imports the other two rooms of ``evaluation``."""

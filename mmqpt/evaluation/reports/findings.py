@@ -1,0 +1,183 @@
+"""What the results of a run say, in words and numbers; results.md, results.csv and report.html share it."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmqpt.core.errors import InputError
+from mmqpt.evaluation.statistics.bootstrap import chance_note
+
+Results = Mapping[str, Any]
+"""What results.json holds."""
+
+FORMAT = 1
+MISSING = '–'  # noqa: RUF001 (an en dash: nothing to show)
+GLOSSARY = (
+    'SRCC, KRCC: rank correlations of Spearman and Kendall (tau-b). PLCC, RMSE: of the predictions as they are. PLCC4, '
+    'RMSE4 and PLCC5, RMSE5: after the 4- and 5-parameter logistic fits of VQEG. RMSE is in units of the MOS. '
+    'Median and SD (standard deviation): over the splits. Labels: opinion scores used to fit and to choose. Test: '
+    'photos of the test part. What is listed as chosen was chosen on the validation part, never on test photos.'
+)
+INTERVALS = (
+    'Square brackets hold 95 % bootstrap intervals. Test photos are drawn again with replacement, photos of one '
+    'group (near-duplicates, one reference image) always together and the same ones in every split; where there are '
+    'several splits, these are drawn again, too; the median over them is computed anew. With one split the interval '
+    'tells how far the figure would move with other test photos of the same kind, not with other training photos. '
+    'A difference is taken within each split on the same photos, and then the median over the splits, so that it '
+    'need not equal the difference of two medians.'
+)
+
+
+class Estimate(NamedTuple):
+    """A value and the ends of its interval; None where there is none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def read_results(folder: str | Path) -> dict[str, Any]:
+    """What ``results.json`` of a folder holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: not JSON, or of another format.
+    """
+    path = Path(folder) / 'results.json'
+    if not path.is_file():
+        raise FileNotFoundError(f'no such file of results: {path}')
+    try:
+        results = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{path}: not JSON ({error})') from error
+    if not isinstance(results, dict) or results.get('format') != FORMAT:
+        raise InputError(f'{path}: not results of format {FORMAT}')
+    return results
+
+
+def estimate(found: Mapping[str, float] | None, key: str = 'median') -> Estimate | None:
+    """Value and interval out of a metric's summary (``key`` 'median') or a comparison ('difference')."""
+    if not found or not known(found.get(key)):
+        return None
+    low, high = (found.get(end) for end in ('low', 'high'))
+    return Estimate(found[key], low, high) if known(low) and known(high) else Estimate(found[key])
+
+
+def percent(fraction: float) -> str:
+    """0.1 -> ``10 %``."""
+    return f'{100 * fraction:g} %'
+
+
+def labels(results: Results, method: str, fraction: float) -> int | None:
+    """Opinion scores that the method was given at this share: median over the splits."""
+    counts = [c['labels'] for c in results['cells'] if (c['method'], c['fraction']) == (method, fraction)]
+    return round(statistics.median(counts)) if counts else None
+
+
+def headlines(results: Results) -> list[str]:
+    """The verdicts on all photos with most and with fewest labels; where nothing is compared, what each method reached.
+
+    Where SRCC is compared, the verdicts on other metrics are left to the table.
+    """
+    rows = [row for row in results.get('comparisons', ()) if not row['subset']]
+    metric = 'SRCC' if any(row['metric'] == 'SRCC' for row in rows) else None
+    rows = [row for row in rows if row['metric'] == metric or metric is None]
+    shares = sorted({row['fraction'] for row in rows})
+    if rows:
+        return [
+            row['verdict'] if len(shares) == 1 else f'With {percent(share)} of the labels: {row["verdict"]}'
+            for share in dict.fromkeys((shares[-1], shares[0]))
+            for row in rows
+            if row['fraction'] == share
+        ]
+    sentences = []
+    for row in sorted(summary_rows(results, subsets=False), key=lambda row: -row['fraction']):
+        figures = [f'{m} {with_interval(row["metrics"].get(m))}' for m in ('SRCC', 'PLCC') if m in row['metrics']]
+        over = f'median over {row["splits"]} splits' if row['splits'] > 1 else 'one split'
+        what = f'{over}, {percent(row["fraction"])} of the labels'
+        sentences.append(f'{row["method"]}: {", ".join(figures) or "no figure could be computed"} ({what}).')
+    return sentences
+
+
+def meaning(results: Results) -> list[str]:
+    """What the figures and intervals mean, in paragraphs."""
+    count = sum('difference' in row for row in results.get('comparisons', ()))
+    return [GLOSSARY, INTERVALS, *([chance_note(count)] if count > 1 else [])]
+
+
+def facts(results: Results) -> list[tuple[str, str]]:
+    """What was run on what: pairs of a name and a text, the split protocol among them."""
+    train, test = results['train_set'], results['test_set']
+    pairs = [('protocol', results['protocol'])]
+    if train['name'] == test['name']:
+        pairs.append(('data', _data(train)))
+    else:
+        pairs += [('trained on', _data(train)), ('tested on', _data(test))]
+    names: dict[str, list[str]] = {}
+    for column, protocol in results['splits'].items():
+        names.setdefault(protocol, []).append(column)
+    pairs += [('split protocol', f'{protocol} ({", ".join(columns)})') for protocol, columns in names.items()]
+    pairs += [(f'method {m["name"]}', m['description']) for m in results['methods'] if m.get('description')]
+    pairs += [('machine', results['machine']), ('made', results['created'])]
+    pairs.append(('versions', ', '.join(f'{name} {version}' for name, version in results['versions'].items())))
+    return [(name, str(text)) for name, text in pairs if text]
+
+
+def settings(results: Results) -> list[tuple[str, str]]:
+    """The settings of the run as text."""
+    found = results.get('settings', {})
+    return [(str(k), v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)) for k, v in found.items()]
+
+
+def notes(results: Results) -> list[str]:
+    """The notes of all runs, each once, with where it was made."""
+    where: dict[str, list[str]] = {}
+    for cell in results['cells']:
+        for note in cell.get('notes', ()):
+            where.setdefault(note, []).append(f'{cell["method"]}, {cell["split"]}, {percent(cell["fraction"])}')
+    found = [*results.get('notes', ())]
+    for note, places in where.items():
+        if len(places) == len(results['cells']) > 1:
+            found.append(f'All {len(places)} runs: {note}')
+        elif len(places) > 2:
+            found.append(f'{len(places)} of {len(results["cells"])} runs, the first {places[0]}: {note}')
+        else:
+            found.append(f'{"; ".join(places)}: {note}')
+    return found
+
+
+def summary_rows(results: Results, subsets: bool) -> list[Mapping[str, Any]]:
+    """Rows of the summary for all photos, or those for subsets; by method, then by share of the labels."""
+    order = {method['name']: number for number, method in enumerate(results['methods'])}
+    rows = [row for row in results['summary'] if bool(row['subset']) == subsets]
+    return sorted(rows, key=lambda row: (order.get(row['method'], len(order)), row['fraction']))
+
+
+def known(value: Any) -> bool:
+    """Whether there is a finite number."""
+    return value is not None and math.isfinite(value)
+
+
+def number(value: float | None, sign: str = '') -> str:
+    """Three decimals, or a dash for nothing."""
+    return format(round(value, 3) + 0.0, f'{sign}.3f') if value is not None and known(value) else MISSING
+
+
+def with_interval(found: Mapping[str, float] | None, key: str = 'median', sign: str = '') -> str:
+    """Value and interval: ``0.812 [0.801, 0.823]``."""
+    got = estimate(found, key)
+    if got is None:
+        return MISSING
+    interval = '' if got.low is None else f' [{number(got.low, sign)}, {number(got.high, sign)}]'
+    return number(got.value, sign) + interval
+
+
+def _data(info: Mapping[str, Any]) -> str:
+    low, high = info['mos_range']
+    text = f'{info["name"]}, {info["photos"]} photos, MOS {low:g} to {high:g}'
+    return f'{text}. {info["source"]}' if info.get('source') else text

@@ -1,0 +1,193 @@
+"""The tables of a run of a protocol, for results.md, results.csv and report.html."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmqpt.evaluation.reports.findings import (
+    MISSING,
+    Results,
+    facts,
+    headlines,
+    known,
+    labels,
+    meaning,
+    notes,
+    number,
+    percent,
+    settings,
+    summary_rows,
+    with_interval,
+)
+
+METRICS = ('SRCC', 'PLCC', 'PLCC4', 'PLCC5', 'KRCC', 'RMSE', 'RMSE4', 'RMSE5')
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text.
+
+    Args:
+        title: what it shows.
+        columns: names of C columns.
+        rows: each with C texts.
+        align: C letters: ``l`` for text, ``r`` for numbers.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    align: str
+
+
+def tables(results: Results) -> list[Table]:
+    """All tables of a run that have rows: summary, other figures, subsets, comparisons, splits."""
+    every = summary_rows(results, subsets=False)
+    by_subset = sorted(summary_rows(results, subsets=True), key=lambda row: (-row['fraction'], row['subset']))
+    found = [
+        _spread_table(results, 'Summary', every, with_subset=False),
+        _median_table(results, 'All figures, median over the splits', every),
+        _spread_table(results, 'By subset', by_subset, with_subset=True),
+        _comparison_table(results),
+        _split_table(results),
+    ]
+    return [table for table in found if table.rows]
+
+
+def markdown(results: Results) -> str:
+    """The whole of results.md: facts, verdicts, tables, notes."""
+    parts = [f'# {_escape(results["title"])}', _bullets(headlines(results))]
+    parts += [_markdown_table(Table('', ('', ''), facts(results), 'll'))]
+    for table in tables(results):
+        parts += [f'## {_escape(table.title)}', _markdown_table(table)]
+    if notes(results):
+        parts += ['## Notes', _bullets(notes(results))]
+    if settings(results):
+        parts += ['## Settings', _markdown_table(Table('', ('setting', 'value'), settings(results), 'll'))]
+    parts += ['## Command', _code(results['command'])]
+    parts += ['## What the figures mean', *(_escape(text) for text in meaning(results))]
+    return '\n\n'.join(part for part in parts if part) + '\n'
+
+
+def write_markdown(results: Results, path: str | Path) -> None:
+    """Write :func:`markdown` to a file."""
+    Path(path).write_text(markdown(results), encoding='utf-8')
+
+
+def write_csv(results: Results, path: str | Path) -> None:
+    """Write one row for each run, and one for each of its subsets, with all digits.
+
+    Columns: method, fraction, split, subset (empty: all photos), labels, test (photos; only where subset is empty),
+    seconds, chosen (JSON), the metrics, notes. A figure that could not be computed is empty.
+    """
+    found_names = {name for cell in results['cells'] for found in _parts(cell).values() for name in found}
+    metrics = [name for name in METRICS if name in found_names] + sorted(found_names - set(METRICS))
+    head = ['method', 'fraction', 'split', 'subset', 'labels', 'test', 'seconds', 'chosen', *metrics, 'notes']
+    with Path(path).open('w', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, head, restval='')
+        writer.writeheader()
+        for cell in results['cells']:
+            for subset, found in _parts(cell).items():
+                row = {name: cell[name] for name in ('method', 'fraction', 'split', 'labels')}
+                row |= {'subset': subset, **{name: value for name, value in found.items() if known(value)}}
+                if not subset:
+                    row |= {'test': cell['test'], 'seconds': cell.get('seconds', '')}
+                    row |= {'chosen': json.dumps(cell.get('chosen') or {}), 'notes': '; '.join(cell.get('notes', ()))}
+                writer.writerow(row)
+
+
+def _parts(cell: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    return {'': cell['metrics'], **cell.get('subsets', {})}
+
+
+def _spread_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]], with_subset: bool) -> Table:
+    columns = ['method', *(['subset'] if with_subset else []), 'labels', 'splits']
+    align = 'll' if with_subset else 'l'
+    for metric in ('SRCC', 'PLCC'):
+        columns += [f'{metric}, median [95 %]', f'{metric}, SD']
+    lines = []
+    for row in rows:
+        line = [row['method'], *([row['subset']] if with_subset else []), _labels(results, row), str(row['splits'])]
+        for metric in ('SRCC', 'PLCC'):
+            found = row['metrics'].get(metric)
+            spread = found.get('std') if found and row['splits'] > 1 else None
+            line += [with_interval(found), number(spread)]
+        lines.append(line)
+    return Table(title, columns, lines, align + 'rrrrrr')
+
+
+def _median_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    metrics = [name for name in METRICS if any(name in row['metrics'] for row in rows)]
+    lines = [
+        [row['method'], _labels(results, row), *(number(row['metrics'].get(m, {}).get('median')) for m in metrics)]
+        for row in rows
+    ]
+    return Table(title, ['method', 'labels', *metrics], lines, 'lr' + 'r' * len(metrics))
+
+
+def _comparison_table(results: Results) -> Table:
+    columns = ['a', 'b', 'share of labels', 'subset', 'metric', 'a - b [95 %]', 'verdict']
+    lines = [
+        [row['a'], row['b'], percent(row['fraction']), row['subset'] or 'all photos', row['metric'],
+         with_interval(row, 'difference', sign='+'), row['verdict']]
+        for row in sorted(results.get('comparisons', ()), key=lambda row: (-row['fraction'], row['subset']))
+    ]  # fmt: skip
+    return Table('Comparisons', columns, lines, 'llrllrl')
+
+
+def _split_table(results: Results) -> Table:
+    cells = results['cells']
+    metrics = [name for name in METRICS if any(name in cell['metrics'] for cell in cells)]
+    lines = [
+        [cell['method'], cell['split'], _labels(results, cell, cell['labels']), str(cell['test']),
+         *(number(cell['metrics'].get(name)) for name in metrics),
+         ', '.join(f'{key} {_plain(value)}' for key, value in (cell.get('chosen') or {}).items()) or MISSING,
+         f'{cell["seconds"]:.1f}' if known(cell.get('seconds')) else MISSING]
+        for cell in cells
+    ]  # fmt: skip
+    columns = ['method', 'split', 'labels', 'test', *metrics, 'chosen', 'seconds']
+    return Table('Each split', columns, lines, 'llrr' + 'r' * len(metrics) + 'lr')
+
+
+def _labels(results: Results, row: Mapping[str, Any], count: int | None = None) -> str:
+    count = labels(results, row['method'], row['fraction']) if count is None else count
+    return percent(row['fraction']) if count is None else f'{count} ({percent(row["fraction"])})'
+
+
+def _plain(value: Any) -> str:
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def _escape(text: str) -> str:
+    """Text that GitHub shows as it is, on one line."""
+    text = ' '.join(str(text).split())
+    brackets = r'\[\]' if text.startswith('[') or re.search(r'\][(\[:]', text) else ''  # would make a link
+    text = re.sub(rf'([\\`*|~$#&{brackets}])', r'\\\1', text).replace('<', '&lt;').replace('>', '&gt;')
+    return re.sub(r'(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])', r'\\_', text)
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return '\n'.join(f'- {_escape(line)}' for line in lines)
+
+
+def _code(text: str) -> str:
+    longest = max((len(run) for run in re.findall('`+', text)), default=0)
+    fence = '`' * max(3, longest + 1)
+    return f'{fence}\n{text}\n{fence}'
+
+
+def _markdown_table(table: Table) -> str:
+    lines = [[_escape(cell) for cell in row] for row in (table.columns, *table.rows)]
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(table.columns))]
+    rule = [f'{"-" * (w - 1)}:' if a == 'r' else '-' * w for w, a in zip(widths, table.align, strict=True)]
+    padded = [
+        [cell.rjust(w) if a == 'r' else cell.ljust(w) for cell, w, a in zip(line, widths, table.align, strict=True)]
+        for line in lines
+    ]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in (padded[0], rule, *padded[1:]))

@@ -1,0 +1,1 @@
+"""Functions of predicted and opinion scores: correlations, logistic fits, intervals. Imports only ``core``."""

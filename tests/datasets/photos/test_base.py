@@ -1,0 +1,175 @@
+"""What all sources share: the same photos, shared out in the same way, to ranks and workers."""
+
+import pickle
+import shutil
+from collections import Counter
+
+import lmdb
+import numpy as np
+import pytest
+from mmengine.dataset import pseudo_collate
+from PIL import Image
+from torch.utils.data import DataLoader
+
+import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.photo import read_photo
+from mmqpt.datasets.photos import base as photo_source
+from mmqpt.datasets.photos import sampler as sampler_module
+from mmqpt.datasets.photos.base import PhotoDataset
+from mmqpt.datasets.photos.folder import PhotoFolder
+from mmqpt.datasets.photos.lmdb import PhotoLMDB
+from mmqpt.datasets.photos.sampler import SampleKey, SeededSampler
+from mmqpt.datasets.photos.shards import PhotoShards
+from mmqpt.datasets.photos.table import PhotoTable
+
+LOAD = [{'type': 'LoadPhoto'}]
+PRETRAIN = [*LOAD, {'type': 'PatchPairs', 'patch_size': 32, 'window': 96}, {'type': 'PackPatchPairs'}]
+KINDS = ('folder', 'shards', 'lmdb', 'table')
+
+
+@pytest.fixture(scope='session')
+def seven(photo_folder, tmp_path_factory):
+    """A folder of seven photos: an odd number."""
+    folder = shutil.copytree(photo_folder, tmp_path_factory.mktemp('seven') / 'photos')
+    Image.open(folder / 'coffee_0.jpg').transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / 'seventh.jpg')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def source(seven, make_small, tmp_path_factory):
+    """Builds a source of the seven photos, of any kind."""
+    datasets = pytest.importorskip('datasets')
+    folder = tmp_path_factory.mktemp('sources')
+    photos = [path.read_bytes() for path in sorted(seven.iterdir())]
+    shards = make_small(seven, folder / 'shards', 3)
+    with lmdb.open(str(folder / 'lmdb'), map_size=1 << 26) as environment, environment.begin(write=True) as view:
+        view.put(b'__len__', b'7')
+        for number, data in enumerate(photos):
+            view.put(f'{number:04d}'.encode(), data)
+    datasets.Dataset.from_dict({'image': photos}).save_to_disk(str(folder / 'table'))
+
+    def build(kind, pipeline=LOAD, **options):
+        if kind == 'folder':
+            return PhotoFolder(str(seven), pipeline, **options)
+        if kind == 'shards':
+            return PhotoShards(str(shards), pipeline, **options)
+        if kind == 'lmdb':
+            return PhotoLMDB(str(folder / 'lmdb'), pipeline, **options)
+        return PhotoTable(str(folder / 'table'), pipeline, **options)
+
+    return build
+
+
+class Bytes(PhotoDataset):
+    """A source of the tests' own: values are photos, or errors."""
+
+    def __init__(self, photos, pipeline=LOAD, max_tries=20):
+        self.photos = photos
+        self.reads = 0
+        super().__init__('here', pipeline, max_tries)
+
+    def __len__(self):
+        return len(self.photos)
+
+    def name(self, index):
+        return f'photo {index}'
+
+    def read(self, index):
+        self.reads += 1
+        if isinstance(self.photos[index], Exception):
+            raise self.photos[index]
+        return self.photos[index]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_pixels_are_those_of_the_files(source, kind, seven):
+    dataset = source(kind)
+    assert len(dataset) == dataset.metainfo['photos'] == 7
+    found = [sample['img'] for sample in dataset]
+    wanted = [read_photo(path)[..., ::-1] for path in sorted(seven.iterdir())]
+    if kind == 'shards':  # in an order of its own
+        found, wanted = (sorted(images, key=lambda image: image.tobytes()) for images in (found, wanted))
+    for image, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(image, other)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('start', ['fork', pytest.param('spawn', marks=pytest.mark.slow)])
+def test_every_photo_once_an_epoch_over_ranks_and_workers(source, kind, start, monkeypatch):
+    dataset = source(kind)
+    dataset[0]  # what is open now must not disturb the workers
+    seen = Counter()
+    ranks = 1 if start == 'spawn' else 3
+    for rank in range(ranks):
+        monkeypatch.setattr(sampler_module, 'get_dist_info', lambda rank=rank: (rank, ranks))
+        sampler = SeededSampler(dataset, seed=1, round_up=False)
+        loader = DataLoader(
+            dataset, 1, sampler=sampler, num_workers=2, collate_fn=pseudo_collate, multiprocessing_context=start
+        )
+        seen.update(path for batch in loader for path in batch['img_path'])
+    assert seen == {dataset.name(index): 1 for index in range(7)}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_pickled_after_use(source, kind):
+    dataset = source(kind)
+    wanted = dataset[5]['img']
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(dataset))[5]['img'], wanted)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_pretraining_samples(source, kind):
+    sample = source(kind, PRETRAIN)[SampleKey(2, (7, 1, 3))]
+    assert sample['inputs'].shape == (2, 2, 3, 32, 32)
+
+
+def test_a_sample_can_be_drawn_again_from_its_key(source):
+    dataset = source('shards', [*LOAD, {'type': 'PatchPairs', 'patch_size': 32, 'window': 96}])
+    first = dataset[SampleKey(np.int64(4), (7, 1, np.int64(3)))]
+    assert first['sample_key'] == (4, [7, 1, 3])
+    assert all(type(part) is int for part in (first['sample_key'][0], *first['sample_key'][1]))
+    number, entropy = first['sample_key']
+    again = dataset[SampleKey(number, tuple(entropy))]
+    np.testing.assert_array_equal(first['patches'], again['patches'])
+
+
+def test_unreadable_photos_are_skipped_and_named(photo_folder):
+    good = min(photo_folder.iterdir()).read_bytes()
+    dataset = Bytes([PhotoError('photo 0: gone'), good[:100], b'', good])
+    sample = dataset[SampleKey(0, (1,))]
+    assert sample['img_path'] == 'photo 3'
+    assert sample['sample_key'] == (0, [1])
+    assert 'img_bytes' not in sample
+    names, reasons = zip(*sample['skipped'], strict=True)
+    assert names == ('photo 0', 'photo 1', 'photo 2')
+    assert reasons[0] == 'photo 0: gone'
+    assert reasons[1].startswith('photo 1: ')
+    assert reasons[2] == 'photo 2: the file is empty'
+
+
+def test_other_errors_stop(photo_folder):
+    dataset = Bytes([InputError('the whole source is gone'), min(photo_folder.iterdir()).read_bytes()])
+    with pytest.raises(InputError, match='the whole source is gone'):
+        dataset[0]
+
+
+def test_patch_check_stops_at_the_first_photo_that_is_large_enough(photo_folder, monkeypatch):
+    good = min(photo_folder.iterdir()).read_bytes()  # 256 px
+    pipeline = [*LOAD, {'type': 'PatchPairs', 'patch_size': 256, 'window': None}]
+    dataset = Bytes([b'bad', good, good, good], pipeline)
+    assert dataset.reads == 2
+    monkeypatch.setattr(photo_source, 'LOOKED_AT', 3)
+    pipeline = [*LOAD, {'type': 'PatchPairs', 'patch_size': 257, 'window': None}]
+    with pytest.raises(InputError, match=r'largest of 3 \(spread evenly over all 10\) photos has a short side of 256'):
+        Bytes([good] * 10, pipeline)
+    with pytest.raises(InputError, match=r'none of 2 photos can be read, the first: photo 0'):
+        Bytes([b'', b'bad'], pipeline)
+
+
+def test_max_tries(photo_folder):
+    with pytest.raises(InputError, match='max_tries must be >= 1, got 0'):
+        Bytes([b''], max_tries=0)
+    good = min(photo_folder.iterdir()).read_bytes()
+    with pytest.raises(InputError, match='2 photos in a row could not be read, the last: photo 1'):
+        Bytes([b'', b'', good], max_tries=2)[0]

@@ -1,0 +1,95 @@
+"""Ladders: the rungs are the levels of one operator at one place, and the photo itself is left alone."""
+
+import numpy as np
+import pytest
+
+import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError
+from mmqpt.core.view import View
+from mmqpt.datasets.transforms.level_ladder import TASTE, LevelLadder
+from mmqpt.datasets.transforms.packing import PackRatedPhoto
+from mmqpt.degradations import OPERATORS, Recipe, Step, apply
+
+
+@pytest.fixture
+def photo():
+    """BGR, with detail."""
+    ramp = np.linspace(0, 200, 90 * 120).reshape(90, 120, 1)
+    noise = np.random.default_rng(0).normal(0, 20, (90, 120, 3))
+    return np.clip(ramp + noise, 0, 255).astype(np.uint8)
+
+
+def draw(photo, seed=0, **options):
+    options = {'crop': 32, 'view': {'min_side': 32}, **options}
+    return LevelLadder(**options)({'img': photo, 'rng': np.random.default_rng(seed)})
+
+
+def only(name):
+    return {'leave_out': [other for other in OPERATORS if other != name]}
+
+
+@pytest.mark.parametrize('name', ['gaussian_blur', 'white_noise', 'jpeg', 'pixelate'])
+def test_rungs_are_the_levels_of_one_operator_at_one_place(name, photo):
+    found = draw(photo, rungs=6, **only(name))
+    assert found['ladder_levels'].tolist() == [0, 1, 2, 3, 4, 5]
+    assert found['ladder_operator'] == name
+    crop = found['ladder'][0]
+    windows = np.lib.stride_tricks.sliding_window_view(photo, (32, 32, 3))[:, :, 0]
+    ((top, left),) = np.argwhere((windows == crop).all(axis=(2, 3, 4)))
+    rng = np.random.default_rng(0)
+    rng.integers(0, 90 - 31), rng.integers(0, 120 - 31), rng.integers(1), rng.choice((1,))
+    seed = int(rng.integers(0, 2**62))
+    for level, rung in enumerate(found['ladder'][1:], 1):
+        whole = apply(Recipe((Step(name, level, 1, seed),)), photo[:, :, ::-1])
+        np.testing.assert_array_equal(rung, whole[top : top + 32, left : left + 32, ::-1])
+    difference = np.abs(found['ladder'].astype(float) - crop).mean(axis=(1, 2, 3))
+    assert (np.diff(difference) > 0).all()
+
+
+def test_the_photo_stays_and_draws_differ(photo):
+    before = photo.copy()
+    found = [draw(photo, seed) for seed in range(40)]
+    np.testing.assert_array_equal(photo, before)
+    assert all(x['img'] is photo for x in found)
+    assert all(x['ladder'].shape == (2, 32, 32, 3) and x['ladder'].dtype == np.uint8 for x in found)
+    assert all(x['ladder_levels'][0] < x['ladder_levels'][1] for x in found)
+    assert len({x['ladder_operator'] for x in found}) > 15
+    assert not {x['ladder_operator'] for x in found} & set(TASTE)
+    assert len({x['ladder'].tobytes() for x in found}) == 40
+
+
+def test_size_rule_comes_first(photo):
+    found = draw(photo, crop=16, view={'min_side': 16, 'max_side': 60}, rungs=6)
+    small = View(16, 60).resize_photo(photo)
+    assert small.shape == (45, 60, 3)
+    windows = np.lib.stride_tricks.sliding_window_view(small, (16, 16, 3))[:, :, 0]
+    assert (windows == found['ladder'][0]).all(axis=(2, 3, 4)).any()
+
+
+def test_packed_for_the_model(photo):
+    results = draw(photo, rungs=3) | {'img_path': 'a.png', 'name': 'a.png', 'mos': 3.0, 'score': 0.5}
+    sample = PackRatedPhoto()(results)['data_samples']
+    assert sample.ladder.shape == (3, 3, 32, 32)
+    np.testing.assert_array_equal(sample.ladder[1].permute(1, 2, 0), results['ladder'][1])
+    assert sample.ladder_levels.tolist() == results['ladder_levels'].tolist()
+    assert sample.ladder_operator == results['ladder_operator']
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'crop': 0}, 'crop must be >= 1 px, got 0'),
+        ({'rungs': 1}, 'rungs must be from 2 to 6, got 1'),
+        ({'rungs': 7}, 'rungs must be from 2 to 6, got 7'),
+        ({'leave_out': ['blurr']}, "leave_out: unknown operator 'blurr'"),
+        ({'leave_out': list(OPERATORS)}, 'leave_out names all operators'),
+        ({'crop': 64}, r'crop is 64 px, more than min_side \(32 px\) of the view'),
+    ],
+)
+def test_bad_arguments(options, message, photo):
+    with pytest.raises(InputError, match=message):
+        draw(photo, **options)
+
+
+def test_left_out_operators_exist():
+    assert set(TASTE) <= set(OPERATORS)

@@ -1,0 +1,80 @@
+"""What the results say in sentences."""
+
+import pytest
+
+from mmqpt.core.errors import InputError
+from mmqpt.evaluation.reports.findings import (
+    facts,
+    headlines,
+    labels,
+    meaning,
+    notes,
+    number,
+    read_results,
+    with_interval,
+)
+
+
+def test_headlines_are_the_verdicts_on_all_photos(results):
+    verdict = '<script>alert(1)</script> is better than ImageNet .'
+    assert headlines(results) == [f'With 100 % of the labels: {verdict}', f'With 10 % of the labels: {verdict}']
+    results['comparisons'] = [{**row, 'metric': 'PLCC', 'verdict': 'no'} for row in results['comparisons'][:1]] + [
+        row for row in results['comparisons'] if row['fraction'] == 1
+    ]
+    assert headlines(results) == [verdict]
+
+
+def test_headlines_without_comparisons(results):
+    results['comparisons'] = []
+    results['summary'] = results['summary'][:1]
+    results['summary'][0]['metrics']['SRCC'] = {'median': 0.8, 'low': 0.7, 'high': 0.85}
+    results['summary'][0]['metrics']['PLCC'] = {'median': 0.9}
+    assert headlines(results) == [
+        'ImageNet: SRCC 0.800 [0.700, 0.850], PLCC 0.900 (median over 2 splits, 10 % of the labels).'
+    ]
+    results['summary'][0] |= {'metrics': {}, 'splits': 1}
+    assert headlines(results) == ['ImageNet: no figure could be computed (one split, 10 % of the labels).']
+
+
+def test_facts_name_both_sets_of_a_cross_set_test(results):
+    assert ('data', 'tiny, 200 photos, MOS 0 to 1. A. B., 2020, https://example.org/set') in facts(results)
+    results['train_set'] = {'name': 'other', 'photos': 5, 'mos_range': [1, 100]}
+    found = dict(facts(results))
+    assert found['trained on'] == 'other, 5 photos, MOS 1 to 100'
+    assert found['tested on'].startswith('tiny, 200 photos')
+    assert found['split protocol'] == 'random 80/20, seed 1 (split_01, split_02)'
+
+
+def test_notes_say_where(results):
+    for cell in results['cells']:
+        cell['notes'] = ['everywhere']
+    results['cells'][0]['notes'] += ['once']
+    for cell in results['cells'][:3]:
+        cell['notes'] += ['often']
+    assert notes(results) == [
+        'All 8 runs: everywhere',
+        'ImageNet, split_01, 10 %: once',
+        '3 of 8 runs, the first ImageNet, split_01, 10 %: often',
+    ]
+
+
+def test_labels_and_numbers(results):
+    assert labels(results, 'ImageNet', 0.1) == 16
+    assert labels(results, 'nobody', 0.1) is None
+    assert number(-0.0001, '+') == '+0.000'
+    assert with_interval({'median': float('nan')}) == '–'  # noqa: RUF001
+    assert with_interval({'median': -0.5, 'low': -0.6, 'high': None}) == '-0.500'
+
+
+def test_meaning_counts_the_comparisons(results):
+    assert '4 comparisons at 95 % each' in meaning(results)[-1]
+    assert len(meaning({**results, 'comparisons': []})) == 2
+
+
+def test_read_results(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such file of results'):
+        read_results(tmp_path)
+    for text, message in (('{', 'not JSON'), ('[]', 'not results of format 1'), ('{"format": 2}', 'of format 1')):
+        (tmp_path / 'results.json').write_text(text)
+        with pytest.raises(InputError, match=rf'results\.json: {message}|results\.json: not results {message}'):
+            read_results(tmp_path)

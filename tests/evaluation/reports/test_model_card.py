@@ -1,0 +1,59 @@
+"""The model card says what the file, the results and the order of levels say."""
+
+import pytest
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.weights_file import file_sha256, read_weights
+from mmqpt.evaluation.reports.model_card import model_card
+from mmqpt.export.convert import export_checkpoint
+
+FOUND = {'median': 0.8, 'low': 0.75, 'high': 0.85}
+RESULTS = {
+    'title': 'koniq10k: fine-tuning',
+    'command': 'python tools/evaluate.py finetune',
+    'methods': [{'name': 'A'}, {'name': 'B'}],
+    'summary': [
+        {'method': 'A', 'fraction': 1.0, 'subset': '', 'splits': 10, 'metrics': {'SRCC': FOUND, 'PLCC': FOUND}},
+        {'method': 'B', 'fraction': 0.1, 'subset': 'night', 'splits': 3, 'metrics': {}},
+    ],
+}
+ORDER = {
+    'photos': ['a.jpg', 'b.jpg'],
+    'operators': [
+        {'operator': 'jpeg', 'kind': 'texture', 'sign': 1, 'ordered': 1.0, 'drop': [0.1] * 5},
+        {'operator': 'hue', 'kind': 'colour', 'sign': -1, 'ordered': 0.5, 'drop': [0.0, 0.0, 0.0, 0.0, -0.02]},
+    ],
+}
+
+
+def test_file(metric_weights):
+    card = model_card(metric_weights, notes={'licence': 'CC-BY'})
+    tensors, spec = read_weights(metric_weights)
+    count = sum(v.numel() for k, v in tensors.items() if k.startswith('head.'))
+    assert f'head of {count:,} |' in card
+    assert f'`{file_sha256(metric_weights)}`' in card
+    assert f'0 and 1 stand for {spec.mos_range[0]:g} and {spec.mos_range[1]:g}' in card
+    assert '| licence | CC-BY |' in card
+    assert card.count('Not measured in this card.') == 2
+
+
+def test_results_and_order(metric_weights):
+    card = model_card(metric_weights, RESULTS, 'A', ORDER)
+    assert '| all | 100% | 10 | 0.800 [0.750, 0.850] | 0.800 [0.750, 0.850] | - |' in card
+    assert 'night' not in card
+    assert 'scores lower in 75% of the pairs' in card
+    assert '| hue - | colour | 50% | -0.020 |' in card
+    assert '| jpeg' not in card
+    assert '| night | 10% | 3 | - | - | - |' in model_card(metric_weights, RESULTS, 'B')
+
+
+def test_mistakes(metric_weights, pretrained_checkpoint, tmp_path):
+    for method in (None, 'C'):
+        with pytest.raises(InputError, match=r'the results have no method .*; there are: A, B'):
+            model_card(metric_weights, RESULTS, method)
+    for broken in ({'operators': []}, {'photos': [], 'operators': [{}]}):
+        with pytest.raises(InputError, match='order: not what the tool writes'):
+            model_card(metric_weights, order=broken)
+    export_checkpoint(pretrained_checkpoint, tmp_path / 'backbone.safetensors')
+    with pytest.raises(InputError, match='a backbone without a quality head'):
+        model_card(tmp_path / 'backbone.safetensors')

@@ -1,0 +1,141 @@
+"""The folder of results: medians, intervals and differences are those of the cells; folders join only if they fit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmqpt.core.errors import InputError
+from mmqpt.evaluation.protocols.learners import Method
+from mmqpt.evaluation.protocols.predictions import read_predictions
+from mmqpt.evaluation.protocols.run import run_tasks
+from mmqpt.evaluation.protocols.tasks import open_source, split_tasks
+from mmqpt.evaluation.reports.findings import read_results
+from mmqpt.evaluation.reports.results import join_results, summarise, write_results
+from mmqpt.evaluation.statistics.bootstrap import interval, paired_difference
+from mmqpt.evaluation.statistics.correlation import srcc
+
+SPLITS = ['ratio604_seed0_split_01', 'ratio604_seed0_split_02']
+A, B = Method('A', 'a'), Method('B', 'b')
+
+
+class Fake:
+    """Predicts the MOS with noise that goes by the method."""
+
+    title = 'fake'
+
+    def key(self, method):
+        return {'method': method.source}
+
+    def predict(self, method, task, folder):
+        mos = np.array([rating.mos for rating in task.test])
+        return mos + {'a': 0.1, 'b': 2.0}[method.source] * np.random.default_rng(1).normal(size=len(mos)), {}
+
+
+@pytest.fixture
+def tasks(rated_set):
+    return split_tasks(open_source(rated_set, rated_set.parent / 'images'), SPLITS, [1.0], 0.3, 0)
+
+
+def made(out, methods, tasks, protocol='fake'):
+    cells = run_tasks(out, [(method, Fake()) for method in methods], tasks)
+    command = f'tool --out {out.name}'
+    return write_results(out, 'tiny: fake', protocol, command, methods, tasks, cells, {'seed': 0}, replicates=100)
+
+
+def test_summary_and_comparisons(tasks, tmp_path):
+    results = made(tmp_path, [A, B], tasks)
+    assert json.loads((tmp_path / 'results.json').read_text()) == results == read_results(tmp_path)
+    parts = {
+        name: [read_predictions(tmp_path / c['predictions']) for c in results['cells'] if c['method'] == name]
+        for name in 'AB'
+    }
+    values = [srcc(part.predicted, part.mos) for part in parts['B']]
+    row = next(r for r in results['summary'] if r['method'] == 'B' and r['subset'] == '')
+    assert (row['splits'], row['labels'], row['fraction']) == (2, 18, 1.0)
+    assert row['metrics']['SRCC']['median'] == pytest.approx(np.median(values))
+    assert row['metrics']['SRCC']['std'] == pytest.approx(np.std(values, ddof=1))
+    assert (row['metrics']['SRCC']['min'], row['metrics']['SRCC']['max']) == (min(values), max(values))
+    assert (row['metrics']['SRCC']['low'], row['metrics']['SRCC']['high']) == interval(parts['B'], srcc, replicates=100)
+    found = next(r for r in results['comparisons'] if r['metric'] == 'SRCC' and r['subset'] == '')
+    expected = paired_difference(parts['B'], parts['A'], srcc, replicates=100)
+    assert (found['a'], found['b']) == ('B', 'A')
+    assert (found['difference'], found['low'], found['high']) == (expected.difference, expected.low, expected.high)
+    assert found['verdict'].startswith('B is worse than A in SRCC by ')
+    assert {r['subset'] for r in results['summary']} == {'', 'light', 'heavy'}
+
+
+def test_says_what_was_run(tasks, tmp_path):
+    results = made(tmp_path, [A], tasks)
+    assert results['splits'] == dict.fromkeys(SPLITS, 'random 60/40, seed 0, grouped by scene')
+    assert results['train_set']['name'] == 'tiny'
+    assert results['train_set']['mos_range'] == [1, 5]
+    assert results['methods'] == [{'name': 'A', 'description': 'a'}]
+    assert results['comparisons'] == []
+    assert 'cores of' in results['machine']
+
+
+def test_a_figure_that_failed_on_one_split_has_no_median(tasks, tmp_path):
+    results = made(tmp_path, [A], tasks)
+    cells = results['cells']
+    cells[1]['metrics'].pop('PLCC4')
+    row = summarise(tmp_path, cells, 100)['summary'][0]
+    assert 'PLCC4' not in row['metrics']
+    assert 'PLCC' in row['metrics']
+
+
+def test_join(tasks, tmp_path):
+    made(tmp_path / 'one', [A], tasks, 'linear probe')
+    made(tmp_path / 'two', [A, B], tasks, 'fine-tuning')
+    joined = join_results([tmp_path / 'one', tmp_path / 'two'], tmp_path / 'both', 100)
+    assert [m['name'] for m in joined['methods']] == ['A (linear probe)', 'A (fine-tuning)', 'B']
+    assert joined['protocol'] == 'linear probe and fine-tuning'
+    assert len(joined['cells']) == 6
+    same = next(r for r in joined['comparisons'] if r['a'] == 'A (fine-tuning)' and r['metric'] == 'SRCC')
+    assert same['difference'] == 0
+    assert all((tmp_path / 'both' / cell['predictions']).is_file() for cell in joined['cells'])
+    assert joined['command'] == 'tool --out one && tool --out two'
+
+
+def test_only_common_splits_are_compared(tasks, tmp_path):
+    made(tmp_path / 'one', [A], tasks)
+    made(tmp_path / 'two', [B], tasks[1:])
+    joined = join_results([tmp_path / 'one', tmp_path / 'two'], tmp_path / 'both', 100)
+    found = next(r for r in joined['comparisons'] if r['metric'] == 'SRCC' and not r['subset'])
+    values = {(c['method'], c['split']): c['metrics']['SRCC'] for c in joined['cells']}
+    assert found['difference'] == pytest.approx(values['B', SPLITS[1]] - values['A', SPLITS[1]])
+    assert found['verdict'].endswith('On the 1 splits that both have.')
+    alone = [c for c in joined['cells'] if (c['method'], c['split']) in (('A', SPLITS[0]), ('B', SPLITS[1]))]
+    rows = summarise(tmp_path / 'both', alone, 100)['comparisons']
+    assert rows[0]['verdict'] == 'B and A can not be compared in SRCC: they have no split in common'
+
+
+def test_plcc_is_not_compared_on_different_scales(tasks, tmp_path):
+    cells = made(tmp_path, [A, B], tasks)['cells']
+    for cell in cells[2:]:
+        cell['metrics'].pop('RMSE')
+    assert {row['metric'] for row in summarise(tmp_path, cells, 100)['comparisons']} == {'SRCC'}
+
+
+def test_join_errors(tasks, tmp_path):
+    made(tmp_path / 'one', [A], tasks)
+    with pytest.raises(FileNotFoundError, match=r'no such file of results: .*none'):
+        join_results([tmp_path / 'one', tmp_path / 'none'], tmp_path / 'out')
+    with pytest.raises(InputError, match='two folders hold the same method of the same protocol'):
+        join_results([tmp_path / 'one', tmp_path / 'one'], tmp_path / 'out')
+    with pytest.raises(InputError, match='one: the joined results need a folder of their own'):
+        join_results([tmp_path / 'one'], tmp_path / 'one')
+    other = read_results(tmp_path / 'one')
+    other['splits'] = {SPLITS[0]: 'official'}
+    (tmp_path / 'split').mkdir()
+    (tmp_path / 'split' / 'results.json').write_text(json.dumps(other))
+    with pytest.raises(InputError, match='results of different split protocols can not be joined: official; random'):
+        join_results([tmp_path / 'one', tmp_path / 'split'], tmp_path / 'out')
+    other['test_set']['name'] = 'another'
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'results.json').write_text(json.dumps(other))
+    with pytest.raises(InputError, match=r"its test_set is {'name': 'another'.* they can not be joined"):
+        join_results([tmp_path / 'one', tmp_path / 'other'], tmp_path / 'out')
+    (tmp_path / 'other' / 'results.json').write_text('{"format": 9}')
+    with pytest.raises(InputError, match='not results of format 1'):
+        read_results(tmp_path / 'other')
