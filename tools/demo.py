@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from mmqpt.core.photo import read_photo
-from mmqpt.degradations import OPERATORS, DegradationSpace, Recipe, Step, apply
+from mmqpt.degradations import OPERATORS, DegradationSpace, Recipe, Step, apply, draw_different
 from mmqpt.engine.launch import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -148,7 +148,7 @@ def score_photos(out: Path, weights: Path) -> list[tuple[str, Recipe, np.ndarray
     scored = []
     for name in UNSEEN:
         photo = read_photo(out / 'photos' / 'unseen' / name)
-        drawn = sorted(space.draw_different(len(SHOWN), rng), key=lambda recipe: len(recipe.steps))
+        drawn = sorted(draw_different(space, len(SHOWN), rng), key=lambda recipe: len(recipe.steps))
         for number, recipe in enumerate([*SHOWN, *drawn]):
             path = out / 'scored' / f'{Path(name).stem}_{number:02d}.png'
             degraded = apply(recipe, photo)

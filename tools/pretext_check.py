@@ -68,7 +68,7 @@ def main() -> None:
 def same_recipe(pairs: PatchPairs) -> PatchPairs:
     """Let all versions of a photo have one recipe."""
     draw = pairs.space.draw
-    pairs.space.draw_different = lambda count, rng, *_: [draw(rng)] * count  # type: ignore[method-assign]
+    pairs.draw_recipes = lambda rng: [draw(rng)] * pairs.versions  # type: ignore[method-assign]
     return pairs
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mmqpt.degradations.recipe import Recipe, Step
-from mmqpt.degradations.table import LEVELS, operator
+from mmqpt.degradations.registry import operator
+from mmqpt.degradations.rows import LEVELS
 
 LEVEL_COST = 1 / len(LEVELS)
 """Distance of two steps of one operator whose levels differ by one."""

@@ -13,12 +13,7 @@ from mmqpt.core.photo import swap_channels
 from mmqpt.core.view import View
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region
 
-TASTE = (
-    'rotate', 'shear', 'stretch', 'perspective', 'lens',
-    'brightness', 'midtones', 'contrast', 'gamma', 'exposure',
-    'saturation', 'saturation_lab', 'hue', 'temperature', 'tint', 'fade', 'vignette',
-    'sharpen', 'local_contrast',
-)  # fmt: skip
+TASTE = tuple(row.name for row in OPERATORS.values() if row.taste)
 """Operators of which more is not always worse: they can mend a photo, or change what it shows, not its quality."""
 
 

@@ -1,4 +1,4 @@
-"""Too much smoothing and too much sharpening: pure functions on RGB uint8 images of shape (H, W, 3).
+"""Too much smoothing: pure functions on RGB uint8 images of shape (H, W, 3).
 
 The border is mirrored (reflect-101), but for medians, which repeat the last pixel.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, gaussian, gaussian_reach
+from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations.noise import white_noise
+from mmqpt.degradations.rows import KADID_10K, TID2013, row
 
-_MASK_SIGMA = 1.5
 _WIENER_SIDE = 9
 _KUWAHARA_SIDE = 5
 
 
+@row('texture', unit='px', levels=(3, 5, 7, 10, 14), source=f'{TID2013}: image denoising')
 def denoise(image: np.ndarray, size: float) -> np.ndarray:
     """Median filter of ``size`` x ``size`` px: the smeared look of too much noise reduction.
 
@@ -29,6 +31,14 @@ def denoise(image: np.ndarray, size: float) -> np.ndarray:
     return cv2.resize(reduced, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
+@row(
+    'texture',
+    unit='grey levels',
+    levels=(4, 8, 15, 28, 55),
+    source='Lee, IEEE TPAMI 1980',
+    reach=_WIENER_SIDE // 2,
+    ties=True,
+)
 def over_smoothing(image: np.ndarray, noise: float) -> np.ndarray:
     """Local Wiener filter (Lee, IEEE TPAMI 1980) that takes all detail below ``noise`` grey levels for noise.
 
@@ -43,6 +53,7 @@ def over_smoothing(image: np.ndarray, noise: float) -> np.ndarray:
     return cv2.blendLinear(cv2.blur(image, side, borderType=BORDER), image, smooth, 1 - smooth)
 
 
+@row('texture', unit='1', levels=(0.2, 0.4, 0.6, 0.8, 1), source='Kuwahara et al., 1976', reach=_KUWAHARA_SIDE - 1)
 def smear(image: np.ndarray, amount: float) -> np.ndarray:
     """Move by a share ``amount`` towards a Kuwahara filter: the painted look of strong noise reduction in phones.
 
@@ -63,37 +74,13 @@ def smear(image: np.ndarray, amount: float) -> np.ndarray:
     return cv2.addWeighted(image, 1 - amount, out, amount, 0)
 
 
-def sharpen(image: np.ndarray, amount: float) -> np.ndarray:
-    """Unsharp mask with sigma 1.5 px: ``image + amount (image - blurred)``; halos at edges."""
-    return cv2.addWeighted(image, 1 + amount, gaussian(image, _MASK_SIGMA), -amount, 0)
+@row('texture', unit='grey levels', levels=(5, 10, 18, 30, 48), source=f'{KADID_10K}: denoise')
+def denoised_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Add white noise of ``sigma`` grey levels, then smooth away all detail below 1.5 times that.
 
-
-def local_contrast(image: np.ndarray, amount: float) -> np.ndarray:
-    """Unsharp mask with a box of 31 px applied twice: wide halos, as in photos with too much tone mapping."""
-    blurred = cv2.blur(cv2.blur(image, (31, 31), borderType=BORDER), (31, 31), borderType=BORDER)
-    return cv2.addWeighted(image, 1 + amount, blurred, -amount, 0)
-
-
-def ringing(image: np.ndarray, cutoff: float) -> np.ndarray:
-    """Ideal low-pass in x and in y at ``cutoff`` times the Nyquist frequency, a sinc cut after its second side lobe.
-
-    After the sinc filter of Real-ESRGAN (Wang et al., ICCVW 2021), here separable.
+    See :func:`over_smoothing`: flat parts lose their texture, blotches and the noise along edges remain.
     """
-    reach = ringing_reach(cutoff)
-    kernel = np.sinc(cutoff * np.arange(-reach, reach + 1))
-    kernel /= kernel.sum()
-    return cv2.sepFilter2D(image, -1, kernel, kernel, borderType=BORDER)
-
-
-def ringing_reach(cutoff: float) -> int:
-    """The third zero of the sinc."""
-    return int(np.ceil(3 / cutoff))
-
-
-SHARPEN_REACH = gaussian_reach(_MASK_SIGMA)
-LOCAL_CONTRAST_REACH = 30
-WIENER_REACH = _WIENER_SIDE // 2
-SMEAR_REACH = _KUWAHARA_SIDE - 1
+    return over_smoothing(white_noise(image, sigma, seed), 1.5 * sigma)
 
 
 def _exact_spread(luma: np.ndarray) -> np.ndarray:

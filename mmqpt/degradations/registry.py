@@ -1,0 +1,116 @@
+"""Operators by name: those of this package, and those that a user's module registers."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from mmqpt.core.errors import InputError
+from mmqpt.degradations.rows import Operator, row_of
+from mmqpt.degradations.table import OPERATORS
+
+_REGISTERED: dict[str, Operator] = {}
+_Function = TypeVar('_Function', bound=Callable[..., np.ndarray])
+
+
+def register_operator(function: _Function) -> _Function:
+    """Let spaces, recipes and configs name a user's operator. It takes part only where it is named.
+
+        @register_operator
+        @row('texture', unit='share of the rows', levels=(0.01, 0.02, 0.04, 0.08, 0.16), source='my camera')
+        def dead_rows(image, share, seed):
+            ...
+
+    A function that is registered again, as by a module that is loaded again, replaces itself.
+
+    Raises:
+        InputError: the function has no row, or another operator has its name.
+    """
+    row = row_of(function)
+    if row is None:
+        raise InputError(f'register_operator takes a function with a row: write @row(...) under it, got {function!r}')
+    known = OPERATORS.get(row.name) or _REGISTERED.get(row.name)
+    if known is not None and not _same_origin(known.function, row.function):
+        raise InputError(f'there is an operator {row.name!r} already, in {known.function.__module__}: rename yours')
+    if row.name not in OPERATORS:
+        _REGISTERED[row.name] = row
+    return function
+
+
+def operator(name: str) -> Operator:
+    """Look up a row.
+
+    Raises:
+        InputError: no operator has that name; the message lists those there are.
+    """
+    found = OPERATORS.get(name) or _REGISTERED.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise InputError(
+            f'unknown degradation operator {name!r}; there are: {", ".join(all_operators())}. '
+            'If it is your own, first import the module that registers it'
+        )
+    return found
+
+
+def all_operators() -> dict[str, Operator]:
+    """The operators of this package, then those registered, by name."""
+    return {**OPERATORS, **_REGISTERED}
+
+
+def load_operators(source: str) -> tuple[str, ...]:
+    """Import a module, or run a Python file, that registers operators.
+
+    Args:
+        source: ``package.module``, or the path of a ``.py`` file, which becomes a module of the name of the file.
+
+    Returns:
+        The names of the operators registered by functions of that module.
+
+    Raises:
+        InputError: there is no such module or file, or it registers nothing.
+    """
+    name = Path(source).stem if source.endswith('.py') else source
+    if source.endswith('.py'):
+        _load_file(Path(source).resolve(), name)
+    else:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f'{name}.'.startswith(f'{error.name}.'):
+                raise  # something that the module itself needs
+            raise InputError(f'no module named {name!r}; PYTHONPATH says where modules lie') from error
+    found = tuple(row.name for row in _REGISTERED.values() if row.function.__module__ == name)
+    if not found:
+        raise InputError(f'{source} registers no operator: see register_operator')
+    return found
+
+
+def _load_file(path: Path, name: str) -> None:
+    known = sys.modules.get(name)
+    if known is not None:
+        if Path(getattr(known, '__file__', None) or '').resolve() != path:
+            raise InputError(f'{path}: there is a module {name!r} already: rename the file')
+        return
+    spec = importlib.util.spec_from_file_location(name, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise InputError(f'no such file: {path}')
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _same_origin(one: Callable[..., np.ndarray], two: Callable[..., np.ndarray]) -> bool:
+    """Whether two functions come from one definition, in a module loaded twice or under two names."""
+    if one.__qualname__ != two.__qualname__:
+        return False
+    files = [getattr(getattr(function, '__code__', None), 'co_filename', function) for function in (one, two)]
+    return one.__module__ == two.__module__ or files[0] == files[1]
