@@ -13,7 +13,7 @@ from mmqpt.core.errors import InputError
 def check_image(image: Any) -> None:
     """Raise InputError for what is not a uint8 array of shape (H, W, 3) with pixels."""
     if not isinstance(image, np.ndarray):
-        raise InputError(f'{_RULE}, got a {type(image).__name__}{_hint_for_object(image)}')
+        raise InputError(f'{_RULE}, got {type(image).__name__}{_hint_for_object(image)}')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(f'{_RULE}, got {image.dtype} {image.shape}{_hint_for_array(image)}')
     if 0 in image.shape:

@@ -112,7 +112,7 @@ class Recipe:
         except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits, too
             raise InputError(f'a recipe must be JSON: {error}') from error
         except TypeError:
-            raise InputError(f'a recipe must be JSON text, got a {type(text).__name__}') from None
+            raise InputError(f'a recipe must be JSON text, got {type(text).__name__}') from None
         return cls.from_dict(data)
 
     @classmethod
@@ -172,7 +172,7 @@ def _as_steps(given: Any) -> tuple[Step, ...]:
             raise InputError(f'{rule}, got {given!r:.80}; Recipe.from_json reads JSON')
         if isinstance(given, Mapping):
             raise InputError(f'{rule}, got {given!r:.80}; Recipe.from_dict reads what json.loads returns')
-        raise InputError(f'{rule}, got a {type(given).__name__}')
+        raise InputError(f'{rule}, got {type(given).__name__}')
     return tuple(_as_step(step) for step in given)
 
 

@@ -52,8 +52,8 @@ def operator(name: str) -> Operator:
     found = OPERATORS.get(name) or _REGISTERED.get(name) if isinstance(name, str) else None
     if found is None:
         raise InputError(
-            f'unknown degradation operator {name!r}; there are: {", ".join(all_operators())}. '
-            'If it is your own, first import the module that registers it'
+            f'unknown degradation operator {name!r} (if it is your own, first import the module that registers it); '
+            f'there are: {", ".join(all_operators())}'
         )
     return found
 

@@ -144,7 +144,7 @@ class Operator:
         shown.flags.writeable = False  # the versions of a photo share it
         out = self.function(shown, value, seed) if self.seeded else self.function(shown, value)
         if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != image.shape:
-            got = f'{out.dtype} {out.shape}' if isinstance(out, np.ndarray) else f'a {type(out).__name__}'
+            got = f'{out.dtype} {out.shape}' if isinstance(out, np.ndarray) else type(out).__name__
             raise InputError(f'operator {self.name} must return a uint8 array of shape {image.shape}, got {got}')
         return out.copy() if np.may_share_memory(out, image) else np.ascontiguousarray(out)
 
