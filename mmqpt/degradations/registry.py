@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.imports import import_named
 from mmqpt.degradations.rows import Operator, row_of
 from mmqpt.degradations.table import OPERATORS
 
@@ -64,10 +61,7 @@ def all_operators() -> dict[str, Operator]:
 
 
 def load_operators(source: str) -> tuple[str, ...]:
-    """Import a module, or run a Python file, that registers operators.
-
-    Args:
-        source: ``package.module``, or the path of a ``.py`` file, which becomes a module of the name of the file.
+    """Import a module or a ``.py`` file that registers operators.
 
     Returns:
         The names of the operators registered by functions of that module.
@@ -75,37 +69,11 @@ def load_operators(source: str) -> tuple[str, ...]:
     Raises:
         InputError: there is no such module or file, or it registers nothing.
     """
-    name = Path(source).stem if source.endswith('.py') else source
-    if source.endswith('.py'):
-        _load_file(Path(source).resolve(), name)
-    else:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f'{name}.'.startswith(f'{error.name}.'):
-                raise  # something that the module itself needs
-            raise InputError(f'no module named {name!r}; PYTHONPATH says where modules lie') from error
-    found = tuple(row.name for row in _REGISTERED.values() if row.function.__module__ == name)
+    module = import_named(source)
+    found = tuple(row.name for row in _REGISTERED.values() if row.function.__module__ == module.__name__)
     if not found:
         raise InputError(f'{source} registers no operator: see register_operator')
     return found
-
-
-def _load_file(path: Path, name: str) -> None:
-    known = sys.modules.get(name)
-    if known is not None:
-        if Path(getattr(known, '__file__', None) or '').resolve() != path:
-            raise InputError(f'{path}: there is a module {name!r} already: rename the file')
-        return
-    spec = importlib.util.spec_from_file_location(name, path) if path.is_file() else None
-    if spec is None or spec.loader is None:
-        raise InputError(f'no such file: {path}')
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
 
 
 def _same_origin(one: Callable[..., np.ndarray], two: Callable[..., np.ndarray]) -> bool:

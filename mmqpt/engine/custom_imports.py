@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.imports import import_named
 
 COMPONENTS = 'mmqpt.components'
 
@@ -21,16 +20,16 @@ def import_components(cfg: Config) -> None:
     Raises:
         InputError: ``custom_imports`` has another form, or a module that it names is not there.
     """
-    given: Any = cfg.get('custom_imports') or {}
-    imports = given.get('imports') if hasattr(given, 'get') else None
-    if isinstance(imports, str):
-        imports = [imports]
-    imports = list(imports or []) if hasattr(given, 'get') and isinstance(imports, (list, tuple, type(None))) else [None]
-    if not all(isinstance(name, str) for name in imports):
+    given = cfg.get('custom_imports') or {}
+    names = given.get('imports') or [] if isinstance(given, dict) else None
+    if isinstance(names, str):
+        names = [names]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"custom_imports must be as in dict(imports=['my_module']), got {given!r}")
-    others = [name for name in imports if name != COMPONENTS]
-    cfg.custom_imports = {'allow_failed_imports': False, **given, 'imports': [COMPONENTS, *others]}
-    try:
-        import_modules_from_strings(**cfg.custom_imports)
-    except ImportError as error:
-        raise InputError(str(error)) from error
+    names = [COMPONENTS, *(name for name in names if name != COMPONENTS)]
+    cfg.custom_imports = {'allow_failed_imports': False, **given, 'imports': names}
+    if cfg.custom_imports.allow_failed_imports:
+        import_modules_from_strings(names, allow_failed_imports=True)  # warns
+        return
+    for name in names:
+        import_named(name)

@@ -13,6 +13,7 @@ import torch.distributed
 from mmengine.config import Config, DictAction
 
 from mmqpt.core.errors import InputError
+from mmqpt.engine.custom_imports import import_components
 from mmqpt.engine.stopping import RESUME_ME, RunStopped
 
 
@@ -31,15 +32,17 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: no such config.
+        InputError: a module of its ``custom_imports`` is not there.
     """
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'no such config: {args.config}')
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(args.config, import_custom_modules=False)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    import_components(cfg)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

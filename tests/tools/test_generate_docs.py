@@ -35,12 +35,3 @@ def test_table_of_data_sets_is_fresh():
         line = next(line for line in stored.split('\n') if line.startswith(f'| `{key}` |'))
         assert f'| {row.photos:,} |' in line
         assert row.source in line
-
-
-def test_every_summary_is_a_sentence():
-    tool = load('generate_docs')
-    for row in OPERATORS.values():
-        text = tool.summary(row)
-        assert text[0].isupper(), text
-        assert 15 < len(text) < 200, text
-        assert '``' not in text, text
