@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ('.ci', 'configs', 'docs', 'mmqpt', 'requirements', 'tests', 'tools')
+FOLDERS = ('.ci', 'configs', 'docs', 'examples', 'mmqpt', 'requirements', 'tests', 'tools')
 FILES = ('LICENSE', 'MANIFEST.in', 'Makefile', 'README.md', 'model-index.yml', 'pyproject.toml', 'setup.cfg')
 NOT_SOURCE = shutil.ignore_patterns('__pycache__', '*.pyc', '*.pyo')
 

@@ -84,7 +84,7 @@ dict(type='PatchPairs', space=dict(preset='qpt-paper', order=3), min_distance=0.
 ```
 
 `size()` counts different degradations (sequences of operator, level and direction; seeds don't count), exactly.
-`paths()` counts the ways to come to them. With `choice='operator'` every operator is a step of its own to be shuffled
+`paths()` counts the ways to arrive at them. With `choice='operator'` every operator is a step of its own to be shuffled
 and skipped; with `choice='one'` a pass takes one operator out of all. `weights` and `severity` make operators and
 levels more or less likely, and `extra` adds operators at all levels, such as your own. `min_distance` and
 `max_distance` bound how far apart the versions of a photo are (`recipe_distance`: 0.2 a level, 0.9 for another operator

@@ -58,10 +58,10 @@ def can_reach(word: Sequence[int], must: set[int], shuffle: bool, order: int) ->
 
 def _count_shuffled(groups: Sequence[Group], order: int) -> list[int]:
     """Number of sequences of exactly 1, 2, ... ``order`` longest blocks."""
-    kinds = Counter(groups)  # groups with as many options are alike
+    kinds = Counter(groups)  # groups with the same number of options count the same
 
     def blocks(*inside: Group) -> int:
-        """Number of blocks that begin with the first of these groups and hold the others."""
+        """Number of blocks that start with the first of these groups and hold the others."""
         rest = kinds.copy()
         rest.subtract(inside)
         must = [group.options for group in rest.elements() if group.must]

@@ -1,8 +1,6 @@
 """Blurs: pure functions on RGB uint8 images of shape (H, W, 3).
 
-The border is mirrored (reflect-101), but for ``zoom_blur``, which only looks towards the centre.
-
-Beside an operator stands its reach: how many px away a pixel can still change the result.
+The border is mirrored (reflect-101), except by ``zoom_blur``, which only looks towards the centre.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ def anisotropic_reach(sigma: float) -> int:
 
 @row('texture', unit='px', levels=(1, 1.6, 2.5, 3.9, 6), source='Real-ESRGAN', reach=anisotropic_reach)
 def anisotropic_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Blur with a Gaussian of ``sigma`` px along a line at an angle drawn by ``seed``, and a quarter of that across.
+    """Blur with a Gaussian of ``sigma`` px along a line at an angle drawn by ``seed``, and a quarter of that across it.
 
     Beyond 1.3 px the Gaussian along the line is built from a small one at evenly spaced places under a triangle.
     """
@@ -149,7 +147,7 @@ def _whole(vector: np.ndarray) -> tuple[int, int]:
 
 
 def _trim(kernel: np.ndarray) -> np.ndarray:
-    """Cut rows and columns of next to nothing off a centred kernel, evenly, and scale it to a sum of 1."""
+    """Trim negligible rows and columns off a centred kernel, evenly, and scale it to a sum of 1."""
     shown = kernel > kernel.max() * 1e-3
     y, x = (int(np.abs(np.flatnonzero(shown.any(axis)) - kernel.shape[0] // 2).max()) for axis in (1, 0))
     middle = kernel.shape[0] // 2

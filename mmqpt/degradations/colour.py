@@ -48,7 +48,7 @@ def saturation_lab(image: np.ndarray, gain: float) -> np.ndarray:
 
 @row('colour', unit='degrees', levels=(10, 22, 40, 65, 100), source=DESIGN_CHOICE, mirrored=True, reach=0, taste=True)
 def hue(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turn the chroma plane (YIQ) by ``degrees``; luma is kept but for clipping."""
+    """Rotate all hues by ``degrees`` (in the chroma plane of YIQ); luma changes only by clipping."""
     to_yiq = np.array([_LUMA, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
     angle = np.deg2rad(degrees)
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
@@ -69,14 +69,14 @@ def tint(image: np.ndarray, shift: float) -> np.ndarray:
 
 @row('colour', unit='grey levels', levels=(6, 12, 20, 31, 46), source=DESIGN_CHOICE, reach=0)
 def colour_cast(image: np.ndarray, chroma: float, seed: int) -> np.ndarray:
-    """Add one colour of no luma and ``chroma`` grey levels of Cb and Cr (BT.601), of a hue drawn by ``seed``."""
+    """Tint the photo by ``chroma`` grey levels in Cb and Cr (BT.601), at constant luma, in a hue drawn by ``seed``."""
     angle = generator(seed).uniform(0, 2 * np.pi)
     return curve(image, _RAMP + chroma * CHROMA_TO_RGB @ np.array([np.cos(angle), np.sin(angle)]))
 
 
 @row('colour', unit='1', levels=(0.12, 0.25, 0.4, 0.58, 0.8), source=DESIGN_CHOICE, reach=0, taste=True)
 def fade(image: np.ndarray, amount: float) -> np.ndarray:
-    """An old print: saturation falls by ``amount``, and values move by half of it towards a yellowed paper."""
+    """An old print: saturation falls by ``amount``, and colours move half that far towards yellowed paper."""
     grey = np.tile(_LUMA, (3, 1))
     matrix = (1 - amount / 2) * ((1 - amount) * np.eye(3) + amount * grey)
     return _mix(image, np.hstack([matrix, amount / 2 * np.array([[205.0], [190.0], [160.0]])]))
@@ -114,7 +114,7 @@ def chromatic_aberration(image: np.ndarray, pixels: float) -> np.ndarray:
 
 @row('colour', unit='grey levels', levels=(4, 7, 12, 19, 30), source=DESIGN_CHOICE)
 def chroma_blotches(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Add smooth random clouds of ``sigma`` grey levels to Cb and Cr (BT.601); luma is kept but for clipping.
+    """Add smooth random clouds of ``sigma`` grey levels to Cb and Cr (BT.601); luma changes only by clipping.
 
     Normal noise on a grid of 48 px, interpolated bicubically: the colour stains of high sensitivity.
     """
@@ -132,7 +132,7 @@ def diffusion_reach(radius: float) -> int:
 
 @row('colour', unit='px', levels=(4, 8, 14, 24, 40), source=f'{KADID_10K}: colour diffusion', reach=diffusion_reach)
 def colour_diffusion(image: np.ndarray, radius: float) -> np.ndarray:
-    """Blur chroma (YCbCr) with a box of ``2 radius + 1`` px, three times, and leave luma as it is: colours bleed.
+    """Blur chroma (YCbCr) with a box of ``2 radius + 1`` px, three times, and leave luma alone: colours bleed.
 
     Three boxes come close to a Gaussian of ``radius`` px. The border is mirrored (reflect-101).
     """

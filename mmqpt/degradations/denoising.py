@@ -1,6 +1,6 @@
 """Too much smoothing: pure functions on RGB uint8 images of shape (H, W, 3).
 
-The border is mirrored (reflect-101), but for medians, which repeat the last pixel.
+The border is mirrored (reflect-101), except by medians, which repeat the last pixel.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def denoised_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
 
 
 def _exact_spread(luma: np.ndarray) -> np.ndarray:
-    """The variance in the windows of ``smear``, times their squared area; alike wherever a window stands in a photo.
+    """The variance in the windows of ``smear``, times their squared area; the same wherever in the photo a window lies.
 
     Sums of bytes are exact in float32. Means are not, and OpenCV rounds them by the place in the row.
     """

@@ -1,6 +1,6 @@
 """Random displacements of pixels, rows and patches: pure functions on RGB uint8 images of shape (H, W, 3).
 
-The border is mirrored (reflect-101), but for ``block_shift``, whose patches stay inside the photo.
+The border is mirrored (reflect-101), except by ``block_shift``, whose patches stay inside the photo.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
 
 @row('geometry', unit='px', levels=(0.32, 0.5, 0.8, 1.3, 2.2), source=f'{KADID_10K}: jitter')
 def jitter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Take every pixel on its own from a place ``sigma`` px off (standard deviation), rounded to whole px."""
+    """Take every pixel from a place of its own, ``sigma`` px away (standard deviation) and rounded to whole px."""
     return scatter(image, sigma, seed)
 
 
@@ -67,7 +67,7 @@ def rolling_shutter(image: np.ndarray, amplitude: float, seed: int) -> np.ndarra
     source=f'{KADID_10K}: non-eccentricity patch',
 )
 def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Overwrite patches of 16 px by what stands 4 to 12 px away in x and in y.
+    """Overwrite patches of 16 px with what lies 4 to 12 px away in x and in y.
 
     The patches lie anywhere and may overlap; their area together is a ``share`` of the photo, at least one patch.
     """

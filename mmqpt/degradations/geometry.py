@@ -18,7 +18,7 @@ _AFFINE = 'common augmentation; design choice'
 
 @row('geometry', unit='degrees', levels=(2, 4, 7, 11, 16), source=_AFFINE, mirrored=True, taste=True)
 def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turn about the centre; positive is anticlockwise."""
+    """Rotate about the centre; positive is anticlockwise."""
     angle = np.deg2rad(degrees)
     return _affine(image, np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]))
 

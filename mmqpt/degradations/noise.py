@@ -28,7 +28,7 @@ def white_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
 
 @row('texture', unit='grey levels', levels=(6, 12, 21, 34, 55), source=f'{KADID_10K}: white noise in colour component')
 def colour_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma is kept but for clipping."""
+    """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma changes only by clipping."""
     rng = generator(seed)
 
     def noisy(part: np.ndarray, _: slice) -> np.ndarray:

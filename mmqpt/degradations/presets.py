@@ -91,7 +91,7 @@ PRESETS: dict[str, Preset] = {
     'qpt-paper': Preset(
         'Near the 2e7 degradations that the paper states for three kinds, shuffled, skippable and applied twice. Nine '
         'options a kind, all equally likely, make 4,888 ways for one pass and 4,888^2 for two; different degradations '
-        'are fewer, because some come about in two ways.',
+        'are fewer, because some can arise in two ways.',
         {
             'options': _QPT_PAPER,
             'skip': 0.5,

@@ -22,7 +22,7 @@ def quantise(image: np.ndarray, values: float) -> np.ndarray:
 
 @row('colour', unit='colours', levels=(128, 64, 32, 18, 10), source=f'{KADID_10K}: colour quantisation')
 def palette(image: np.ndarray, colours: float) -> np.ndarray:
-    """Keep the ``colours`` commonest colours of the photo (Pillow's octree), without dithering."""
+    """Keep the ``colours`` most common colours of the photo (Pillow's octree), without dithering."""
     reduced = Image.fromarray(image).quantize(int(colours), method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     return np.array(reduced.convert('RGB'))
 
@@ -37,7 +37,7 @@ def palette(image: np.ndarray, colours: float) -> np.ndarray:
 def banding(image: np.ndarray, step: float) -> np.ndarray:
     """Round the smooth part of the luma (a Gaussian of 2 px) to multiples of ``step`` grey levels; detail is kept.
 
-    Skies and walls show contour lines, as in video of too few bits.
+    Skies and walls show contour lines, as in video with too few bits.
     """
     smooth = gaussian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _BANDING_SIGMA)
     change = np.round(RAMP / step) * step - RAMP

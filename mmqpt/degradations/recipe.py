@@ -58,7 +58,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Steps in the order in which they are applied; no steps leaves a photo as it is.
+    """Steps in the order in which they are applied; no steps leave the photo unchanged.
 
     Args:
         steps: a sequence of steps, each a :class:`Step` or its arguments, as in ``Recipe([('jpeg', 3)])``.

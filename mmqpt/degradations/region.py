@@ -18,8 +18,8 @@ def apply_region(
     """The pixels of ``apply(recipe, image)[top : top + height, left : left + width]``, for less work.
 
     Steps up to the last whose result depends on the whole photo are applied to all of it, each of the others to the
-    region and as many px around it as it and those after it reach. The pixels are the same but for operators whose row
-    says ``ties``.
+    region and as many px around it as it and those after it reach. The pixels are the same, except
+    for operators with ``ties`` in their row.
 
     Args:
         recipe: what to do.

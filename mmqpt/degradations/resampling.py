@@ -1,7 +1,7 @@
 """Photos of too few pixels: reduced by a factor and enlarged to the old size.
 
-Pure functions on RGB uint8 images of shape (H, W, 3); the last pixel is repeated beyond the border. But for
-:func:`resample_area` and :func:`pixelate` nothing is filtered out before the reduction, so that fine detail aliases.
+Pure functions on RGB uint8 images of shape (H, W, 3); the last pixel is repeated beyond the border. Only
+:func:`resample_area` and :func:`pixelate` filter before the reduction; with the others fine detail aliases.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def row(
     taste: bool = False,
     version: int = 1,
 ) -> Callable[[_Function], _Function]:
-    """Put its row beside a function; the function itself stays as it is.
+    """Attach its row to a function, which is otherwise unchanged.
 
     The arguments are those of :class:`Operator`. The function says the rest: its name, the name of its parameter,
     whether it takes a seed, and, in the first sentence of its docstring, what it does.
@@ -229,7 +229,7 @@ def _first_sentence(name: str, function: Callable[..., Any]) -> str:
 
 
 def _as_tuple(levels: Any) -> Any:
-    """A list as the tuple that a frozen row holds; anything else, for its check, as it is."""
+    """A list as a tuple, for a frozen row; anything else unchanged, for the checks."""
     return tuple(levels) if isinstance(levels, list) else levels
 
 

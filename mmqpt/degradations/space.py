@@ -111,10 +111,10 @@ class DegradationSpace:
     def from_config(cls, config: Mapping[str, Any] | str | DegradationSpace | None = None) -> DegradationSpace:
         """A space from the ``space`` of a config: arguments, of which ``preset`` may name those to start from.
 
-        The name of a preset stands for it alone; a space is returned as it is.
+        The name of a preset alone will do, and a space is returned unchanged.
 
         Raises:
-            InputError: as of the class; also for an argument that there is not, or of another type.
+            InputError: as of the class; also for an unknown argument, or one of another type.
         """
         if isinstance(config, DegradationSpace):
             return config
@@ -135,14 +135,14 @@ class DegradationSpace:
     def size(self) -> int:
         """The exact number of different degradations: sequences of (operator, direction, level), seeds not counted.
 
-        Sequences that come about in two ways count once: geometry in pass 1 alone and geometry in pass 2 alone are the
+        Sequences that can arise in two ways count once: geometry in pass 1 alone and geometry in pass 2 alone are the
         same degradation. The sequence without steps counts where every kind can be skipped. :meth:`paths` is the
         larger number that counts ways.
         """
         return self._size
 
     def paths(self) -> int:
-        """The number of ways to come to a degradation: the options of one pass to the power of ``order``.
+        """The number of ways to arrive at a degradation: the options of one pass to the power of ``order``.
 
         With 8, 9 and 9 options in the three kinds, shuffled, skippable and applied twice this is 4365^2 = 1.91e7, near
         the 2e7 that the paper states.

@@ -1,6 +1,6 @@
 """The table of operators: what drives the sampler, the docs, the contact sheet and the tests.
 
-A row stands beside its function (see :mod:`mmqpt.degradations.rows`); here they are only collected.
+Rows stand beside their functions (see :mod:`mmqpt.degradations.rows`); this module only collects them.
 """
 
 from __future__ import annotations
