@@ -22,15 +22,15 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.hooks import unwrapped
 from mmqpt.engine.profile import LOADING, STEP, Profile
+from mmqpt.engine.runner_state import bare_model
 
 
 def profile_training(cfg: Config, steps: int = 20, warmup: int = 5) -> Profile:
     """Times the parts of a config's training in this process and the loader's workers.
 
     First photos are loaded one by one on one core; then the network trains on one batch that is kept; then the loader
-    is emptied as fast as it fills; at last both work together, as in a run. Weights are random and stay so, with a
+    is emptied as fast as it fills; finally both work together, as in a run. Weights are random and stay so, with a
     learning rate of 0: speed does not depend on them. Hooks run but for those that save, validate or draw a progress
     bar. A run on several GPUs waits for its slowest rank besides. MMEngine's ``compile`` is not used.
 
@@ -55,7 +55,7 @@ def profile_training(cfg: Config, steps: int = 20, warmup: int = 5) -> Profile:
             loader_rate = time_loader(loader, steps, warmup)
             step_ms, photos = time_steps(runner, steps, warmup)
         finally:
-            loader._iterator = None  # the loader's last word to persistent workers: they end now, not with the process
+            loader._iterator = None  # ends persistent workers now, not with the process
     return Profile(
         device=device.type,
         cores=cores(),
@@ -222,7 +222,7 @@ class Stopwatch:
 @contextmanager
 def _timed_parts(runner: Runner, watch: Stopwatch) -> Iterator[None]:
     """While open, the parts of ``train_step`` add their time to ``watch``."""
-    model = unwrapped(runner)
+    model = bare_model(runner)
     places = (
         (model.data_preprocessor, 'forward', 'transfer'),
         (runner.model, '_run_forward', 'forward'),
