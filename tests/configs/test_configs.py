@@ -60,6 +60,26 @@ def test_all_parts_build(path):
             METRICS.build(copy.deepcopy(cfg[name]))
 
 
+def test_keeps_every_hook_of_the_runtime(path):
+    """MMEngine replaces lists: a config that sets custom_hooks without adding to those of its base would drop them."""
+    cfg, runtime = Config.fromfile(path), Config.fromfile(ROOT / 'configs' / '_base_' / 'default_runtime.py')
+    for hook in runtime.custom_hooks:
+        assert hook in cfg.custom_hooks
+    types = [hook.type for hook in cfg.custom_hooks]
+    assert len(set(types)) == len(types)
+    assert {name: hook.type for name, hook in cfg.default_hooks.items()} == {
+        name: hook.type for name, hook in runtime.default_hooks.items()
+    }
+
+
+def test_fine_tuning_keeps_the_epoch_that_validates_best(path):
+    cfg = Config.fromfile(path)
+    checkpoint = cfg.default_hooks.checkpoint
+    assert (checkpoint.get('save_best'), checkpoint.get('rule')) == (
+        ('iqa/SRCC', 'greater') if path.parent.name == 'finetune' else (None, None)
+    )
+
+
 def test_default_space_is_as_large_as_the_papers(path):
     cfg = Config.fromfile(path)
     pairs = [step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PatchPairs']
@@ -144,6 +164,25 @@ def test_every_set_has_a_config_of_the_papers_backbone(key, prepared):
     if SETS[key].group_column == 'ref':
         refs = {row['name']: row['ref'] for row in prepared}
         assert not {refs[name] for name in fit} & {refs[name] for name in choose}
+
+
+@pytest.mark.parametrize('key', SETS)
+def test_configs_of_sets_differ_in_their_data_alone(key):
+    """All else is shared; PIPAL, whose images are small, has a view of its own."""
+    found, wanted = (Config.fromfile(str(RESNET).replace('SET', name)).to_dict() for name in (key, 'bid'))
+    if key == 'pipal':
+        found['model'].pop('view')
+        wanted['model'].pop('view')
+    for name in LOADERS:
+        data = [cfg[name].pop('dataset') for cfg in (found, wanted)]
+        for row in ('data_root', 'ann_file', 'group_column', 'where', 'holdout', 'part'):
+            data[0].pop(row, None)
+            data[1].pop(row, None)
+        if key == 'pipal' and name == 'train_dataloader':
+            data = [dataset['type'] for dataset in data]
+        assert data[0] == data[1]
+    for name in ('model', *LOADERS, 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator', 'test_evaluator'):
+        assert found[name] == wanted[name], name
 
 
 @pytest.mark.parametrize('key', ['koniq10k', 'flive'])

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
 
 from mmqpt.core.errors import InputError
 from mmqpt.engine.stopping import RESUME_ME, IgnoreCtrlC, RunStopped, StopRequest
@@ -105,12 +107,22 @@ def test_the_model_is_told_which_batches_end_a_step(stepwise, tmp_path, monkeypa
     assert told == [False, False, False, True, False, True]  # the last step of a run takes what is left
 
 
-def test_a_model_that_is_told_nothing_trains(stepwise, losses_of, tmp_path, monkeypatch):
-    """Such as one of somebody else's: neither the loop nor the hooks need the protocol."""
-    for part in ('begin_batch', 'last_embeddings', 'export_spec'):
-        monkeypatch.delattr(QPT, part)
-    runner = Runner.from_cfg(stepwise(tmp_path, **{'train_cfg.max_epochs': 1}))
-    runner.train()
+@MODELS.register_module()
+class Stranger(BaseModel):
+    """A model of somebody else's, which knows nothing of the protocol."""
+
+    def __init__(self):
+        super().__init__(data_preprocessor=MODELS.build({'type': 'PhotoPreprocessor'}))
+        self.layer = torch.nn.Linear(3, 1)
+
+    def forward(self, inputs, data_samples=None, mode='loss'):
+        return {'loss': self.layer(inputs.mean(dim=(-1, -2))).square().mean()}
+
+
+def test_a_model_that_is_told_nothing_trains(stepwise, losses_of, tmp_path):
+    cfg = stepwise(tmp_path, **{'train_cfg.max_epochs': 1, 'optim_wrapper.accumulative_counts': 2})
+    cfg.model = {'type': 'Stranger'}
+    Runner.from_cfg(cfg).train()
     assert len(losses_of(tmp_path)) == 6
     assert 'mmqpt' not in load_checkpoint_file(tmp_path / 'epoch_1.pth')['meta']
 
