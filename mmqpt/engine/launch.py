@@ -70,7 +70,7 @@ def use_amp(cfg: Config) -> None:
     """``--amp``: mixed precision, float16 with a loss scale unless the config's ``optim_wrapper.dtype`` says otherwise.
 
     Raises:
-        InputError: without a GPU, where MMEngine has none of it.
+        InputError: without a GPU; MMEngine has no AMP on a CPU.
     """
     if not torch.cuda.is_available():
         raise InputError('--amp needs a GPU; this machine has none')
@@ -79,7 +79,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool; what the user got wrong ends it with one sentence and exit code 2 instead of a traceback.
+    """Run a tool; a mistake of the user ends it with one sentence and exit code 2 instead of a traceback.
 
     A run that was asked to stop and can be resumed ends with ``RESUME_ME``.
     """

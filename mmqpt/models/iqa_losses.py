@@ -1,4 +1,4 @@
-"""Losses of fine-tuning: pure functions of a batch, and the one config key that chooses and sums them.
+"""Losses of fine-tuning: pure functions of a batch, and how a config chooses and sums them.
 
 All scores are in [0, 1] on the scale of the training set. The losses that compare photos of a batch (``plcc``,
 ``rank``, ``norm_in_norm``) see the batch of their own rank; distributed training averages their gradients (design
@@ -76,7 +76,7 @@ def rank_loss(predicted: Tensor, target: Tensor, margin: float = 0.05) -> Tensor
 
 
 def ladder_loss(scores: Tensor, levels: Tensor, margin: float = 0.02) -> Tensor:
-    """Hinge on rungs: of two levels of one degradation, the harsher one must score lower by ``margin`` for every level.
+    """Hinge on rungs: of two levels of a degradation, the harsher must score lower by ``margin`` per level.
 
     The mean over photos and pairs ``a < b`` of rungs of
     ``max(0, margin (levels_b - levels_a) - (scores_a - scores_b))``.

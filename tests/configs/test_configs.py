@@ -1,6 +1,7 @@
 """Every config loads, says how to launch it, and builds all of its parts."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,18 @@ def test_configs_of_sets_differ_in_their_data_alone(key):
         assert data[0] == data[1]
     for name in ('model', *LOADERS, 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator', 'test_evaluator'):
         assert found[name] == wanted[name], name
+
+
+def test_a_config_of_your_own(tmp_path):
+    """That of docs/finetuning.md, beside copies of the bases."""
+    text = (ROOT / 'docs' / 'finetuning.md').read_text().split('## A config of your own')[1].split('```')[1]
+    shutil.copytree(ROOT / 'configs' / '_base_', tmp_path / '_base_')
+    (tmp_path / 'finetune').mkdir()
+    (tmp_path / 'finetune' / 'mine.py').write_text(text.removeprefix('python'))
+    cfg = Config.fromfile(tmp_path / 'finetune' / 'mine.py')
+    assert [hook.type for hook in cfg.custom_hooks][-1] == 'EMAHook'
+    assert len(cfg.custom_hooks) == 6
+    assert [cfg[name].dataset.get('part') for name in LOADERS] == ['fit', 'holdout', None]
 
 
 @pytest.mark.parametrize('key', ['koniq10k', 'flive'])
