@@ -79,7 +79,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool; a mistake of the user ends it with one sentence and exit code 2 instead of a traceback.
+    """Run a tool; what the user got wrong ends it with one sentence and exit code 2 instead of a traceback.
 
     A run that was asked to stop and can be resumed ends with ``RESUME_ME``.
     """
