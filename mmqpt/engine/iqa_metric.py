@@ -35,17 +35,16 @@ class _Result:  # MMEngine turns named tuples into plain ones
 class IQAMetric(BaseMetric):
     """Correlation of predicted and opinion scores; RMSE in the units of the set's MOS.
 
-    An undefined figure, such as SRCC of constant predictions, is None, and a warning says why. MMEngine's
-    ``save_best`` skips such an epoch, and its logs show no value for it.
+    A figure that is not defined, such as SRCC of constant predictions, is None, and a warning says why. MMEngine's
+    ``save_best`` passes over such an epoch, and its logs show no value for it.
 
     On several ranks, a photo that the sampler repeats to give every rank the same number counts once.
 
     Args:
         out_file: CSV to write the predictions to (name, mos, score in [0, 1], predicted MOS), or None.
         full: also PLCC and RMSE after the 4- and 5-parameter logistic fits, see :func:`measures`.
-        by: a key of the samples or column of ``ann_file``; every figure is reported for each of its values too, as
-            ``SRCC_ss01``.
-        ann_file: CSV of the set, if ``by`` is one of its columns.
+        by: also report every figure for each value of this key of the samples or column of ``ann_file``: ``SRCC_ss01``.
+        ann_file: CSV of the set, where ``by`` is one of its columns.
         collect_device: see MMEngine.
         prefix: see MMEngine.
 
