@@ -38,7 +38,7 @@ class IQAMetric(BaseMetric):
     A figure that is not defined, such as SRCC of constant predictions, is None, and a warning says why. MMEngine's
     ``save_best`` passes over such an epoch, and its logs show no value for it.
 
-    Right on several ranks: a photo that a sampler repeats to give every rank as many counts once.
+    On several ranks, a photo that the sampler repeats to give every rank the same number counts once.
 
     Args:
         out_file: CSV to write the predictions to (name, mos, score in [0, 1], predicted MOS), or None.
@@ -91,7 +91,7 @@ class IQAMetric(BaseMetric):
         return str(subset)
 
     def evaluate(self, size: int) -> dict[str, Any]:
-        """MMEngine cuts the results to ``size``, which is right for its own order of photos only; we count photos."""
+        """MMEngine cuts the results to ``size``, which fits its own order of photos only; here photos are counted."""
         self._size = size
         return super().evaluate(sys.maxsize)
 
@@ -124,7 +124,7 @@ class IQAMetric(BaseMetric):
         unique = [found[name] for name in dict.fromkeys(result.name for result in results)]
         if len(unique) != self._size:
             raise InputError(
-                f'predictions of {len(unique)} photos for a set of {self._size} rows: a row of its CSV is there twice, '
+                f'predictions of {len(unique)} photos for a set of {self._size} rows: its CSV has a row twice, '
                 f'or the sampler leaves photos out'
             )
         return unique
@@ -144,7 +144,7 @@ class IQAMetric(BaseMetric):
         return {f'{figure}{suffix}': found.get(figure) for figure in self.figures}
 
     def _forget(self, values: dict[str, float | None]) -> None:
-        """Without this, MMEngine's log would show an undefined figure with the value of an earlier epoch."""
+        """Else MMEngine's log would show the value of an earlier epoch for an undefined figure."""
         hub = MessageHub.get_current_instance()
         for name, value in values.items():
             key = f'val/{self.prefix}/{name}'

@@ -73,7 +73,7 @@ def use_amp(cfg: Config) -> None:
     """``--amp``: mixed precision, float16 with a loss scale unless the config's ``optim_wrapper.dtype`` says otherwise.
 
     Raises:
-        InputError: without a GPU, where MMEngine has none of it.
+        InputError: without a GPU; MMEngine has no AMP on a CPU.
     """
     if not torch.cuda.is_available():
         raise InputError('--amp needs a GPU; this machine has none')

@@ -33,7 +33,7 @@ class IQARegressor(BaseModel):
         loss_args: further arguments of a loss given by name, such as ``beta`` of smooth-L1 (in units of the score).
         ladder: ``dict(weight=..., margin=...)`` of :func:`ladder_loss`, for samples with a ladder from
             :class:`LevelLadder`; None leaves ladders unused.
-        freeze: parts of the backbone that training leaves alone, see :func:`freeze_backbone`.
+        freeze: parts of the backbone to leave untrained, see :func:`freeze_backbone`.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
@@ -42,8 +42,8 @@ class IQARegressor(BaseModel):
         data_preprocessor: a ``PhotoPreprocessor``.
 
     Raises:
-        InputError: an unknown loss or head, a loss on histograms without a ``DistributionHead``, or a view with photos
-            of sizes that the backbone does not take.
+        InputError: an unknown loss or head, a loss on histograms without a ``DistributionHead``, or a view that gives
+            photos of sizes that the backbone does not take.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class IQARegressor(BaseModel):
         if mode == 'predict':
             for image, sample in zip(inputs, data_samples, strict=True):
                 if image.dim() != 3:
-                    raise InputError(f'a photo to score must be (3, H, W), got {tuple(image.shape)}: crops are of View')
+                    raise InputError(f'a photo to score must be (3, H, W), got {tuple(image.shape)}; View cuts crops')
                 sample.set_pred_score(self.predict_photo(image[None]))
             return data_samples
         raise InputError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
@@ -150,7 +150,7 @@ class IQARegressor(BaseModel):
     def _loss(self, inputs: Tensor | list[Tensor], samples: list[DataSample]) -> dict[str, Tensor]:
         if isinstance(inputs, list):
             raise InputError(
-                'training needs crops of one size; use RandomQualityCrop with a crop that every photo holds'
+                'training needs crops of one size; use RandomQualityCrop with a crop that fits into every photo'
             )
         target = torch.cat([sample.gt_score for sample in samples]).to(inputs.device)  # (N,)
         crops = 1
@@ -171,16 +171,16 @@ class IQARegressor(BaseModel):
                 value = term(predicted, target.repeat_interleave(crops))
             found['loss' if len(self.losses) == 1 else f'loss_{term.name}'] = value
         if self.ladder:
-            found['loss_ladder'] = self._ladder_loss(samples)
+            found['loss_ladder'] = self._ladder_loss(samples, **self.ladder)
         return found
 
-    def _ladder_loss(self, samples: list[DataSample]) -> Tensor:
+    def _ladder_loss(self, samples: list[DataSample], weight: float, margin: float) -> Tensor:
         if not all('ladder' in sample for sample in samples):
-            raise InputError('the model has a ladder, but samples have none; put a LevelLadder into the pipeline')
+            raise InputError('the model has a ladder, but the samples have none; put a LevelLadder into the pipeline')
         rungs = self.data_preprocessor.scale(torch.stack([sample.ladder for sample in samples]))  # (N, R, 3, H, W)
         levels = torch.stack([sample.ladder_levels for sample in samples])  # (N, R)
         scores = self.score_views(rungs.flatten(0, 1)).float().view_as(levels)
-        return self.ladder['weight'] * ladder_loss(scores, levels, self.ladder['margin'])
+        return weight * ladder_loss(scores, levels, margin)
 
     @staticmethod
     def _histograms(samples: list[DataSample], scores: Tensor, bins: int) -> Tensor:
@@ -217,6 +217,7 @@ def _ladder(given: Mapping[str, float] | None) -> dict[str, float] | None:
     if given is None:
         return None
     terms = {'weight': 1.0, 'margin': 0.02, **given}
-    if len(terms) > 2 or not all(isinstance(value, (int, float)) and 0 < value < math.inf for value in terms.values()):
+    numbers = all(isinstance(value, (int, float)) and 0 < value < math.inf for value in terms.values())
+    if set(terms) != {'weight', 'margin'} or not numbers:
         raise InputError(f'ladder takes weight > 0 and margin > 0, both finite, got {dict(given)}')
     return terms

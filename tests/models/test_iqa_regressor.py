@@ -61,7 +61,7 @@ def test_crops_of_a_photo_are_samples_with_its_score():
     flat = model(crops.flatten(0, 1), [samples[0]] * 3 + [samples[1]] * 3, mode='loss')
     for name, value in flat.items():
         assert found[name].item() == pytest.approx(value.item(), abs=1e-6)
-    with pytest.raises(InputError, match=r'must be \(3, H, W\), got \(3, 3, 32, 32\): crops are of View'):
+    with pytest.raises(InputError, match=r'must be \(3, H, W\), got \(3, 3, 32, 32\); View cuts crops'):
         model(crops, samples, mode='predict')
 
 
