@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmqpt.cli.errors import require
 from mmqpt.cli.scoring import open_scorer
 from mmqpt.core.errors import InputError, PhotoError
 
@@ -42,8 +42,7 @@ def map_command(
     from mmqpt.cli.inputs import MAP_SUFFIX, is_map, printable
     from mmqpt.core.files import same_file, target_file
 
-    if importlib.util.find_spec('matplotlib') is None:
-        raise InputError("mmqpt map needs matplotlib: pip install 'mmqpt[report]'")
+    require('matplotlib', 'report', 'mmqpt map')
     if photo.startswith('-') and len(photo) == 1:
         raise InputError('mmqpt map takes one photo, not a list')
     target = Path(photo).stem + MAP_SUFFIX if out is None else out

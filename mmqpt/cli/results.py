@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import math
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mmqpt.cli.errors import require
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing, target_file
 from mmqpt.metric.score_many import Scored
@@ -46,8 +46,8 @@ class ResultFile:
     def __init__(
         self, path: str, kind: str, meta: dict[str, Any], resume: bool, overwrite: bool, inputs: Iterable[str]
     ) -> None:
-        if kind == 'parquet' and importlib.util.find_spec('pyarrow') is None:
-            raise InputError("--parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+        if kind == 'parquet':
+            require('pyarrow', 'parquet', '--parquet')
         _check_name(path, kind)
         path = target_file(path)
         self.path, self.kind = path, kind
@@ -93,7 +93,7 @@ def meta_path(path: str) -> str:
     return f'{path}.meta.json'
 
 
-def read_results(path: str) -> tuple[list[Scored], dict[str, Any]]:
+def read_scores(path: str) -> tuple[list[Scored], dict[str, Any]]:
     """Rows of a finished or unfinished file, the last one of each photo; and what made it (empty where not known).
 
     Raises:
@@ -263,8 +263,7 @@ def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
 
 
 def _read_parquet(path: str) -> list[Scored]:
-    if importlib.util.find_spec('pyarrow') is None:
-        raise InputError(f"{path}: Parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+    require('pyarrow', 'parquet', f'{path}: Parquet')
     import pyarrow as pa
     import pyarrow.parquet as pq
 
