@@ -13,15 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
-
-import torch
-from mmengine.logging import MMLogger
-from torchvision.utils import make_grid, save_image
+from typing import TYPE_CHECKING, Any
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
-from mmqpt.engine.replay import build_model, config_of, load_batch, read_record, replay
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Replays, prints what was found, and writes it."""
+    import torch
+    from mmengine.logging import MMLogger
+
+    from mmqpt.engine.replay import build_model, config_of, load_batch, read_record, replay
+
     record = read_record(args.record)
     cfg = config_of(record, args.record)
     MMLogger.get_current_instance().setLevel('ERROR')
@@ -69,7 +72,10 @@ def run(args: argparse.Namespace) -> None:
         _write_sheet(preprocess(batch)['inputs'], args.sheet)
 
 
-def _write_sheet(inputs: torch.Tensor | list[torch.Tensor], path: Path) -> None:
+def _write_sheet(inputs: Tensor | list[Tensor], path: Path) -> None:
+    import torch
+    from torchvision.utils import make_grid, save_image
+
     images = [image.detach().cpu().nan_to_num().reshape(-1, *image.shape[-3:]) for image in inputs]
     if len({image.shape for image in images}) > 1:
         raise InputError(f'{path}: the images of the batch differ in size, so there is no sheet of them')

@@ -47,6 +47,23 @@ def test_help_shows_every_command_and_an_example_of_each_group(mmqpt):
             assert entry.help in text
 
 
+def test_help_of_a_plain_installation():
+    """Without the packages of any extra; a command that can't show its help without one names the extra."""
+    missing = [*errors.EXTRAS, 'openpyxl', 'xlrd', 'webdataset', 'datasets', 'lmdb', 'pyarrow']
+    code = (
+        f'import sys\nsys.modules.update(dict.fromkeys({missing}))\n'
+        'from mmqpt.cli.main import COMMANDS, cli\n'
+        'for name in COMMANDS:\n'
+        '    try:\n        cli.main([name, "--help"])\n'
+        '    except SystemExit as stop:\n        print(name, "ended with", stop.code)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    ended = dict(line.split(' ended with ') for line in done.stdout.splitlines() if ' ended with ' in line)
+    assert {name: code for name, code in ended.items() if code != '0'} == {'find-duplicates': '2'}
+    assert set(ended) == set(COMMANDS)
+    assert "needs imagehash, which is not installed: pip install 'mmqpt[evaluate]'" in done.stderr
+
+
 @pytest.mark.parametrize('command', COMMANDS)
 def test_every_help_shows_an_example(mmqpt, command):
     result = mmqpt(command, '--help')
