@@ -1,4 +1,4 @@
-"""The whole way on the photographs inside scikit-image: pre-train, fine-tune, export, score, and a picture.
+"""Every step on the photographs in scikit-image: pre-train, fine-tune, export, score, and draw a picture.
 
 Example:
     python scripts/demo.py --out demo_output

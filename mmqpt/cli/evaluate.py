@@ -9,7 +9,7 @@ Examples:
     mmqpt evaluate compare ... --learner probe --weights QPT=qpt.pth piqe=pyiqa:piqe
     mmqpt evaluate report work_dirs/probe work_dirs/finetune --out work_dirs/both
 
-A call that was stopped goes on where it was when it is given again. Several calls with the same --out share the work.
+The same call resumes what was stopped. Several calls with the same --out share the work.
 --out gets results.json, results.csv, results.md, report.html with its plots, and the predictions for every photo.
 """
 
@@ -52,7 +52,7 @@ def add_protocol_options(name: str, parser: argparse.ArgumentParser) -> None:
         '--mos-range', type=float, nargs=2, metavar=('LOW', 'HIGH'),
         help='for a CSV without a JSON file beside it: ends of its scale, higher is better',
     )  # fmt: skip
-    data.add_argument('--group-column', help='likewise: column of groups that no split may tear apart')
+    data.add_argument('--group-column', help='likewise: column of groups that splits keep together')
     data.add_argument('--subset-column', help='likewise: column to report by')
     if name == 'cross-set':
         data.add_argument('--test-ann-file', type=Path, required=True)
@@ -66,7 +66,7 @@ def add_protocol_options(name: str, parser: argparse.ArgumentParser) -> None:
             metavar='COLUMN',
             help="split columns of the CSV; 'random' stands for all its random ones (default)",
         )
-        data.add_argument('--max-splits', type=int, help='use only so many of them')
+        data.add_argument('--max-splits', type=int, help='use only the first N of them')
     data.add_argument('--validation', type=float, default=0.1, help='share of the training labels that chooses')
     if name == 'label-efficiency':
         data.add_argument('--fractions', type=float, nargs='+', default=FRACTIONS, help='shares of the labels')
@@ -86,7 +86,7 @@ def add_protocol_options(name: str, parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(learner=name)
     model.add_argument('--scales', type=float, nargs='+', default=[1.0, 0.5], help='probe: photo sizes to join')
     model.add_argument('--epochs', type=int, help="fine-tuning: length of a run instead of the config's")
-    model.add_argument('--min-steps', type=int, default=0, help='fine-tuning: add epochs until there are so many steps')
+    model.add_argument('--min-steps', type=int, default=0, help='fine-tuning: add epochs up to at least N steps')
     model.add_argument('--keep-checkpoints', action='store_true', help='fine-tuning: keep the last beside the best')
     model.add_argument('--device', default='cpu', help='for features and pyiqa metrics')
     model.add_argument('--workers', type=int, default=1, help='threads that decode photos for features')
@@ -103,4 +103,4 @@ def run(args: argparse.Namespace) -> None:
     try:
         join(args) if args.protocol == 'report' else evaluate(args)
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt('stopped; what is done is kept, and the same call goes on from there') from stop
+        raise KeyboardInterrupt('stopped; what is done is kept, and the same call resumes') from stop

@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> None:
         to_onnx(args)
         return
     if Path(args.checkpoint).suffix == '.safetensors':
-        raise InputError(f'{args.checkpoint}: exported already; from .safetensors only --onnx goes on')
+        raise InputError(
+            f'{args.checkpoint}: is exported already; a .safetensors file can only be turned into ONNX (--onnx)'
+        )
     quiet()
     from mmqpt.export.convert import export_backbone, export_checkpoint
 

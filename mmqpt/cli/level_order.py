@@ -62,9 +62,10 @@ def run(args: argparse.Namespace) -> None:
         args.out.write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
     found.sort(key=lambda row: -row.ordered)
     right = sum(row.ordered >= RIGHT for row in found)
+    ordered = statistics.mean(row.ordered for row in found)
     print(
-        f'{len(photos)} photos; {statistics.mean(row.ordered for row in found):.1%} of all pairs of levels are ordered '
-        f'rightly; at least {RIGHT:.0%} for {right} of {len(found)} operators and directions\n'
+        f'{len(photos)} photos; {ordered:.1%} of all pairs of levels are in order; '
+        f'at least {RIGHT:.0%} for {right} of {len(found)} operators and directions\n'
     )
     print(
         '| operator | kind | ordered | level 5 below photo | loss at level 1 | 3 | 5 |\n|---|---|---|---|---|---|---|'

@@ -41,7 +41,7 @@ class LazyGroup(ExitCodes, click.Group):
 def cli() -> None:
     """Blind quality scores of photos, from 0 to 1, higher is better; and the networks that give them.
 
-    `mmqpt COMMAND --help` tells more. Exit code 0: done; 1: some photos could not be scored; 2: a mistake, told in one
+    See `mmqpt COMMAND --help`. Exit code 0: done; 1: some photos could not be scored; 2: a mistake, explained in one
     sentence; 75: a training was stopped and saved, --resume goes on; 130: Ctrl-C.
     """
 

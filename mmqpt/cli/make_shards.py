@@ -7,7 +7,7 @@ Examples:
     mmqpt make-shards --index tars                     # an index beside each tar that another program made
 
 Photos are stored as they are, never re-encoded, in a seeded random order, so that the photos of a shard are a random
-mix. Unreadable ones are left out and named in unreadable.csv. A stopped run goes on with the same command.
+mix. Unreadable ones are left out and named in unreadable.csv. The same command resumes a stopped run.
 docs/sources.md says what is written and how to train from it.
 """
 
@@ -31,7 +31,7 @@ UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument('source', type=Path, nargs='?', help='folder of photos')
-    parser.add_argument('out', type=Path, nargs='?', help='folder of shards to make, or to go on with')
+    parser.add_argument('out', type=Path, nargs='?', help='folder of shards, new or unfinished')
     parser.add_argument('--list', type=Path, help='text file with the photos to take, relative to SOURCE, one a line')
     size = parser.add_mutually_exclusive_group()
     size.add_argument('--shard-size', type=to_bytes, help='largest shard, such as 500MB; 1GB by default')
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         made = make_shards(args.source, args.out, arguments, args.list, args.workers, args.max_unreadable)
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt('stopped; shards that are whole stay, and the same command goes on') from stop
+        raise KeyboardInterrupt('stopped; finished shards are kept, and the same command resumes') from stop
     if made['unreadable']:
         print(
             f'warning: {made["unreadable"]} unreadable photos were left out: {args.out / UNREADABLE}', file=sys.stderr

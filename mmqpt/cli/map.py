@@ -51,7 +51,7 @@ def map_command(
     if same_file(target, photo):
         raise InputError(f'{"this map" if out is None else "--out"} would replace the photo {printable(photo)}')
     if os.path.isfile(target) and out is None and not is_map(target):
-        raise InputError(f'{printable(target)} exists and is no map; give --out')
+        raise InputError(f'{printable(target)} exists and is not a map; give --out')
     target_file(target)
     scorer, _ = open_scorer(weights, device)
     from mmqpt.metric.quality_map import PATCH, quality_map
@@ -82,7 +82,7 @@ def draw(found: QualityMap, score: float, name: str, path: str) -> None:
         path: of the PNG.
 
     Raises:
-        InputError: ``path`` exists and is no regular file.
+        InputError: ``path`` exists and is not a regular file.
         OSError: can't be written.
     """
     import matplotlib.style

@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     labels = parser.add_argument_group("labels (for your own set, or where the set's own do not fit)")
     labels.add_argument('--mos-range', type=float, nargs=2, metavar=('LOW', 'HIGH'), help='ends of the scale')
     labels.add_argument('--dmos', action='store_true', help='the scores rise with distortion: turn them')
-    labels.add_argument('--group-column', help='column of groups that no split may tear apart')
+    labels.add_argument('--group-column', help='column of groups that splits keep together')
     labels.add_argument('--subset-column', help='column to report by')
     splits = parser.add_argument_group('splits')
     splits.add_argument(
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     if known and len(labels.rows) != known.photos:
         text = f'{known.title} has {known.photos} rated photos, but the labels list {len(labels.rows)}'
         if not args.allow_missing:
-            raise InputError(f'{text}; is the download complete? (--allow-missing goes on all the same)')
+            raise InputError(f'{text}; is the download complete? (--allow-missing ignores this)')
         print(f'warning: {text}')
     prepared = prepare(labels, info, not args.skip_decode, args.workers)
     for note in prepared.notes:
@@ -125,7 +125,7 @@ def set_info(args: argparse.Namespace, known: KnownSet | None, original: bool) -
 
 
 def check_left_out(prepared: PreparedSet, out: Path, allow: bool) -> None:
-    """List what is missing or unreadable; stop, or go on without it."""
+    """List what is missing or unreadable; raise an error, or leave it out."""
     left_out = prepared.left_out
     if not left_out:
         return

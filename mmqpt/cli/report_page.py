@@ -39,7 +39,7 @@ def write_page(
         photos: how many of the best and of the worst to show.
 
     Raises:
-        InputError: ``path`` exists and is no regular file.
+        InputError: ``path`` exists and is not a regular file.
         OSError: can't be written.
     """
     good = sorted((row for row in rows if row.score is not None), key=lambda row: -(row.score or 0))

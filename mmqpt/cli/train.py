@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from a checkpoint of this config; without a path from the newest whole one in the work dir',
+        help='resume a checkpoint of this config; without a path, the newest complete one in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the global batch size')

@@ -37,7 +37,7 @@ def test_the_last_row_of_a_photo_counts_and_other_columns_are_left_out(tmp_path)
     ('name', 'text', 'said'),
     [
         ('x.csv', 'name,mos\na,1\n', 'its columns must be path, score, error'),
-        ('x.csv', 'path,score,error\na,b,\n', "line 2: the score 'b' is no number"),
+        ('x.csv', 'path,score,error\na,b,\n', "line 2: the score 'b' is not a number"),
         ('x.csv', 'path,score,error\na\n', 'line 2: a row of another length'),
         ('x.jsonl', '{"path": "a", "score": 1}\n[]\n', 'line 2: not an object with path'),
         ('x.jsonl', '{"path": "a"\n', 'line 1: not an object'),

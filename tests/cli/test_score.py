@@ -157,7 +157,7 @@ def test_resume_is_refused_where_scores_or_paths_mean_something_else(
         assert result.stderr.count('\n') == 1
         assert (tmp_path / 'out.csv').read_bytes() == before
 
-    refused('in', '--csv', 'out.csv', said='out.csv exists: go on with it with --resume')
+    refused('in', '--csv', 'out.csv', said='out.csv exists: add to it with --resume')
     refused('in', '--csv', 'out.csv', '--resume', '--weights', 'other.safetensors', said='made with another weights')
     refused('in', '--json', 'out.csv', '--resume', said='a file that ends with .csv is written by --csv')
     meta = json.loads((tmp_path / 'out.csv.meta.json').read_text())

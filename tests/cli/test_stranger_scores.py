@@ -33,7 +33,7 @@ def test_rows_that_are_none(line, tmp_path):
 @pytest.mark.parametrize('score', ['nan', 'inf', '"' + 'x' * 200_000 + '"'])
 def test_csv_scores_that_are_none(score, tmp_path):
     (tmp_path / 's.csv').write_text(f'path,score\na.jpg,{score}\n')
-    with pytest.raises(InputError, match=r's\.csv: .*(line 2: the score .* is no finite number|field limit)'):
+    with pytest.raises(InputError, match=r's\.csv: .*(line 2: the score .* is not a finite number|field limit)'):
         read_scores(str(tmp_path / 's.csv'))
 
 
