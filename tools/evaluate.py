@@ -29,7 +29,7 @@ from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.fine_tune import FineTune
 from mmqpt.evaluation.protocols.learners import Learner, LinearProbe, PyiqaMetric, parse_method
 from mmqpt.evaluation.protocols.run import quiet, run_tasks
-from mmqpt.evaluation.protocols.tasks import Source, Task, cross_tasks, open_source, split_tasks
+from mmqpt.evaluation.protocols.tasks import OpenedSet, Task, cross_tasks, open_rated_set, split_tasks
 from mmqpt.evaluation.reports.page import write_report
 from mmqpt.evaluation.reports.results import join_results, write_results
 from mmqpt.evaluation.reports.tables import write_csv, write_markdown
@@ -111,7 +111,7 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
         data.add_argument('--fractions', type=float, nargs='+', default=FRACTIONS, help='shares of the labels')
     model = parser.add_argument_group('model')
     model.add_argument(
-        '--weights', nargs='+', required=True, metavar='[NAME=]SOURCE',
+        '--weights', nargs='+', required=True, metavar='[NAME=]WEIGHTS',
         help='random, imagenet:efficientnet_lite0, qpt:efficientnet_lite0, a checkpoint, an exported file, '
         'A+B (features of two side by side, probe only), or pyiqa:METRIC[@FILE]',
     )  # fmt: skip
@@ -133,11 +133,11 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder for the results')
 
 
-def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> Source:
+def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> OpenedSet:
     """The set, by the JSON file beside its CSV, or without one by the options."""
     if info_path(ann_file).is_file() or not args.mos_range:
         read_info(ann_file)  # says what is missing
-        return open_source(ann_file, root)
+        return open_rated_set(ann_file, root)
     columns = [c for c in getattr(args, 'splits', []) if c != 'random']
     info = SetInfo(
         ann_file.stem,
@@ -146,7 +146,7 @@ def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> Source:
         subset_column=args.subset_column,
         splits={c: f'column {c} of {ann_file.name}' for c in columns},
     )
-    return open_source(ann_file, root, info)
+    return open_rated_set(ann_file, root, info)
 
 
 def check_options(args: argparse.Namespace) -> None:
@@ -161,7 +161,7 @@ def check_options(args: argparse.Namespace) -> None:
         raise InputError(f'--max-splits must be >= 1, got {args.max_splits}')
 
 
-def make_tasks(args: argparse.Namespace, source: Source) -> list[Task]:
+def make_tasks(args: argparse.Namespace, source: OpenedSet) -> list[Task]:
     if args.protocol == 'cross-set':
         test = open_set(args, args.test_ann_file, args.test_data_root)
         return cross_tasks(source, test, args.repeats, args.validation, args.seed)

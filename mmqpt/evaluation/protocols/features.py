@@ -126,7 +126,7 @@ class FeatureStore:
             float32 (N, C).
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f'{fingerprint(key)}.npz'
+        file = self.folder / f'{digest_of(key)}.npz'
         lock = FileLock(file.with_suffix('.lock'))
         try:
             lock.acquire(timeout=0)
@@ -177,6 +177,6 @@ class FeatureStore:
             )
 
 
-def fingerprint(key: Any) -> str:
+def digest_of(key: Any) -> str:
     """First 16 digits of the SHA-256 of a value's JSON."""
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -15,12 +15,11 @@ from mmengine.logging import MMLogger
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.ratings import group_of
 from mmqpt.evaluation.files import write_json
-from mmqpt.evaluation.protocols.features import fingerprint
+from mmqpt.evaluation.protocols.features import digest_of
 from mmqpt.evaluation.protocols.learners import Learner, Method
-from mmqpt.evaluation.protocols.predictions import Predictions, predictions_of, write_predictions
 from mmqpt.evaluation.protocols.tasks import Task
-from mmqpt.evaluation.reports.results import COMPARED
-from mmqpt.evaluation.statistics.measures import measures
+from mmqpt.evaluation.statistics.measures import COMPARED, measures
+from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
 
 
 def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Sequence[Task]) -> list[dict[str, Any]]:
@@ -85,19 +84,18 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
 
 def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner: Learner, task: Task) -> None:
     start = time.perf_counter()
-    folder = out / 'runs' / f'{file.stem}_{fingerprint(key)[:8]}'  # never resumed with other settings
+    folder = out / 'runs' / f'{file.stem}_{digest_of(key)[:8]}'  # never resumed with other settings
     folder.mkdir(parents=True, exist_ok=True)
     predicted, chosen = learner.predict(method, task, folder)
     if not any(folder.iterdir()):
         folder.rmdir()
     seconds = time.perf_counter() - start
-    info = task.test_set.info
-    predictions = predictions_of(task.test, predicted, info.group_column, info.subset_column)
+    predictions = task.predictions(predicted)
     path = out / 'predictions' / f'{file.stem}.csv'
     write_predictions(path, predictions)
     fitted = not method.is_pyiqa
     same_scale = fitted and task.train_set is task.test_set
-    metrics, notes = _measures(predictions, same_scale)
+    values, notes = _measures(predictions, same_scale)
     subsets = {}
     for name in sorted(set(predictions.subsets) - {''}):
         subsets[name], more = _measures(predictions.subset(name), same_scale)
@@ -110,33 +108,33 @@ def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner
         'test': len(task.test),
         'seconds': round(seconds, 1),
         'chosen': chosen,
-        'metrics': metrics,
+        'metrics': values,
         'subsets': subsets,
         'notes': [*task.notes, *notes],
         'predictions': path.relative_to(out).as_posix(),
     }
     write_json(file, {'key': key, 'cell': cell})
-    print(f'    {_short(metrics)} in {seconds:.0f} s', flush=True)
+    print(f'    {_short(values)} in {seconds:.0f} s', flush=True)
 
 
 def _measures(predictions: Predictions, same_scale: bool) -> tuple[dict[str, float], list[str]]:
-    metrics, notes = measures(predictions.predicted, predictions.mos)
+    values, notes = measures(predictions.predicted, predictions.mos)
     if not same_scale:
-        metrics.pop('RMSE', None)
-    return metrics, notes
+        values.pop('RMSE', None)
+    return values, notes
 
 
-def _short(metrics: Mapping[str, float]) -> str:
-    return ', '.join(f'{name} {metrics[name]:.3f}' for name in COMPARED if name in metrics) or 'no figure defined'
+def _short(values: Mapping[str, float]) -> str:
+    return ', '.join(f'{name} {values[name]:.3f}' for name in COMPARED if name in values) or 'no figure defined'
 
 
 def _cell_key(method: Method, learner: Learner, task: Task) -> dict[str, Any]:
     key = json.loads(json.dumps(learner.key(method), default=str))
     for name in ('train', 'val', 'test'):
-        source = task.test_set if name == 'test' else task.train_set
-        info, rows = source.info, getattr(task, name)
-        key[name] = fingerprint([(r.name, r.mos, source.path(r).stat().st_size) for r in rows])
-        key[f'groups and subsets of {name}'] = fingerprint(
+        rated = task.test_set if name == 'test' else task.train_set
+        info, rows = rated.info, getattr(task, name)
+        key[name] = digest_of([(r.name, r.mos, rated.path(r).stat().st_size) for r in rows])
+        key[f'groups and subsets of {name}'] = digest_of(
             [(group_of(r, info.group_column), r.row[info.subset_column] if info.subset_column else '') for r in rows]
         )
     return {**key, 'seed': task.seed}
@@ -151,7 +149,7 @@ def _slug(text: str) -> str:
     """A file name for any text; two texts never share one."""
     if re.fullmatch(r'[a-z0-9_]+', text):
         return text
-    return f'{re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")}-{fingerprint(text)[:8]}'
+    return f'{re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")}-{digest_of(text)[:8]}'
 
 
 def _check_cell(file: Path, key: dict[str, Any]) -> None:

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.ratings import Rating, split_holdout
+from mmqpt.datasets.rated.ratings import Rating, group_of, split_holdout
 from mmqpt.datasets.rated.sets import RatedSet, SetInfo, read_set
 from mmqpt.datasets.rated.splits import partition
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenedSet:
     """A rated set and the folder of its photos."""
 
     data: RatedSet
@@ -47,8 +51,8 @@ class Task:
         notes: what a reader of the result must know.
     """
 
-    train_set: Source
-    test_set: Source
+    train_set: OpenedSet
+    test_set: OpenedSet
     split: str
     fraction: float
     train: Sequence[Rating]
@@ -63,9 +67,20 @@ class Task:
         """Opinion scores used: validation photos count."""
         return len(self.train) + len(self.val)
 
+    def predictions(self, predicted: ArrayLike) -> Predictions:
+        """(N,) scores of the test photos, in their order, as predictions; a photo without a group is its own group."""
+        info = self.test_set.info
+        return Predictions(
+            [rating.name for rating in self.test],
+            np.array([rating.mos for rating in self.test], np.float64),
+            np.asarray(predicted, np.float64),
+            [group_of(rating, info.group_column) for rating in self.test],
+            [rating.row[info.subset_column] if info.subset_column else '' for rating in self.test],
+        )
 
-def open_source(ann_file: str | Path, root: str | Path, info: SetInfo | None = None) -> Source:
-    """Read a set; every photo of it must be there.
+
+def open_rated_set(ann_file: str | Path, root: str | Path, info: SetInfo | None = None) -> OpenedSet:
+    """Read a set whose photos are in a folder.
 
     Args:
         ann_file: CSV that tools/prepare_dataset.py wrote, or any with name and MOS in the first columns.
@@ -78,11 +93,11 @@ def open_source(ann_file: str | Path, root: str | Path, info: SetInfo | None = N
     """
     if not Path(root).is_dir():
         raise FileNotFoundError(f'no such folder of photos: {root}')
-    return Source(read_set(ann_file, info), Path(root))
+    return OpenedSet(read_set(ann_file, info), Path(root))
 
 
 def split_tasks(
-    source: Source, columns: Sequence[str], fractions: Sequence[float], validation: float, seed: int
+    rated: OpenedSet, columns: Sequence[str], fractions: Sequence[float], validation: float, seed: int
 ) -> list[Task]:
     """A task for each split column and share of the labels.
 
@@ -93,27 +108,27 @@ def split_tasks(
     for name, values in (('split', columns), ('fraction', fractions)):
         if len(set(values)) != len(values):
             raise InputError(f'a {name} is named twice: {", ".join(map(str, values))}')
-    protocols = {source.info.splits[c]: c for c in columns if c in source.info.splits}
+    protocols = {rated.info.splits[c]: c for c in columns if c in rated.info.splits}
     if len(protocols) > 1:
         raise InputError(
-            f'splits of different protocols can not share a median: '
+            "splits of different protocols can't share a median: "
             f'{"; ".join(f"{column} is {name!r}" for name, column in protocols.items())}'
         )
     tasks = []
     for column in columns:
         for fraction in fractions:
-            parts = partition(source.data, column, fraction, validation, salt=str(seed))
+            parts = partition(rated.data, column, fraction, validation, salt=str(seed))
             notes = []
             if parts.leaks:
                 notes.append(
                     f'{parts.leaks} of {len(parts.test)} test photos of {column} share a group '
-                    f'({source.info.group_column}) with a training photo'
+                    f'({rated.info.group_column}) with a training photo'
                 )
             if parts.dropped:
                 notes.append(f'{parts.dropped} photos are in no part of {column}')
             tasks.append(
                 Task(
-                    source, source, column, fraction, parts.train, parts.val, parts.test, parts.protocol,
+                    rated, rated, column, fraction, parts.train, parts.val, parts.test, parts.protocol,
                     _training_seed(column, seed), tuple(notes),
                 )
             )  # fmt: skip
@@ -121,7 +136,7 @@ def split_tasks(
     return tasks
 
 
-def cross_tasks(train_set: Source, test_set: Source, repeats: int, validation: float, seed: int) -> list[Task]:
+def cross_tasks(train_set: OpenedSet, test_set: OpenedSet, repeats: int, validation: float, seed: int) -> list[Task]:
     """Train on the whole of one set, test on the whole of another; each repetition cuts another validation part.
 
     Raises:

@@ -23,7 +23,7 @@ GLOSSARY = (
     'Median and SD (standard deviation): over the splits. Labels: opinion scores used to fit and to choose. Test: '
     'photos of the test part. What is listed as chosen was chosen on the validation part, never on test photos.'
 )
-INTERVALS = (
+ABOUT_INTERVALS = (
     'Square brackets hold 95 % bootstrap intervals. Test photos are drawn again with replacement, photos of one '
     'group (near-duplicates, one reference image) always together and the same ones in every split; where there are '
     'several splits, these are drawn again, too; the median over them is computed anew. With one split the interval '
@@ -61,7 +61,7 @@ def read_results(folder: str | Path) -> dict[str, Any]:
 
 
 def estimate(found: Mapping[str, float] | None, key: str = 'median') -> Estimate | None:
-    """Value and interval out of a metric's summary (``key`` 'median') or a comparison ('difference')."""
+    """Value and interval out of a measure's summary (``key`` 'median') or a comparison ('difference')."""
     if not found or not known(found.get(key)):
         return None
     low, high = (found.get(end) for end in ('low', 'high'))
@@ -82,11 +82,11 @@ def labels(results: Results, method: str, fraction: float) -> int | None:
 def headlines(results: Results) -> list[str]:
     """The verdicts on all photos with most and with fewest labels; where nothing is compared, what each method reached.
 
-    Where SRCC is compared, the verdicts on other metrics are left to the table.
+    Where SRCC is compared, the verdicts on other measures are left to the table.
     """
     rows = [row for row in results.get('comparisons', ()) if not row['subset']]
-    metric = 'SRCC' if any(row['metric'] == 'SRCC' for row in rows) else None
-    rows = [row for row in rows if row['metric'] == metric or metric is None]
+    if any(row['metric'] == 'SRCC' for row in rows):
+        rows = [row for row in rows if row['metric'] == 'SRCC']
     shares = sorted({row['fraction'] for row in rows})
     if rows:
         return [
@@ -107,7 +107,7 @@ def headlines(results: Results) -> list[str]:
 def meaning(results: Results) -> list[str]:
     """What the figures and intervals mean, in paragraphs."""
     count = sum('difference' in row for row in results.get('comparisons', ()))
-    return [GLOSSARY, INTERVALS, *([chance_note(count)] if count > 1 else [])]
+    return [GLOSSARY, ABOUT_INTERVALS, *([chance_note(count)] if count > 1 else [])]
 
 
 def facts(results: Results) -> list[tuple[str, str]]:

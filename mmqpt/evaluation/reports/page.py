@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
 from mmqpt.core.photo import swap_channels
-from mmqpt.evaluation.protocols.predictions import Predictions, read_predictions
 from mmqpt.evaluation.reports import findings, plots, tables
 from mmqpt.evaluation.reports.findings import Estimate, Results, percent, read_results
 from mmqpt.evaluation.reports.photo_sheet import Group, RatedPhoto, extremes, photo_sheet, thumbnail
 from mmqpt.evaluation.reports.plot_style import Heading, save, short
 from mmqpt.evaluation.statistics.logistic import fit_logistic4
+from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
 
 TEMPLATES = Path(__file__).parent / 'templates'
 THUMBNAIL = 280  # px
@@ -154,7 +154,7 @@ def _plot_differences(results: Results, book: _Book, title: str, detail: str) ->
             place += f', {percent(row["fraction"])} of the labels' if several else ''
             pair = f'{short(row["a"], 24)} \N{MINUS SIGN} {short(row["b"], 24)}'
             found.setdefault(row['metric'], []).append((place, pair, value))
-    for metric, lines in found.items():
+    for measure, lines in found.items():
         by_pair = len({pair for _, pair, _ in lines}) < len({place for place, _, _ in lines})
         groups: dict[str, list[tuple[str, Estimate]]] = {}
         for place, pair, value in lines:
@@ -163,10 +163,10 @@ def _plot_differences(results: Results, book: _Book, title: str, detail: str) ->
         heading = Heading(
             f'{title}: paired differences', f'{detail}; bars: 95 % intervals; filled where the interval leaves out 0'
         )
-        caption = f'Paired differences in {metric}'
+        caption = f'Paired differences in {measure}'
         if several and any(row['subset'] for row in rows):
             caption += f'; subsets with {percent(largest)} of the labels, others in the table'
-        book.add(book.summary, f'differences_{metric}', caption, plots.differences(groups, heading, metric))
+        book.add(book.summary, f'differences_{measure}', caption, plots.differences(groups, heading, measure))
 
 
 def _plot_predictions(

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.reports.plot_style import Heading, new_figure, short, styled
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 GREY = (204, 204, 204)
 """Tile of a photo that can't be shown."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.statistics.measures import LOWER_IS_BETTER
+from mmqpt.evaluation.statistics.predictions import Predictions
 from mmqpt.evaluation.statistics.weighted import WEIGHTED
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]  # (predicted, mos), like srcc
@@ -106,13 +106,13 @@ def paired_difference(
     return Difference(float(np.median(observed)), low, high, count, level)
 
 
-def verdict(name_a: str, name_b: str, metric: str, difference: Difference) -> str:
+def verdict(name_a: str, name_b: str, measure: str, difference: Difference) -> str:
     """One sentence: is there a difference, and which of the two is better?
 
     Args:
         name_a: the model that was ``a`` of :func:`paired_difference`.
         name_b: the one that was ``b``.
-        metric: its name; lower is better for RMSE, RMSE4 and RMSE5.
+        measure: its name; lower is better for RMSE, RMSE4 and RMSE5.
         difference: a - b.
     """
     level = f'{100 * difference.level:g} %'
@@ -120,16 +120,17 @@ def verdict(name_a: str, name_b: str, metric: str, difference: Difference) -> st
         digits = _digits(difference.low, difference.high)
         value, low, high = (_number(x, digits) for x in (difference.difference, difference.low, difference.high))
         return (
-            f'No difference between {name_a} and {name_b} in {metric} can be shown: {value}, '
+            f'No difference between {name_a} and {name_b} in {measure} can be shown: {value}, '
             f'{level} interval {low} to {high} includes 0.'
         )
-    gain = -1 if metric in LOWER_IS_BETTER else 1
+    gain = -1 if measure in LOWER_IS_BETTER else 1
     word = 'better' if gain * difference.low > 0 else 'worse'
     ends = sorted(abs(x) for x in (difference.low, difference.high))
     digits = _digits(*ends)
     value, low, high = (_number(abs(x), digits) for x in (difference.difference, *ends))
     return (
-        f'{name_a} is {word} than {name_b} in {metric} by {value} ({level} interval {low} to {high}, which excludes 0).'
+        f'{name_a} is {word} than {name_b} in {measure} by {value} '
+        f'({level} interval {low} to {high}, which excludes 0).'
     )
 
 

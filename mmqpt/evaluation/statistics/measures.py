@@ -1,4 +1,4 @@
-"""All figures of one set of predictions, and why one is missing."""
+"""All measures of one set of predictions, and why one is missing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from mmqpt.evaluation.statistics.logistic import fit_logistic4, fit_logistic5
 RAW = {'SRCC': srcc, 'KRCC': krcc, 'PLCC': plcc, 'RMSE': rmse}
 FITTED = {4: fit_logistic4, 5: fit_logistic5}
 LOWER_IS_BETTER = ('RMSE', 'RMSE4', 'RMSE5')
+COMPARED = ('SRCC', 'PLCC')
+"""Measures in which models are compared."""
 
 
 def measures(predicted: ArrayLike, mos: ArrayLike) -> tuple[dict[str, float], list[str]]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.reports import plots
 from mmqpt.evaluation.reports.findings import Estimate
 from mmqpt.evaluation.reports.plot_style import PALETTE, Heading, colour_of, marker_of, save, short
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 HEADING = Heading('tiny: QPT', 'random 80/20')
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.statistics.bootstrap import Difference, chance_note, interval, paired_difference, verdict
 from mmqpt.evaluation.statistics.correlation import krcc, plcc, rmse, srcc
+from mmqpt.evaluation.statistics.predictions import Predictions
 from mmqpt.evaluation.statistics.weighted import WEIGHTED
 
 QUICK = [srcc, plcc, krcc, rmse]
