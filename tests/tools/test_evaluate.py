@@ -54,7 +54,7 @@ def test_probe_and_compare_with_a_pyiqa_metric(data, tmp_path, monkeypatch, caps
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'cells').iterdir()}
     call(monkeypatch, 'compare', '--learner', 'probe', *data, '--weights', *weights, '--out', tmp_path, *TINY)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'cells').iterdir() if path in before} == before
-    assert '4 of 4 results are in' in capsys.readouterr().out
+    assert '4 of 4 results are already in' in capsys.readouterr().out
 
 
 def test_finetune_on_one_split(data, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What a protocol compares: frozen features with a ridge regression, fine-tuning, and finished metrics of pyiqa."""
+"""Methods that a protocol compares: a ridge regression on frozen features, fine-tuning, finished metrics of pyiqa."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Method:
     """One line of a result table.
 
     Args:
-        name: what the table calls it.
-        weights: which it starts from: ``'random'``, what :func:`load_backbone` takes (a file, or
+        name: in the table.
+        weights: that it starts from: ``'random'``, what :func:`load_backbone` takes (a file, or
             ``'imagenet:efficientnet_lite0'``), two or more of them joined with ``+`` (features side by side; linear
             probe only), or ``'pyiqa:NAME'`` for a finished metric (``'pyiqa:NAME@FILE'`` with weights of its own).
     """
@@ -41,12 +41,12 @@ class Method:
 
     @property
     def is_pyiqa(self) -> bool:
-        """Whether it is a finished metric, which nothing is fitted to."""
+        """Whether it is a finished metric: nothing is fitted."""
         return self.weights.startswith(PYIQA)
 
 
 def parse_method(text: str) -> Method:
-    """``'NAME=WEIGHTS'``, or weights whose name is that of the method, too."""
+    """The method of ``'NAME=WEIGHTS'``, or of weights alone, which then are its name, too."""
     name, weights = text, text
     if '=' in text and not Path(text).is_file():
         name, weights = text.split('=', 1)
@@ -67,12 +67,12 @@ class Learner(Protocol):
     title: str
 
     def key(self, method: Method) -> dict[str, Any]:
-        """All that a result depends on, but the task; goes into JSON."""
+        """All that a result depends on except the task; JSON-able."""
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """Predictions for ``task.test``, higher is better, and what was chosen on the validation part.
 
-        ``folder`` belongs to this task alone; what lies in it from an interrupted call is used.
+        ``folder`` belongs to this task alone; files of an interrupted run in it are used.
         """
 
 
@@ -146,7 +146,7 @@ class LinearProbe:
         return {**key, 'seed': self.seed} if weights == RANDOM else key
 
     def _features(self, weights: str, rows: Sequence[tuple[OpenedSet, Rating]]) -> np.ndarray:
-        """Features of the rows; those of their whole sets are computed at once, so that other splits find theirs."""
+        """Features of the rows; those of the whole sets are computed at once, for other splits."""
 
         def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
             torch.manual_seed(self.seed)
@@ -166,7 +166,7 @@ class LinearProbe:
 
 
 class PyiqaMetric:
-    """A finished metric of pyiqa; nothing is fitted, and lower-is-better metrics are turned.
+    """A finished metric of pyiqa; nothing is fitted, and scores of lower-is-better metrics are negated.
 
     Photos are read as everywhere in mmqpt (with EXIF orientation applied), not by pyiqa's own loader.
 

@@ -1,4 +1,4 @@
-"""Runs methods over tasks and keeps every result at once."""
+"""Run methods over tasks; every result is stored as soon as it is there."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from mmqpt.evaluation.statistics.predictions import Predictions, write_predictio
 def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Sequence[Task]) -> list[dict[str, Any]]:
     """Compute what is missing in a folder of results; a cell is one method on one task.
 
-    A cell is written when it is done, so a stopped run goes on where it was. Several processes, on one machine or on
-    many with a common file system, may work on one folder: each cell is locked while it is computed, and the lock goes
+    A cell is written when it is done, so a stopped run resumes with the next. Several processes, on one machine or on
+    many with a common file system, may work on one folder: each cell is locked while it is computed, and the lock ends
     with the process that holds it.
 
     Args:
         out: folder of results.
-        methods: each with what computes it; names must differ.
+        methods: each with its learner; names must differ.
         tasks: what to compute.
 
     Returns:
@@ -54,7 +54,7 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
     waiting = [number for number, file in enumerate(files) if not file.is_file()]
     total = len(cells)
     if len(waiting) < total:
-        print(f'{total - len(waiting)} of {total} results are in {out} already', flush=True)
+        print(f'{total - len(waiting)} of {total} results are already in {out}', flush=True)
     while waiting:
         later = []
         for number in waiting:
@@ -78,13 +78,13 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
         waiting = later
     others = len(set((out / 'cells').glob('*.json')) - set(files))
     if others:
-        print(f'{others} more results in {out} belong to other calls; the report leaves them out', flush=True)
+        print(f'{others} more results in {out} belong to other runs; the report leaves them out', flush=True)
     return [json.loads(file.read_text(encoding='utf-8'))['cell'] for file in files]
 
 
 def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner: Learner, task: Task) -> None:
     start = time.perf_counter()
-    folder = out / 'runs' / f'{file.stem}_{digest_of(key)[:8]}'  # never resumed with other settings
+    folder = out / 'runs' / f'{file.stem}_{digest_of(key)[:8]}'  # other settings get another folder
     folder.mkdir(parents=True, exist_ok=True)
     predicted, chosen = learner.predict(method, task, folder)
     if not any(folder.iterdir()):
@@ -165,5 +165,5 @@ def _check_cell(file: Path, key: dict[str, Any]) -> None:
 
 
 def quiet() -> None:
-    """Keep MMEngine's own log for the files; the terminal shows one line a result."""
+    """Keep MMEngine's own log off the terminal, which shows one line a result."""
     MMLogger.get_current_instance().setLevel('WARNING')

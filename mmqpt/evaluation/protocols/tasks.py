@@ -1,4 +1,4 @@
-"""What a protocol asks of a model: which photos to fit, to validate and to predict."""
+"""Tasks: the photos that a method is fitted to, validated on, and tested with."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class OpenedSet:
 
 @dataclass(frozen=True)
 class Task:
-    """Photos to fit, to choose by and to predict.
+    """Photos for training, validation and testing.
 
     Args:
         train_set: the set that ``train`` and ``val`` come from.
-        test_set: the set that ``test`` comes from; the same but for a cross-set test.
+        test_set: the set that ``test`` comes from; the same except in a cross-set test.
         split: name of the split column, or of the repetition.
         fraction: share of the labels of the training part, 0 to 1.
-        train: rows to fit.
-        val: rows that choose the epoch or the penalty.
+        train: rows to train on.
+        val: rows by which the epoch or the penalty is chosen.
         test: rows to predict; no choice may depend on them.
         protocol: name of the split's protocol.
         seed: for the training.
-        notes: what a reader of the result must know.
+        notes: what a reader of the results must know.
     """
 
     train_set: OpenedSet
@@ -64,7 +64,7 @@ class Task:
 
     @property
     def labels(self) -> int:
-        """Opinion scores used: validation photos count."""
+        """How many opinion scores are used, those of validation photos included."""
         return len(self.train) + len(self.val)
 
     def predictions(self, predicted: ArrayLike) -> Predictions:
@@ -83,7 +83,7 @@ def open_rated_set(ann_file: str | Path, root: str | Path, info: SetInfo | None 
     """Read a set whose photos are in a folder.
 
     Args:
-        ann_file: CSV that tools/prepare_dataset.py wrote, or any with name and MOS in the first columns.
+        ann_file: CSV that mmqpt prepare-dataset wrote, or any with name and MOS in the first columns.
         root: folder of the photos.
         info: what the CSV means, where no JSON file beside it says so.
 
@@ -145,7 +145,7 @@ def cross_tasks(train_set: OpenedSet, test_set: OpenedSet, repeats: int, validat
     if repeats < 1:
         raise InputError(f'repeats must be >= 1, got {repeats}')
     if train_set.info.name == test_set.info.name:
-        raise InputError(f'both sets are named {train_set.info.name!r}; a report could not tell them apart')
+        raise InputError(f'both sets are named {train_set.info.name!r}; give them different names for the report')
     if train_set.root.resolve() == test_set.root.resolve():
         shared = {r.name for r in train_set.data.ratings} & {r.name for r in test_set.data.ratings}
         if shared:

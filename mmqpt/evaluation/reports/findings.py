@@ -1,4 +1,4 @@
-"""What the results of a run say, in words and numbers; results.md, results.csv and report.html share it."""
+"""The results of a run in words and numbers, as results.md, results.csv and report.html show them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ GLOSSARY = (
 ABOUT_INTERVALS = (
     'Square brackets hold 95 % bootstrap intervals. Test photos are drawn again with replacement, photos of one '
     'group (near-duplicates, one reference image) always together and the same ones in every split; where there are '
-    'several splits, these are drawn again, too; the median over them is computed anew. With one split the interval '
-    'tells how far the figure would move with other test photos of the same kind, not with other training photos. '
-    'A difference is taken within each split on the same photos, and then the median over the splits, so that it '
+    'several splits, these are drawn with replacement, too; the value is the median over them. With one split the '
+    'interval says how far the figure would move with other test photos of the same kind, not with other training '
+    'photos. A difference is taken within each split on the same photos, and then the median over the splits, so it '
     'need not equal the difference of two medians.'
 )
 
@@ -45,7 +45,7 @@ def read_results(folder: str | Path) -> dict[str, Any]:
     """What ``results.json`` of a folder holds.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
         InputError: not JSON, or of another format.
     """
     path = Path(folder) / 'results.json'

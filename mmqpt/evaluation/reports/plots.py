@@ -23,7 +23,7 @@ from mmqpt.evaluation.reports.plot_style import (
     colour_of,
     marker_of,
     new_figure,
-    short,
+    shortened,
     shown_name,
     styled,
 )
@@ -35,7 +35,7 @@ FEW = 10  # photos; a box of fewer would hide them
 
 
 @styled
-def scatter(predictions: Predictions, heading: Heading, identity: bool = True) -> Figure:
+def scatter_plot(predictions: Predictions, heading: Heading, identity: bool = True) -> Figure:
     """Opinion scores over predictions, coloured by subset, with the 4-parameter logistic curve.
 
     Args:
@@ -119,7 +119,7 @@ def residuals(predictions: Predictions, heading: Heading) -> Figure:
             capprops={'color': colour}, medianprops={'color': INK, 'linewidth': 2},
             flierprops={'marker': '.', 'markersize': 3, 'markerfacecolor': colour, 'markeredgecolor': 'none'},
         )  # fmt: skip
-    ticks = [f'{short(name, 28)}\nn = {len(values)}' for name, values in parts.items()]
+    ticks = [f'{shortened(name, 28)}\nn = {len(values)}' for name, values in parts.items()]
     crowded = len(parts) > 8 or max(len(line) for tick in ticks for line in tick.split('\n')) > 80 / len(parts)
     turned: dict[str, Any] = {'rotation': 45, 'ha': 'right', 'rotation_mode': 'anchor'} if crowded else {}
     axes.set_xticks(range(len(parts)), ticks, fontsize=10, **turned)
@@ -201,7 +201,7 @@ def by_subset(values: Mapping[str, Mapping[str, Estimate]], heading: Heading, me
         handles.append(Line2D([], [], linestyle='', markersize=7, label=shown_name(name), **mark))
     for edge in range(1, len(subsets)):
         axes.axhline(edge - 0.5, color=LIGHT, linewidth=0.8)
-    axes.set_yticks(range(len(subsets)), [short(s, 30) if s else 'all photos' for s in subsets])
+    axes.set_yticks(range(len(subsets)), [shortened(s, 30) if s else 'all photos' for s in subsets])
     axes.set(ylim=(len(subsets) - 0.5, -0.5), xlabel=measure)
     axes.grid(False, axis='y')
     add_legend(figure, handles)

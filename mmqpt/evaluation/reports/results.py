@@ -1,4 +1,4 @@
-"""The folder of results: figures with intervals, comparisons, and the joining of several folders."""
+"""The folder of results: measures with intervals, comparisons, and joining several folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 from mmqpt.evaluation.reports.findings import FORMAT, read_results
-from mmqpt.evaluation.statistics.bootstrap import interval, paired_difference, verdict
+from mmqpt.evaluation.statistics.bootstrap import describe_difference, interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import plcc, rmse, srcc
 from mmqpt.evaluation.statistics.measures import COMPARED
 from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
@@ -96,7 +96,7 @@ def _spread(
 
 
 class _Parts(NamedTuple):
-    """One method's predictions by split, and whether they are on the scale of the set's MOS."""
+    """A method's predictions by split, and whether they are on the scale of the set's MOS."""
 
     by_split: dict[str, Predictions]
     on_scale: bool
@@ -121,7 +121,7 @@ def _compare(
             sentence = f"{a} and {b} can't be compared in {measure}: {error}"
             rows.append({**where, 'metric': measure, 'verdict': sentence})
             continue
-        sentence = verdict(a, b, measure, found)
+        sentence = describe_difference(a, b, measure, found)
         if len(common) < max(len(parts_a.by_split), len(parts_b.by_split)):
             sentence += f' On the {len(common)} splits that both have.'
         numbers = {'difference': found.difference, 'low': found.low, 'high': found.high}
@@ -166,7 +166,7 @@ def write_results(
 
 
 def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> dict[str, Any]:
-    """Join folders of results on the same set and splits into one; a method's name gets its protocol where two agree.
+    """Join folders of results on the same set and splits; methods of one name get that of their protocol added.
 
     Args:
         folders: that :func:`write_results` wrote.

@@ -1,4 +1,4 @@
-"""Percentile bootstrap over photos, jointly for all splits: intervals of a figure and of the difference of two models.
+"""Percentile bootstrap over photos, jointly for all splits: intervals of a measure and of the difference of two models.
 
 A replicate draws groups of photos with replacement out of all groups of the test parts, and the same draw holds in
 every part in which a photo occurs: random splits share photos, so that their figures are not independent. It also draws
@@ -24,10 +24,10 @@ DEGENERATE = 0.05  # share of the replicates that may lack a value
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one model is from another.
+    """The difference of two models in one measure.
 
     Args:
-        difference: median over the splits of (figure of a - figure of b).
+        difference: median over the splits of (a - b).
         low: lower end of its interval.
         high: upper end.
         replicates: how many had a value.
@@ -49,11 +49,11 @@ def interval(
     seed: int = 0,
     draw_splits: bool = True,
 ) -> tuple[float, float]:
-    """Interval of the median over splits of a figure.
+    """Interval of the median over splits of a measure.
 
     Args:
         parts: the predictions for the test part of each split.
-        statistic: takes predictions and MOS of a part and returns the figure. Those of correlation.py are quick, others
+        statistic: takes predictions and MOS of a part and returns a figure. Those of correlation.py are fast, others
             are called for every replicate and part.
         level: 0 to 1.
         replicates: how often to draw.
@@ -106,7 +106,7 @@ def paired_difference(
     return Difference(float(np.median(observed)), low, high, count, level)
 
 
-def verdict(name_a: str, name_b: str, measure: str, difference: Difference) -> str:
+def describe_difference(name_a: str, name_b: str, measure: str, difference: Difference) -> str:
     """One sentence: is there a difference, and which of the two is better?
 
     Args:
@@ -135,7 +135,7 @@ def verdict(name_a: str, name_b: str, measure: str, difference: Difference) -> s
 
 
 def chance_note(comparisons: int, level: float = 0.95) -> str:
-    """One sentence on what many comparisons do to the verdicts; they are not corrected for."""
+    """One sentence on how many differences chance alone would show; verdicts are not corrected for that."""
     expected = comparisons * (1 - level)
     return (
         f'{comparisons} comparisons at {100 * level:g} % each: if no two models differed, about {expected:.2g} '
@@ -160,7 +160,7 @@ def _replicates(
     """Values (R, models, splits) and the splits drawn (R, splits), in chunks of R replicates."""
     for model in models:
         for part in model:
-            statistic(part.predicted, part.mos)  # raises if a whole part is no good
+            statistic(part.predicted, part.mos)  # raises if it is not defined on a whole part
     rng = np.random.default_rng(seed)
     parts = models[0]
     number = {group: i for i, group in enumerate(dict.fromkeys(group for part in parts for group in part.groups))}

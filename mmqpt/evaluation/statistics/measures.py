@@ -23,7 +23,7 @@ def measures(predicted: ArrayLike, mos: ArrayLike) -> tuple[dict[str, float], li
         mos: N opinion scores.
 
     Returns:
-        Values under the names SRCC, KRCC, PLCC, PLCC4, PLCC5, RMSE, RMSE4 and RMSE5, and plain notes. A figure that
+        Values under the names SRCC, KRCC, PLCC, PLCC4, PLCC5, RMSE, RMSE4 and RMSE5, and notes. A figure that
         can't be computed (fewer than 3 photos, constant predictions, a fit that failed) is absent; a note says why.
 
     Raises:

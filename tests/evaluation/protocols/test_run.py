@@ -69,7 +69,7 @@ def test_a_stopped_run_goes_on(tasks, tmp_path, capsys):
     assert len(first.calls) == 3
     assert len(second.calls) == 5
     assert [(c['method'], c['split'], c['fraction']) for c in cells] == first.calls + second.calls
-    assert f'3 of 8 results are in {tmp_path} already' in capsys.readouterr().out
+    assert f'3 of 8 results are already in {tmp_path}' in capsys.readouterr().out
 
 
 def test_methods_may_be_added_later(tasks, tmp_path):
