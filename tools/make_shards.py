@@ -7,7 +7,7 @@
 
 Photos are stored as they are, never re-encoded, in a seeded random order, so that the photos of a shard are a random
 mix. Unreadable ones are left out and named in unreadable.csv. A stopped run goes on with the same command.
-docs/sources.md says what is written and how to train from it.
+docs/pretraining_photos.md says what is written and how to train from it.
 """
 
 import argparse

@@ -151,7 +151,7 @@ def test_stopped_in_the_middle_and_run_again(many, tmp_path, how):
     assert not (out / 'manifest.json').exists()
     if how == signal.SIGINT:
         assert run.returncode == 130
-        assert said.splitlines()[-1] == 'stopped; shards that are whole stay, and run the same command again to resume'
+        assert said.splitlines()[-1] == 'stopped; shards that are whole stay, and the same command goes on'
         assert not list(out.rglob('.*partial*'))
     again = start(photos, out)
     _, said = again.communicate(timeout=120)
