@@ -14,7 +14,7 @@ from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.fine_tune import FineTune
 from mmqpt.evaluation.protocols.learners import Learner, LinearProbe, PyiqaMetric, parse_method
 from mmqpt.evaluation.protocols.run import quiet, run_tasks
-from mmqpt.evaluation.protocols.tasks import Source, Task, cross_tasks, open_source, split_tasks
+from mmqpt.evaluation.protocols.tasks import OpenedSet, Task, cross_tasks, open_rated_set, split_tasks
 from mmqpt.evaluation.reports.page import write_report
 from mmqpt.evaluation.reports.results import join_results, write_results
 from mmqpt.evaluation.reports.tables import write_csv, write_markdown
@@ -25,26 +25,26 @@ def evaluate(args: argparse.Namespace) -> None:
     quiet()
     args.launcher, args.local_rank, args.work_dir = 'none', 0, str(args.out)
     check_options(args)
-    source = open_set(args, args.ann_file, args.data_root)
-    tasks = make_tasks(args, source)
+    rated = open_set(args, args.ann_file, args.data_root)
+    tasks = make_tasks(args, rated)
     methods = [parse_method(text) for text in args.weights]
     learners = make_learners(args)
     pairs = [(method, learners['pyiqa' if method.is_pyiqa else args.learner]) for method in methods]
     cells = run_tasks(args.out, pairs, tasks)
-    title = f'{source.info.name}: {args.protocol}'
+    title = f'{rated.info.name}: {args.protocol}'
     if args.protocol == 'cross-set':
-        title = f'{source.info.name} to {tasks[0].test_set.info.name}: cross-set'
+        title = f'{rated.info.name} to {tasks[0].test_set.info.name}: cross-set'
     results = write_results(
         args.out, title, protocol_title(args), args.command_line, methods, tasks, cells, settings(args), args.replicates
     )
     finish(args.out, results)
 
 
-def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> Source:
+def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> OpenedSet:
     """The set, by the JSON file beside its CSV, or without one by the options."""
     if info_path(ann_file).is_file() or not args.mos_range:
         read_info(ann_file)  # says what is missing
-        return open_source(ann_file, root)
+        return open_rated_set(ann_file, root)
     columns = [c for c in getattr(args, 'splits', []) if c != 'random']
     info = SetInfo(
         ann_file.stem,
@@ -53,7 +53,7 @@ def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> Source:
         subset_column=args.subset_column,
         splits={c: f'column {c} of {ann_file.name}' for c in columns},
     )
-    return open_source(ann_file, root, info)
+    return open_rated_set(ann_file, root, info)
 
 
 def check_options(args: argparse.Namespace) -> None:
@@ -68,15 +68,15 @@ def check_options(args: argparse.Namespace) -> None:
         raise InputError(f'--max-splits must be >= 1, got {args.max_splits}')
 
 
-def make_tasks(args: argparse.Namespace, source: Source) -> list[Task]:
+def make_tasks(args: argparse.Namespace, rated: OpenedSet) -> list[Task]:
     """What is trained on and tested on."""
     if args.protocol == 'cross-set':
         test = open_set(args, args.test_ann_file, args.test_data_root)
-        return cross_tasks(source, test, args.repeats, args.validation, args.seed)
+        return cross_tasks(rated, test, args.repeats, args.validation, args.seed)
     columns = []
     for name in args.splits:
         if name == 'random':
-            found = [column for column in source.info.splits if RANDOM.fullmatch(column)]
+            found = [column for column in rated.info.splits if RANDOM.fullmatch(column)]
             if not found:
                 raise InputError(f'{args.ann_file}: no random splits yet; mmqpt make-splits adds them')
             columns += found
@@ -84,7 +84,7 @@ def make_tasks(args: argparse.Namespace, source: Source) -> list[Task]:
             columns.append(name)
     columns = list(dict.fromkeys(columns))[: args.max_splits]
     fractions = list(dict.fromkeys(getattr(args, 'fractions', [1.0])))
-    return split_tasks(source, columns, fractions, args.validation, args.seed)
+    return split_tasks(rated, columns, fractions, args.validation, args.seed)
 
 
 def make_learners(args: argparse.Namespace) -> dict[str, Learner]:

@@ -8,7 +8,7 @@ Examples:
 
 Photos are stored as they are, never re-encoded, in a seeded random order, so that the photos of a shard are a random
 mix. Unreadable ones are left out and named in unreadable.csv. The same command resumes a stopped run.
-docs/sources.md says what is written and how to train from it.
+docs/pretraining_photos.md says what is written and how to train from it.
 """
 
 from __future__ import annotations

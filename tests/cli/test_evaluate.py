@@ -55,7 +55,7 @@ def test_probe_and_compare_with_a_pyiqa_metric(call, data, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'cells').iterdir()}
     again = call('compare', '--learner', 'probe', *data, '--weights', *weights, '--out', tmp_path, *TINY)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'cells').iterdir() if path in before} == before
-    assert '4 of 4 results are in' in again.out
+    assert '4 of 4 results are already in' in again.out
 
 
 def test_finetune_on_one_split(call, data, tmp_path):

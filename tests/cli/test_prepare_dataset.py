@@ -170,7 +170,7 @@ def test_a_part_of_biq2021(tool, tmp_path):
     (root / 'labels.csv').write_text('\n'.join(lines))
     code, out, err = tool('biq2021', root, '--allow-missing', '--splits', 0)
     assert code == 0, err
-    assert 'note: 2 photos are not here, as the labels say (a part of the set)' in out
+    assert 'note: 2 photos are missing, as the labels say (a part of the set)' in out
     assert not list(tmp_path.glob('*_left_out.txt'))
     info = json.loads((tmp_path / 'biq2021.json').read_text())
     assert info['group_column'] == 'cluster'

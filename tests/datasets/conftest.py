@@ -12,8 +12,8 @@ from mmqpt.datasets.photos.shard_run import ShardArguments, make_shards
 def make_small() -> Callable[..., Path]:
     """Makes shards of 4 photos, in this process."""
 
-    def make(source: Path, out: Path, photos_per_shard: int = 4, **options: object) -> Path:
-        make_shards(source, out, ShardArguments(None, photos_per_shard), **{'workers': 1, **options})
+    def make(photos: Path, out: Path, photos_per_shard: int = 4, **options: object) -> Path:
+        make_shards(photos, out, ShardArguments(None, photos_per_shard), **{'workers': 1, **options})
         return out
 
     return make

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mmqpt.evaluation.protocols.predictions import Predictions, write_predictions
 from mmqpt.evaluation.statistics.correlation import plcc, rmse, srcc
+from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
 
 METHODS = ('ImageNet', '<script>alert(1)</script>')
 SPLITS = ('split_01', 'split_02')

@@ -213,7 +213,7 @@ def _scores(data: bytes, folder: Path) -> None:
 
 
 def _predictions(data: bytes, folder: Path) -> None:
-    from mmqpt.evaluation.protocols.predictions import read_predictions
+    from mmqpt.evaluation.statistics.predictions import read_predictions
 
     found = read_predictions(_saved(data, folder, 'fuzzed.csv'))
     _need(len(found.names) == len(found.mos) == len(found.subsets), found)

@@ -1,4 +1,4 @@
-"""Photos without labels, for pre-training: from a folder, shards, a table or LMDB; and the sampler of every loader.
+"""Photos without labels, for pre-training: from a folder, shards, a table or LMDB; and the sampler of all loaders.
 
 Imports ``core`` and ``datasets.transforms``.
 """

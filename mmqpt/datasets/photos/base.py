@@ -1,4 +1,4 @@
-"""What all sources of photos for pre-training share: the pipeline, and photos that can't be read."""
+"""What all data sets of photos without labels share: the pipeline, and what happens to photos that can't be read."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ LOOKED_AT = 1000
 
 
 class PhotoDataset(Dataset):
-    """Photos without labels, each reached by its number: the base of all sources.
+    """Photos without labels, wherever they are stored: the base of folder, shards, table and LMDB.
 
-    A subclass gives ``__len__``, :meth:`name` and :meth:`read`, and calls this constructor at the end of its own.
+    A subclass defines ``__len__``, :meth:`name` and :meth:`read`, and calls this constructor at the end of its own.
 
     The first transform gets a dict of
 
-    - ``img_path``: what :meth:`name` says;
-    - ``img_bytes``: the photo as it was stored, from sources whose photos are no files;
+    - ``img_path``: the result of :meth:`name`;
+    - ``img_bytes``: the photo as stored, unless it is a file of its own;
     - ``rng``: the sample's own generator;
     - ``skipped``: a list of (name, reason), see below;
-    - ``sample_key``: (number of the photo, entropy of ``rng`` as a list of int), with which
-      ``dataset[SampleKey(number, tuple(entropy))]`` gives the sample again.
+    - ``sample_key``: (number of the photo, entropy of ``rng`` as a list of int), from which
+      ``dataset[SampleKey(number, tuple(entropy))]`` makes the same sample again.
 
     A photo that can't be read is skipped: the next readable one takes its place in the batch, and the sample carries
-    the name and the reason in ``skipped`` for :class:`UnreadablePhotosHook` to count, warn and stop.
+    the name and the reason in ``skipped``; :class:`UnreadablePhotosHook` counts them, warns, and stops the run.
 
     Args:
         data_root: where the photos are, for logs and checkpoints.
@@ -71,15 +71,15 @@ class PhotoDataset(Dataset):
         raise NotImplementedError
 
     def name(self, index: int) -> str:
-        """What to call a photo, also one that can't be read."""
+        """The name of a photo in logs, even of one that can't be read."""
         raise NotImplementedError
 
     def read(self, index: int) -> bytes | None:
-        """A photo as it is stored, not decoded; None where :meth:`name` is the path of a file.
+        """A photo as stored, not decoded; None where :meth:`name` is the path of a file.
 
         Raises:
-            PhotoError: this one can't be read; it is skipped.
-            InputError: no photo of its place can be read; the run stops.
+            PhotoError: this photo can't be read; it is skipped.
+            InputError: nothing can be read where it is stored; the run stops.
         """
         raise NotImplementedError
 
@@ -102,7 +102,7 @@ class PhotoDataset(Dataset):
         raise InputError(f'{len(skipped)} photos in a row could not be read, the last: {skipped[-1][1]}')
 
     def _check_size(self, patch_size: int) -> None:
-        """Refuse a patch that no photo can hold; stops at the first photo that can."""
+        """Raise InputError if no photo is large enough for a patch; stops at the first that is."""
         largest, total = 0, len(self)
         looked = min(total, LOOKED_AT)
         for number in range(looked):

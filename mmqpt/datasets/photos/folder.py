@@ -41,7 +41,7 @@ class PhotoFolder(PhotoDataset):
 
     @property
     def paths(self) -> list[Path]:
-        """All photos, in the order of their numbers; made anew at each call."""
+        """All photos, in the order of their numbers; a new list at each call."""
         return [Path(os.fsdecode(name)) for name in self.names]
 
     def __len__(self) -> int:

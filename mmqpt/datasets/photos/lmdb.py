@@ -15,7 +15,7 @@ from mmqpt.datasets.photos.base import PhotoDataset
 from mmqpt.datasets.photos.listing import Packed
 
 _environments: dict[str, Any] = {}
-"""What this process has open: one LMDB must not be opened twice."""
+"""Open LMDBs of this process, which must not open one twice."""
 
 
 def _open(path: str) -> Any:
@@ -34,7 +34,7 @@ def _open(path: str) -> Any:
 
 
 def _close_all() -> None:
-    """What was opened before a fork must not be used after it."""
+    """An LMDB that was opened before a fork must not be used after it."""
     while _environments:
         _environments.popitem()[1].close()
 
@@ -64,8 +64,8 @@ class PhotoLMDB(PhotoDataset):
         if not Path(data_root).exists():
             raise FileNotFoundError(f'no such LMDB: {data_root}')
         self.data_root = str(data_root)
-        with self._environment().begin() as view:
-            self.keys = Packed(key for key in view.cursor().iternext(values=False) if not key.startswith(b'__'))
+        with self._environment().begin() as transaction:
+            self.keys = Packed(key for key in transaction.cursor().iternext(values=False) if not key.startswith(b'__'))
         if not len(self.keys):
             raise InputError(f'{data_root}: no photos in this LMDB')
         super().__init__(self.data_root, pipeline, max_tries)
@@ -78,7 +78,7 @@ class PhotoLMDB(PhotoDataset):
         return f'{self.data_root}/{os.fsdecode(self.keys[index])}'
 
     def read(self, index: int) -> bytes:
-        """The photo as it is stored.
+        """The photo as stored.
 
         Raises:
             PhotoError: no such key any more, or it can't be read.
@@ -86,8 +86,8 @@ class PhotoLMDB(PhotoDataset):
         import lmdb
 
         try:
-            with self._environment().begin(buffers=True) as view:
-                value = view.get(self.keys[index])
+            with self._environment().begin(buffers=True) as transaction:
+                value = transaction.get(self.keys[index])
                 if value is None:
                     raise PhotoError(f'{self.name(index)}: no such key any more')
                 if len(value) > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""A sampler that gives every sample its own seed, so that augmentations never repeat and a resume goes on exactly."""
+"""A sampler that gives every sample its own seed, so that augmentations never repeat and a run resumes exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmqpt.core.errors import InputError
 
 
 class SampleKey(NamedTuple):
-    """What the sampler hands to the dataset.
+    """Which photo to load, and the seed of its sample; the sampler passes it to the dataset.
 
     Args:
         index: which photo.
@@ -27,7 +27,7 @@ class SampleKey(NamedTuple):
 
 
 def sample_key(key: SampleKey | int, length: int) -> SampleKey:
-    """What to load for ``dataset[key]``: plain indices, as browsing tools use, get a seed of their own.
+    """The key for ``dataset[key]``; a plain index, as browsing tools use it, gets a seed of its own.
 
     Raises:
         IndexError: outside 0 to ``length - 1``.
@@ -49,7 +49,7 @@ class SeededSampler(Sampler):
 
     Args:
         dataset: anything with a length; its ``__getitem__`` must take a :class:`SampleKey`.
-        shuffle: whether to permute the photos, anew in every epoch.
+        shuffle: whether to permute the photos, differently in every epoch.
         seed: by default one that all ranks agree on. MMEngine passes its ``randomness.seed``.
         round_up: repeat the first photos so that every rank gets the same number.
         mix_blocks: for a dataset with ``block_sizes`` (photos in every shard): permute the shards and then the photos

@@ -1,4 +1,4 @@
-"""What lies in a folder of shards: ``manifest.json`` when it is finished, and a hidden folder with how far it is."""
+"""The files beside the shards: ``manifest.json`` once all are written, and a hidden folder that tracks progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmqpt.datasets.photos.tar_index import index_path
 
 MANIFEST = 'manifest.json'
 STATE = '.make_shards'
-"""Folder that holds the plan of the shards, and one file for each that is whole."""
+"""Folder that holds the plan of the shards, and one file for each finished shard."""
 
 
 def shard_name(number: int) -> str:
@@ -30,7 +30,7 @@ def tars_of(folder: Path) -> list[Path]:
 
 
 def check_finished(folder: Path, tars: set[str]) -> None:
-    """Whether all shards of a folder are there; folders without a manifest or traces of making one are not judged.
+    """Check that all shards of a folder are there; a folder that make_shards.py did not write passes.
 
     Args:
         folder: of shards.
@@ -45,9 +45,7 @@ def check_finished(folder: Path, tars: set[str]) -> None:
         if tars - named:
             raise InputError(f'{folder / min(tars - named)}: not in the manifest of its folder')
     elif (folder / STATE).is_dir():
-        raise InputError(
-            f'{folder}: tools/make_shards.py has not finished here; the same command goes on where it stopped'
-        )
+        raise InputError(f'{folder}: mmqpt make-shards has not finished here; run the same command again to resume')
     else:
         indices = {path.name.removesuffix('.index.npy') + '.tar' for path in folder.glob('*.index.npy')}
         named = indices | tars
@@ -56,7 +54,7 @@ def check_finished(folder: Path, tars: set[str]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What ``tools/make_shards.py`` says about the shards it made.
+    """What ``mmqpt make-shards`` says about the shards it made.
 
     Raises:
         FileNotFoundError: there is none.
@@ -64,7 +62,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise FileNotFoundError(f'no such manifest: {path}; shards have one when tools/make_shards.py has finished')
+        raise FileNotFoundError(f'no such manifest: {path}; shards have one when mmqpt make-shards has finished')
     manifest = read_json(path)
     if not isinstance(manifest, dict) or not isinstance(manifest.get('shards'), list):
         raise InputError(f'{path}: not a manifest of shards')
@@ -72,7 +70,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Raises InputError, which names the file, for what is no JSON."""
+    """The content of a JSON file; InputError names a file that is not JSON."""
     try:
         return json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
@@ -80,7 +78,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_whole(path: Path, data: bytes) -> str:
-    """Write a file whole or not at all, on the disk when this returns; gives its SHA-256."""
+    """Write a file whole or not at all, and sync it to disk; returns its SHA-256."""
     with replacing(path) as partial, open(partial, 'wb') as file:
         file.write(data)
         file.flush()
@@ -88,8 +86,8 @@ def write_whole(path: Path, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all; names that are not UTF-8 come back as they were."""
+def write_json_synced(path: Path, value: Any) -> None:
+    """Write JSON like :func:`write_whole`; names that are not UTF-8 are read back unchanged."""
     write_whole(path, (json.dumps(value, indent=1) + '\n').encode())
 
 

@@ -1,4 +1,4 @@
-"""A folder of photos becomes shards, by several processes; a stopped run goes on where it stopped."""
+"""Turns a folder of photos into shards with several processes; a stopped run resumes where it left off."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.listing import list_photos
-from mmqpt.datasets.photos.shard_files import MANIFEST, STATE, read_json, shard_name, write_json
+from mmqpt.datasets.photos.shard_files import MANIFEST, STATE, read_json, shard_name, write_json_synced
 from mmqpt.datasets.photos.shard_writer import ShardJob, ShardRecord, state_path, write_shard, write_unreadable
 from mmqpt.datasets.photos.tar_index import BLOCK
 from mmqpt.version import __version__
@@ -36,11 +36,11 @@ UNREADABLE = 'unreadable.csv'
 
 @dataclass(frozen=True)
 class ShardArguments:
-    """What decides the bytes of the shards, beside the photos.
+    """All that the bytes of the shards depend on, apart from the photos.
 
     Args:
         shard_size: bytes of a shard at most (one photo that is larger has a shard to itself), or None.
-        photos_per_shard: photos of a shard, unreadable ones included, or None. One of both must be given.
+        photos_per_shard: photos of a shard, unreadable ones included, or None. Exactly one of the two must be given.
         seed: of the order of the photos.
     """
 
@@ -50,7 +50,7 @@ class ShardArguments:
 
     def __post_init__(self) -> None:
         if (self.shard_size is None) == (self.photos_per_shard is None):
-            raise InputError('give either shard_size or photos_per_shard')
+            raise InputError('give either shard_size or photos_per_shard, not both')
         for name in ('shard_size', 'photos_per_shard'):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -60,23 +60,23 @@ class ShardArguments:
 
 
 def make_shards(
-    source: Path,
+    photo_root: Path,
     out: Path,
     arguments: ShardArguments,
     ann_file: Path | None = None,
     workers: int = 2,
     max_unreadable: float = 0.05,
 ) -> dict[str, Any]:
-    """Make the shards that are not there yet, and ``manifest.json`` at the end.
+    """Write the shards that are missing, and ``manifest.json`` at the end.
 
-    The same photos and arguments give the same bytes, however often the run was stopped, whatever ``workers`` is.
+    The same photos and arguments give the same bytes, however often the run is stopped and whatever ``workers`` is.
 
     Args:
-        source: folder of photos.
+        photo_root: folder of the photos.
         out: folder of the shards; must be new, empty, or begun with the same photos and arguments.
-        arguments: see there.
-        ann_file: list of the photos to take, relative to ``source``, or None for all.
-        workers: processes; 1 works in this one.
+        arguments: see :class:`ShardArguments`.
+        ann_file: list of the photos to take, relative to ``photo_root``, or None for all.
+        workers: processes; 1 uses this one.
         max_unreadable: share of the photos that may be unreadable, 0 to 1.
 
     Returns:
@@ -91,20 +91,20 @@ def make_shards(
         raise InputError(f'workers must be >= 1, got {workers}')
     if not 0 <= max_unreadable <= 1:
         raise InputError(f'max_unreadable must be a share from 0 to 1, got {max_unreadable}')
-    paths = list_photos(source, ann_file)
-    sizes = {path.relative_to(source).as_posix(): path.stat().st_size for path in paths}
+    paths = list_photos(photo_root, ann_file)
+    sizes = {path.relative_to(photo_root).as_posix(): path.stat().st_size for path in paths}
     if len(sizes) < len(paths):
         raise InputError(f'{ann_file}: {len(paths) - len(sizes)} photos are listed twice')
-    groups = list(group(mixed(sizes, arguments.seed), sizes, arguments))
+    groups = list(cut_into_shards(mixed(sizes, arguments.seed), sizes, arguments))
     if out.is_dir() and not (out / STATE).is_dir() and os.listdir(out):
         raise InputError(
-            f'{out}: holds {min(os.listdir(out))} and was not begun by tools/make_shards.py; give another folder'
+            f'{out}: holds {min(os.listdir(out))} and was not begun by mmqpt make-shards; give another folder'
         )
     with _writing(out), locked(out):
         _check_plan(out, arguments, sizes)
         starts = itertools.accumulate(map(len, groups), initial=0)
         jobs = [
-            ShardJob(str(out), number, str(source), tuple(names), first, max_unreadable)
+            ShardJob(str(out), number, str(photo_root), tuple(names), first, max_unreadable)
             for number, (names, first) in enumerate(zip(groups, starts, strict=False))
         ]
         todo = [job for job in jobs if not _is_whole(out, job.number)]
@@ -119,11 +119,11 @@ def make_shards(
 
 
 def mixed(names: Iterable[str], seed: int) -> list[str]:
-    """Names in an order that looks random, the same for all time: by the hash of seed and name."""
+    """Names in an order that looks random and never changes: by the hash of seed and name."""
     return sorted(names, key=lambda name: (hashlib.sha256(f'{seed}/'.encode() + os.fsencode(name)).digest(), name))
 
 
-def group(names: Sequence[str], sizes: dict[str, int], arguments: ShardArguments) -> Iterator[Sequence[str]]:
+def cut_into_shards(names: Sequence[str], sizes: dict[str, int], arguments: ShardArguments) -> Iterator[Sequence[str]]:
     """The photos of each shard."""
     if arguments.photos_per_shard is not None:
         for start in range(0, len(names), arguments.photos_per_shard):
@@ -140,14 +140,14 @@ def group(names: Sequence[str], sizes: dict[str, int], arguments: ShardArguments
 
 
 def _check_plan(out: Path, arguments: ShardArguments, sizes: dict[str, int]) -> None:
-    """Refuse a folder that was begun with anything else; note what it is begun with."""
+    """Raise InputError for a folder begun with other photos or arguments; note those of a new one."""
     digest = hashlib.sha256()
     for name in sorted(sizes):
         digest.update(os.fsencode(name) + f'\0{sizes[name]}\0'.encode())
     plan = {'format': FORMAT, **asdict(arguments), 'photos': len(sizes), 'photos_sha256': digest.hexdigest()}
     path = out / STATE / PLAN
     if not path.is_file():
-        write_json(path, plan)
+        write_json_synced(path, plan)
         return
     old = read_json(path)
     if not isinstance(old, dict):
@@ -163,7 +163,7 @@ def _check_plan(out: Path, arguments: ShardArguments, sizes: dict[str, int]) -> 
 
 
 def _clean(out: Path) -> None:
-    """Remove what processes left half-written that were killed."""
+    """Remove half-written files of processes that were killed."""
     for partial in [*out.glob('.*.partial*'), *(out / STATE).glob('.*.partial*')]:
         partial.unlink()
 
@@ -177,7 +177,7 @@ def _is_whole(out: Path, number: int) -> bool:
 
 
 def _finish(out: Path, arguments: ShardArguments, shards: int, photos: int, max_unreadable: float) -> dict[str, Any]:
-    """``unreadable.csv`` and the manifest, from what is said of each shard."""
+    """Write ``unreadable.csv`` and the manifest from the records of the shards."""
     records = [ShardRecord(**read_json(state_path(out, number))) for number in range(shards)]
     unreadable = sorted((name, reason) for record in records for name, reason in record.unreadable)
     write_unreadable(out / UNREADABLE, unreadable)
@@ -190,7 +190,7 @@ def _finish(out: Path, arguments: ShardArguments, shards: int, photos: int, max_
         'unreadable': len(unreadable),
         'shards': [{**asdict(record), 'unreadable': len(record.unreadable)} for record in records],
     }
-    write_json(out / MANIFEST, manifest)
+    write_json_synced(out / MANIFEST, manifest)
     if len(unreadable) > max_unreadable * photos:
         raise InputError(
             f'{out / UNREADABLE}: {len(unreadable)} of {photos} photos are unreadable, more than the share of '
@@ -200,7 +200,7 @@ def _finish(out: Path, arguments: ShardArguments, shards: int, photos: int, max_
 
 
 def _run(jobs: Sequence[ShardJob], photos: int, workers: int) -> None:
-    """Write shards with a progress bar; at an error or a stop, no process goes on."""
+    """Write shards with a progress bar; after an error or a stop, no process keeps running."""
     todo = sum(len(job.names) for job in jobs)
     with tqdm(total=photos, initial=photos - todo, desc='make_shards', unit=' photos', mininterval=1) as bar:
         if workers == 1:
@@ -220,7 +220,7 @@ def _run(jobs: Sequence[ShardJob], photos: int, workers: int) -> None:
                 bar.update(photos - todo + sum(done) - bar.n)
         except BrokenProcessPool as error:
             raise InputError(
-                'a process that makes shards was killed (no memory left?); the same command goes on'
+                'a process that makes shards was killed (out of memory?); run the same command again to resume'
             ) from error
         except BaseException:
             for process in set(multiprocessing.active_children()) - before:
@@ -238,7 +238,7 @@ _done: Any = None
 
 
 def _start_worker(done: Any) -> None:
-    """In a new process: end quietly with Ctrl-C, and with the process that started it, however that ends."""
+    """Set up a worker: it ends quietly at Ctrl-C, and when the process that started it ends, for whatever reason."""
     global _done
     _done = done
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -261,7 +261,7 @@ def _work(number: int, job: ShardJob) -> None:
 
 @contextlib.contextmanager
 def _writing(out: Path) -> Iterator[None]:
-    """What the disk refuses is said in a sentence that names a file."""
+    """Turn errors of the file system into a sentence that names the file."""
     try:
         (out / STATE).mkdir(parents=True, exist_ok=True)
         yield
@@ -273,10 +273,10 @@ def _writing(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """No other run writes to this folder meanwhile; the lock ends with the process, however that ends.
+    """Keep other runs from writing to this folder; the lock ends with the process, however that ends.
 
     Raises:
-        InputError: another run does.
+        InputError: another run holds it.
     """
     import fcntl
 

@@ -17,14 +17,14 @@ from PIL import Image, UnidentifiedImageError
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.files import replacing
 from mmqpt.core.photo import FIRST_FORMATS, MAX_BYTES, MORE_FORMATS, read_photo
-from mmqpt.datasets.photos.shard_files import STATE, shard_name, write_json, write_whole
+from mmqpt.datasets.photos.shard_files import STATE, shard_name, write_json_synced, write_whole
 from mmqpt.datasets.photos.tar_index import index_path, scan_tar, write_index
 
 MEMBER_SUFFIX = {
-    **{'JPEG': '.jpg', 'MPO': '.jpg', 'PNG': '.png', 'GIF': '.gif', 'BMP': '.bmp', 'PPM': '.ppm', 'WEBP': '.webp'},
-    **{'TIFF': '.tif', 'AVIF': '.avif', 'JPEG2000': '.jp2'},
-}
-"""By Pillow's name of the kind; what Pillow does not know, but can be read, is HEIC."""
+    'JPEG': '.jpg', 'MPO': '.jpg', 'PNG': '.png', 'GIF': '.gif', 'BMP': '.bmp', 'PPM': '.ppm', 'WEBP': '.webp',
+    'TIFF': '.tif', 'AVIF': '.avif', 'JPEG2000': '.jp2',
+}  # fmt: skip
+"""By Pillow's name of the format; readable photos that Pillow does not know are HEIC."""
 
 COLUMNS = ('member', 'name', 'width', 'height', 'bytes', 'sha256')
 FEW_UNOPENED = 10
@@ -33,12 +33,12 @@ FEW_UNOPENED = 10
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a shard is to hold.
+    """The contents of a shard.
 
     Args:
         out: folder of the shards.
         number: of the shard.
-        source: folder of the photos.
+        photo_root: folder of the photos.
         names: of the photos in it, in the order in which they go into the shard.
         first: number of the first one among the photos of all shards.
         max_unopened: share of the photos that may fail to open.
@@ -46,7 +46,7 @@ class ShardJob:
 
     out: str
     number: int
-    source: str
+    photo_root: str
     names: tuple[str, ...]
     first: int
     max_unopened: float
@@ -54,7 +54,7 @@ class ShardJob:
 
 @dataclass
 class ShardRecord:
-    """What became of a shard; ``unreadable`` has (name, reason)."""
+    """A finished shard; ``unreadable`` holds (name, reason)."""
 
     name: str
     photos: int = 0
@@ -66,24 +66,24 @@ class ShardRecord:
 
 
 def state_path(out: Path, number: int) -> Path:
-    """The file that says that a shard is whole."""
+    """The file that marks a shard as finished."""
     return out / STATE / f'{shard_name(number)}.json'
 
 
 def write_shard(job: ShardJob, progress: Callable[[int], object] = lambda done: None) -> ShardRecord:
-    """Write a tar, then its index, its CSV, and last the file that says that all are whole.
+    """Write a tar, then its index, its CSV, and last the file that marks the shard as finished.
 
     The bytes depend on the photos and their order alone. Members are called by the number of the photo among all
-    shards, which leaves gaps where photos are unreadable, and by what the content says that it is. Every photo is
-    decoded before it is taken, and stored as it is.
+    shards, which leaves gaps where photos are unreadable; their suffix follows from their content. Every photo is
+    decoded before it is taken, and stored unchanged.
 
     Args:
-        job: what it is to hold.
+        job: its contents.
         progress: gets the number of photos that are done.
 
     Raises:
-        InputError: a file can't be written, or so many photos can't be opened that the disk is at fault; nothing of the
-            shard is left then.
+        InputError: a file can't be written, or so many photos can't be opened that the disk must be at fault; nothing
+            of the shard is left then.
     """
     tar_path = Path(job.out) / f'{shard_name(job.number)}.tar'
     record = ShardRecord(tar_path.name)
@@ -101,10 +101,10 @@ def write_shard(job: ShardJob, progress: Callable[[int], object] = lambda done: 
         write_index(tar_path, places)
         record.index_sha256 = hashlib.sha256(index_path(tar_path).read_bytes()).hexdigest()
         record.csv_sha256 = write_whole(tar_path.with_suffix('.csv'), _csv(COLUMNS, rows))
-        write_json(state_path(Path(job.out), job.number), asdict(record))
+        write_json_synced(state_path(Path(job.out), job.number), asdict(record))
     except OSError as error:
         raise InputError(
-            f"{tar_path}: can't be written ({error.strerror or error}); the same command goes on"
+            f"{tar_path}: can't be written ({error.strerror or error}); run the same command again to resume"
         ) from error
     return record
 
@@ -125,7 +125,7 @@ def _add_photos(
     for number, name in enumerate(job.names):
         progress(number)
         try:
-            data = _read(Path(job.source) / name)
+            data = _read(Path(job.photo_root) / name)
             height, width = read_photo(data, name).shape[:2]
         except PhotoError as error:
             record.unreadable.append((name, str(error)))
@@ -140,21 +140,22 @@ def _add_photos(
         rows.append((member.name, name, width, height, len(data), hashlib.sha256(data).hexdigest()))
     if unopened > max(FEW_UNOPENED, job.max_unopened * len(job.names)):
         raise InputError(
-            f"{record.name}: {unopened} of its {len(job.names)} photos can't be opened (is {job.source} still there?), "
-            f'the last: {record.unreadable[-1][1]}; the same command goes on'
+            f"{record.name}: {unopened} of its {len(job.names)} photos can't be opened "
+            f'(is {job.photo_root} still there?), the last: {record.unreadable[-1][1]}; '
+            'run the same command again to resume'
         )
     progress(len(job.names))
 
 
 def _read(path: Path) -> bytes:
-    """Raises OSError for what can't be opened, PhotoError for what is too large."""
+    """The bytes of a file; OSError if it can't be opened, PhotoError if it is too large."""
     if path.stat().st_size > MAX_BYTES:
         raise PhotoError(f'{path.name}: refused, the file has more than {MAX_BYTES} bytes')
     return path.read_bytes()
 
 
 def photo_suffix(data: bytes) -> str:
-    """What the name of a photo ends in, by its content; for photos that :func:`read_photo` reads."""
+    """The suffix of a photo, by its content; for photos that :func:`read_photo` reads."""
     try:
         with Image.open(io.BytesIO(data), formats=FIRST_FORMATS + MORE_FORMATS) as image:
             return MEMBER_SUFFIX[str(image.format)]
@@ -163,7 +164,7 @@ def photo_suffix(data: bytes) -> str:
 
 
 def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]] | list[tuple[str, str]]) -> bytes:
-    """Names that are not UTF-8 become the bytes that they are on the disk."""
+    """A CSV as bytes; names that are not UTF-8 keep the bytes that they have on disk."""
     text = io.StringIO(newline='')
     writer = csv.writer(text)
     writer.writerow(header)
@@ -172,7 +173,7 @@ def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]] | list[tuple[st
 
 
 class _Hashed:
-    """A file to write to that hashes what goes through."""
+    """A file that hashes what is written to it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file

@@ -22,12 +22,12 @@ from mmqpt.datasets.photos.tar_index import LONGEST_HEADER, index_path, load_ind
 
 @DATASETS.register_module()
 class PhotoShards(PhotoDataset):
-    """The photos of WebDataset tars, whoever made them; nothing is unpacked, and names in a tar lead nowhere.
+    """The photos of WebDataset tars, from any program; nothing is unpacked, and names in a tar are never used as paths.
 
     A photo is read at its own place in the tar, so a sampler shares photos out to ranks and workers, shuffles and
-    resumes as for files. Where they lie is in an index beside each tar, which ``tools/make_shards.py`` writes. A tar
+    resumes as for files. Where they lie is in an index beside each tar, which ``mmqpt make-shards`` writes. A tar
     without one is searched at the start, in this process, which takes time with large sets: ``--index`` of that tool
-    does it once and for all.
+    saves doing it again.
 
     What a pipeline gets, and what happens to unreadable photos: :class:`PhotoDataset`. Photos are called
     ``photos-000003.tar/000000012.jpg``, the tar relative to the folder that holds all of them.
@@ -43,7 +43,7 @@ class PhotoShards(PhotoDataset):
     Raises:
         FileNotFoundError: no such folder or tar, or one that the folder's manifest names is missing.
         InputError: no tar or no photo, a tar named twice, damaged or compressed, an index that is not the tar's, a
-            folder that ``tools/make_shards.py`` has not finished, or every photo is smaller than the patch.
+            folder that ``mmqpt make-shards`` has not finished, or every photo is smaller than the patch.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class PhotoShards(PhotoDataset):
         if self._scanned:
             print_log(
                 f'PhotoShards: searched {len(self._scanned)} shards without an index; '
-                f'tools/make_shards.py --index {root} spares that',
+                f'mmqpt make-shards --index {root} saves that',
                 'current',
             )
         self.ends = np.cumsum(counts)
@@ -89,11 +89,11 @@ class PhotoShards(PhotoDataset):
             start, offset, size = file.entry(row)
             name = member_name(os.pread(file.descriptor, min(offset - start, LONGEST_HEADER), start), size)
         except (OSError, InputError):
-            name = None  # told when it is read
+            name = None  # read() says what is wrong
         return f'{self.names[shard]}/{f"photo {row}" if name is None else name}'
 
     def read(self, index: int) -> bytes:
-        """The photo as it is stored.
+        """The photo as stored.
 
         Raises:
             PhotoError: the tar ends before it, can't be read here, or holds something else here.
@@ -123,7 +123,7 @@ class PhotoShards(PhotoDataset):
         return shard, index - (int(self.ends[shard - 1]) if shard else 0)
 
     def _count(self, shard: int) -> int:
-        """Photos of a shard; searches it where it has no index."""
+        """How many photos a shard has; searches it if it has no index."""
         if index_path(self.paths[shard]).is_file():
             return len(load_index(self.paths[shard]))
         self._scanned[shard] = scan_tar(self.paths[shard])

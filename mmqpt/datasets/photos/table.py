@@ -64,7 +64,7 @@ class PhotoTable(PhotoDataset):
                 table = datasets.load_dataset(where, name, split=split)
         except (InputError, FileNotFoundError):
             raise
-        except Exception as error:  # files of strangers
+        except Exception as error:
             raise InputError(f"{where}: can't be loaded as a table of photos ({first_line(error)})") from error
         if column not in table.column_names:
             raise InputError(f'{where}: no column {column!r}; there are: {", ".join(table.column_names)}')
@@ -90,10 +90,10 @@ class PhotoTable(PhotoDataset):
         return f'{self.data_root} row {index}'
 
     def read(self, index: int) -> bytes:
-        """The photo as it is stored.
+        """The photo as stored.
 
         Raises:
-            PhotoError: nothing in this row, or the file of the table can't be read here.
+            PhotoError: an empty row, or the file of the table can't be read here.
         """
         try:
             found = self.table[index][self.column]

@@ -1,4 +1,4 @@
-"""Where each photo of a tar lies, so that any of them can be read without the others, and nothing is ever unpacked."""
+"""Where each photo of a tar lies, so that any of them can be read alone and nothing is ever unpacked."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def scan_tar(tar: Path) -> np.ndarray:
         ) from error
     except OSError as error:
         raise InputError(f"{tar}: can't be read ({error.strerror or error})") from error
-    if len(rest) < BLOCK or rest.strip(b'\0'):  # tarfile takes any of these for an end
+    if len(rest) < BLOCK or rest.strip(b'\0'):  # tarfile takes each of these for the end
         raise InputError(f'{tar}: truncated, damaged, or two tars in one (no end mark at byte {end}, or more after it)')
     return np.array(found, np.int64).reshape(-1, 3)
 
@@ -100,8 +100,9 @@ def load_index(tar: Path, check: bool = True) -> np.ndarray:
     """
     path = index_path(tar)
     if not tar.is_file():
-        raise FileNotFoundError(f'no such shard: {tar}' + (f' (its index is there: {path})' * path.is_file()))
-    again = f'make it anew: tools/make_shards.py --index {tar}'
+        index_is_there = f' (its index is there: {path})' if path.is_file() else ''
+        raise FileNotFoundError(f'no such shard: {tar}{index_is_there}')
+    again = f'rebuild it: mmqpt make-shards --index {tar}'
     try:
         rows = np.load(path, mmap_mode='r', allow_pickle=False)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Near-duplicates among photos: the same scene once more, resized, recompressed, cropped a little or exposed anew.
+"""Near-duplicates among photos: one scene again: resized, recompressed, slightly cropped, or with another exposure.
 
 Two photos are near-duplicates if their difference hashes differ in few bits *and* the details of their thumbnails
 correlate. Hash bits say which of two neighbours is brighter; in a sky, a fog or a blank photo that means nothing, and
@@ -51,7 +51,7 @@ SAVE_EVERY = 1000
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is compared of N photos.
+    """What near-duplicates are found by, for N photos.
 
     Args:
         names: of the photos that could be read.
@@ -111,7 +111,7 @@ def fingerprint_photos(
         done: called with 1 after each photo.
 
     Raises:
-        InputError: no names, no workers, a damaged cache, or no photo could be read; a single one that can't is only
+        InputError: no names, no workers, a damaged cache, or no photo could be read; single unreadable ones are only
             noted.
     """
     if not names or workers < 1:
@@ -134,7 +134,8 @@ def fingerprint_photos(
                 unreadable[name] = note
             else:
                 found[name] = prints
-                new += note not in known
+                if note not in known:
+                    new += 1
                 known[note] = prints
                 if cache and new and new % SAVE_EVERY == 0:
                     _write_cache(Path(cache), known)
@@ -219,7 +220,7 @@ def clusters(names: Sequence[str], pairs: Pairs, groups: Sequence[str] | None = 
     Args:
         names: of N photos.
         pairs: near-duplicates among them.
-        groups: N groups that stay together besides, such as reference images.
+        groups: N groups to keep together as well, such as reference images.
 
     Returns:
         N names: that of the cluster's first photo in alphabetical order; a photo alone is its own cluster.
@@ -241,7 +242,7 @@ def clusters(names: Sequence[str], pairs: Pairs, groups: Sequence[str] | None = 
 def leaking(groups: Sequence[str], parts: Sequence[str]) -> list[int]:
     """Which test photos share a group with a photo that a model may learn from.
 
-    Relatives within one part leak nothing: they only count twice there.
+    Near-duplicates within one part are no leak: they only count twice there.
 
     Args:
         groups: N groups or clusters.

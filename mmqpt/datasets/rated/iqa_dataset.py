@@ -16,10 +16,7 @@ from mmqpt.datasets.photos.sampler import SampleKey, sample_key
 from mmqpt.datasets.rated.opinions import read_deviation, read_histogram
 from mmqpt.datasets.rated.ratings import check_columns, read_ratings, select_ratings, split_holdout
 from mmqpt.datasets.rated.sets import read_info
-from mmqpt.datasets.transforms.packing import PackRatedPhoto
-from mmqpt.datasets.transforms.quality_crop import RandomQualityCrop
-
-__all__ = ['IQADataset', 'PackRatedPhoto', 'RandomQualityCrop']  # the import registers the transforms as well
+from mmqpt.datasets.transforms import packing, quality_crop  # noqa: F401 (registers the transforms)
 
 
 @DATASETS.register_module()
@@ -31,11 +28,11 @@ class IQADataset(Dataset):
         ann_file: CSV in pyiqa's meta_info format, see :func:`read_ratings`.
         pipeline: transforms.
         mos_range: least and greatest score of the scale in its units; None to take it from the JSON file beside the CSV
-            that tools/prepare_dataset.py wrote.
+            that mmqpt prepare-dataset wrote.
         where: keep rows whose columns have these values, such as ``{'split': 'train'}``.
         holdout: share of the kept rows that is held out for validation.
         part: ``'all'``, or with a holdout ``'fit'`` or ``'holdout'``.
-        group_column: column of groups that the holdout does not tear apart (near-duplicates, reference images).
+        group_column: column of groups that the holdout keeps whole (near-duplicates, reference images).
         name: name of the data set, stored with the weights; by default that of the CSV.
         histogram_columns: columns with the number or share of opinions per category, from the worst to the best, for
             losses on histograms; such as c1 to c5 of KonIQ-10k.
@@ -75,7 +72,8 @@ class IQADataset(Dataset):
                 f"part must be 'all', or 'fit' or 'holdout' with 0 < holdout < 1, got {part!r} and {holdout}"
             )
         if part != 'all':
-            ratings = split_holdout(ratings, holdout, group_column)[part == 'holdout']
+            fit, held_out = split_holdout(ratings, holdout, group_column)
+            ratings = fit if part == 'fit' else held_out
         if not ratings:
             raise InputError(f'{ann_file}: no rows left with {dict(where or {})} and part {part!r}')
         missing = [r.name for r in ratings if not (self.root / r.name).is_file()]

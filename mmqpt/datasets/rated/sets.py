@@ -67,13 +67,13 @@ def read_info(ann_file: str | Path) -> SetInfo:
 
     Raises:
         FileNotFoundError: there is none; the message says what to do.
-        InputError: it is no JSON, or its fields are not those of :class:`SetInfo`.
+        InputError: it is not JSON, or its fields are not those of :class:`SetInfo`.
     """
     path = info_path(ann_file)
     if not path.is_file():
         raise FileNotFoundError(
             f'no such file: {path}, which says what the scores in {Path(ann_file).name} mean; '
-            'tools/prepare_dataset.py writes both, or give the range of the scores'
+            'mmqpt prepare-dataset writes both, or give the range of the scores'
         )
     try:
         fields = json.loads(path.read_text(encoding='utf-8'))
@@ -131,7 +131,7 @@ def write_set(path: str | Path, info: SetInfo, rows: Sequence[Mapping[str, Any]]
 
 
 def replace_set(path: str | Path, info: SetInfo, lines: Sequence[Sequence[Any]]) -> None:
-    """Put a CSV and its JSON file in place of what is there; what stops before leaves the old files.
+    """Put a CSV and its JSON file in place of the old ones; a run that is stopped leaves those.
 
     Args:
         path: the CSV; its folder is made.

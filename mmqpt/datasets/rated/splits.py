@@ -1,4 +1,4 @@
-"""Which photos are fitted, which choose the epoch, which test; random splits are drawn once and kept in the CSV."""
+"""Which photos are for training, validation and testing; random splits are drawn once and kept in the CSV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmqpt.datasets.rated.ratings import Rating, check_columns, group_of, split_
 from mmqpt.datasets.rated.sets import RatedSet, SetInfo, info_path, read_set, replace_set
 
 MIN_PHOTOS = 3
-"""A part with fewer photos has no correlation worth the name."""
+"""With fewer photos in a part, a correlation means nothing."""
 
 
 def random_splits(
@@ -25,7 +25,7 @@ def random_splits(
 
     For each split the groups are put into a random order, and taken for the test part as long as those that follow can
     still fill it up to the size nearest to the share that whole groups allow. Split number k depends on the rows, the
-    seed, the share and k alone: whoever draws 20 splits gets the 10 of before and 10 more.
+    seed, the share and k alone: 20 splits are the same 10 as before and 10 more.
 
     Args:
         ratings: the rows of a set.
@@ -105,7 +105,7 @@ def protocol_name(test_share: float, seed: int, group_column: str | None) -> str
 
 @dataclass(frozen=True)
 class Partition:
-    """What one run may see, and for what; each list is in the order of the CSV.
+    """The photos of one run by purpose, each list in the order of the CSV.
 
     Args:
         train: photos to fit.
@@ -138,7 +138,7 @@ def partition(
     The split column says which rows are ``train``, ``val`` (some official splits) and ``test``; rows with any other
     value, such as ``drop``, are left out. The test part is always the same. The validation part is the set's own if it
     has one and all labels are used (photos of it with a relative in ``train`` are fitted), and else is cut from the
-    labels that are kept. Groups are never torn apart.
+    labels that are kept. Groups are kept whole.
 
     Args:
         data: the set.
@@ -235,10 +235,10 @@ def add_random_splits(ann_file: str | Path, count: int = 10, seed: int = 123, te
 
 
 def check_split(data: RatedSet, split_column: str) -> None:
-    """Ask that a set has a split.
+    """Check that a set has a split.
 
     Raises:
-        InputError: it has not; names those that it has.
+        InputError: it does not; the message names those that it has.
     """
     if split_column not in data.info.splits:
         known = ', '.join(data.info.splits) or 'none'
@@ -249,10 +249,10 @@ def add_clean_split(ann_file: str | Path, split_column: str) -> RatedSet:
     """Keep a split without its leaks in the CSV: training photos with a relative in the test part become ``drop``.
 
     The test part stays as it is, so that results on it can be compared with published ones. The new column is called
-    ``<split_column>_clean``; one that is there already is drawn anew.
+    ``<split_column>_clean``; an existing one is replaced.
 
     Args:
-        ann_file: CSV with its JSON file beside it, which names the groups (tools/find_duplicates.py --add-to).
+        ann_file: CSV with its JSON file beside it, which names the groups (mmqpt find-duplicates --add-to).
         split_column: a split with ``train``, perhaps ``val``, and ``test``.
 
     Returns:
@@ -266,7 +266,7 @@ def add_clean_split(ann_file: str | Path, split_column: str) -> RatedSet:
     check_split(data, split_column)
     if info.group_column is None:
         raise InputError(
-            f'{ann_file}: names no groups, so leaks are not known; run tools/find_duplicates.py PHOTOS --add-to first'
+            f'{ann_file}: names no groups, so leaks are not known; run mmqpt find-duplicates PHOTOS --add-to first'
         )
     tested = _groups([rating for rating in data.ratings if rating.row[split_column] == 'test'], info.group_column)
     parts = [
@@ -284,15 +284,15 @@ def add_clean_split(ann_file: str | Path, split_column: str) -> RatedSet:
 def add_columns(data: RatedSet, columns: Mapping[str, Sequence[str]], info: SetInfo) -> RatedSet:
     """Write a set's CSV with more columns, or other values of columns, and its JSON file.
 
-    Both are written beside the old ones and put in their place at the end: what stops before leaves the old files.
+    Both are written to temporary files, which replace the old ones at the end: a run that is stopped leaves those.
 
     Args:
-        data: the set as it was read.
+        data: the set.
         columns: name -> one value a row; a column that exists already gets these values.
-        info: what the JSON file shall say.
+        info: for the JSON file.
 
     Returns:
-        The set as it is read again.
+        The set, read again.
 
     Raises:
         InputError: a column of another length, or a line of the CSV with more fields than its header.

@@ -18,12 +18,12 @@ class LoadPhoto:
 
     Args:
         min_side: None, or px: large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, as long as the short side stays
-            at least this long; all other kinds of files are read in full. Quicker, but it changes what the network
+            at least this long; all other kinds of files are read in full. Faster, but it changes what the network
             sees: a reduced photo has less noise and fewer traces of compression of its own before it is degraded
             (docs/scale.md).
 
     Raises:
-        InputError: ``min_side`` is no integer >= 1.
+        InputError: ``min_side`` is not an integer >= 1.
     """
 
     def __init__(self, min_side: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Packing: the last step of a pipeline, from a dict of arrays to what the models take."""
+"""The last step of a pipeline: from a dict of arrays to the input of the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 ORIGIN = ('img_path', 'sample_key', 'skipped')
-"""What packed samples tell of where they came from: file, :class:`SampleKey`, unreadable files they stand in for."""
+"""Where a packed sample comes from: its file, its :class:`SampleKey`, and unreadable photos it stands in for."""
 
 
 @TRANSFORMS.register_module()

@@ -20,7 +20,7 @@ class PatchPairs:
     """One photo -> V versions degraded by different recipes -> P patches of each version.
 
     First the photo is enlarged if it is too small, and a window is cut from it; both happen once, before the
-    degradations, so that all versions share them and neither tells versions apart. Patches are never resized. How
+    degradations: all versions share them, so that neither gives a version away. Patches are never resized. How
     patches are cut is a design choice; the paper does not state it.
 
     Args:
@@ -105,9 +105,10 @@ class PatchPairs:
         rng = sample_rng(results)
         image = self._window(self._enlarge(results['img']), rng)
         recipes = self.draw_recipes(rng)
-        places = [self.draw_positions(*image.shape[:2], rng)]
+        height, width = image.shape[:2]
+        places = [self.draw_positions(height, width, rng)]
         for _ in range(1, self.versions):
-            places.append(self.draw_positions(*image.shape[:2], rng) if self.positions == 'independent' else places[0])
+            places.append(self.draw_positions(height, width, rng) if self.positions == 'independent' else places[0])
         return image, recipes, np.array(places)
 
     def draw_recipes(self, rng: np.random.Generator) -> list[Recipe]:

@@ -14,11 +14,11 @@ from mmqpt.core.view import View
 
 @TRANSFORMS.register_module()
 class RandomQualityCrop:
-    """Random crops at the photo's own scale, and random mirror images; neither changes quality as resizing would.
+    """Random crops at the photo's own scale, mirrored at random; unlike resizing, neither changes the quality.
 
     Args:
         crop: side in px; cut to the photo where the size rule leaves it smaller.
-        flip: probability to mirror left and right, of each crop.
+        flip: probability that a crop is mirrored left to right.
         view: arguments of :class:`View`: the size rule of the model. Its bounds are applied before the crop.
         crops: N crops of every photo, each a sample with the photo's score: a batch of B photos is B N images to the
             network and to the loss.

@@ -1,4 +1,4 @@
-"""Experiments over splits of rated sets: features, linear probe, fine-tuning, and the predictions that they give.
+"""Experiments over splits of rated sets: tasks, features, linear probe, fine-tuning, and the loop that runs them.
 
 Imports ``evaluation.statistics`` and what is below ``evaluation``.
 """

@@ -1,4 +1,4 @@
-"""Pooled features of whole photos from a frozen network, kept on disk under a key of all that they depend on."""
+"""Pooled features of whole photos from a frozen network, stored under a key of all that they depend on."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SAVE_EVERY = 500
 """Photos between two writes to the store."""
 
 _UNREADABLE = (
-    *(OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, MemoryError),
-    *(SyntaxError, BadZipFile, zlib.error),
-)
-"""What NumPy raises at a damaged file of arrays."""
+    OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, MemoryError, SyntaxError, BadZipFile,
+    zlib.error,
+)  # fmt: skip
+"""What NumPy raises for a damaged file of arrays."""
 
 
 @torch.no_grad()
@@ -46,8 +46,8 @@ def photo_features(
     """Pooled features of whole photos, one photo at a time, so that no photo's features depend on another's.
 
     Args:
-        extract: takes (1, 3, H, W) RGB in [0, 1], gives (1, C); such as ``IQARegressor.extract_features`` of a model in
-            eval mode.
+        extract: takes (1, 3, H, W) RGB in [0, 1], returns (1, C); such as ``IQARegressor.extract_features`` of a model
+            in eval mode.
         paths: the photos.
         scales: sizes relative to the photo; features of all scales are joined.
         view: the size rule before scaling; the features of its crops, if any, are averaged.
@@ -96,8 +96,8 @@ class FeatureStore:
     """Features on disk: computed once for each network, rule and photo, whatever protocol asks for them.
 
     A file of the store holds the features of one key; a photo is found in it by its path, size and time of change, so
-    that a changed photo is computed anew. Files are written to a temporary name and renamed, every
-    :data:`SAVE_EVERY` photos: a stopped run goes on where it was.
+    that a changed photo is computed again. Files are written to a temporary name and renamed, every
+    :data:`SAVE_EVERY` photos: a stopped run resumes there.
 
     Args:
         folder: of the store; made when needed.
@@ -116,17 +116,17 @@ class FeatureStore:
         """Features of photos, from the store or computed.
 
         Args:
-            key: all that features depend on but the photos: weights (a hash of them), network, normalisation, scales,
-                size rule. Must go into JSON.
+            key: all that features depend on except the photos: weights (a hash of them), network, normalisation,
+                scales, size rule. It must be JSON-able.
             paths: N photos.
-            compute: called with the photos that are missing and a function that counts them; gives (n, C).
+            compute: called with the missing photos and a function that counts finished ones; returns (n, C).
             title: for the progress bar.
 
         Returns:
             float32 (N, C).
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f'{fingerprint(key)}.npz'
+        file = self.folder / f'{digest_of(key)}.npz'
         lock = FileLock(file.with_suffix('.lock'))
         try:
             lock.acquire(timeout=0)
@@ -177,6 +177,6 @@ class FeatureStore:
             )
 
 
-def fingerprint(key: Any) -> str:
+def digest_of(key: Any) -> str:
     """First 16 digits of the SHA-256 of a value's JSON."""
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.sets import write_set
 from mmqpt.evaluation.files import write_json
-from mmqpt.evaluation.protocols.learners import RANDOM, Method, model_config, sources, weights_key
+from mmqpt.evaluation.protocols.learners import RANDOM, Method, joined_weights, model_config, weights_key
 from mmqpt.evaluation.protocols.tasks import Task
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 
@@ -64,8 +64,8 @@ class FineTune:
 
     def key(self, method: Method) -> dict[str, Any]:
         """See :class:`Learner`."""
-        if len(sources(method)) > 1:
-            raise InputError(f'{method.source}: features side by side are for the linear probe, not for fine-tuning')
+        if len(joined_weights(method)) > 1:
+            raise InputError(f'{method.weights}: features side by side are for the linear probe, not for fine-tuning')
         config = self.cfg.to_dict()
         parts = {name: config.get(name) for name in _DECISIVE}
         parts['model'] = {**parts['model'], 'pretrained': None}
@@ -74,7 +74,7 @@ class FineTune:
             parts[loader]['dataset'] = {k: v for k, v in parts[loader]['dataset'].items() if k not in _DATA}
         return {
             'learner': self.title,
-            'weights': weights_key(method.source),
+            'weights': weights_key(method.weights),
             'min_steps': self.min_steps,
             'config': parts,
         }
@@ -107,7 +107,7 @@ class FineTune:
 
     def _task_config(self, method: Method, task: Task, folder: Path) -> Config:
         cfg = copy.deepcopy(self.cfg)
-        cfg.model.pretrained = None if method.source == RANDOM else str(method.source)
+        cfg.model.pretrained = None if method.weights == RANDOM else method.weights
         cfg.work_dir = str(folder.resolve())
         # MMEngine keeps loggers and the best score so far in the process, under this name and the time in seconds.
         cfg.experiment_name = f'{folder.resolve()}_{uuid.uuid4().hex[:8]}'
@@ -119,11 +119,11 @@ class FineTune:
             ('val_dataloader', 'val', task.train_set, task.val),
             ('test_dataloader', 'test', task.test_set, task.test),
         )
-        for loader, name, source, rows in parts:
+        for loader, name, rated, rows in parts:
             path = folder / f'{name}.csv'
-            write_set(path, source.info, [_row(rating) for rating in rows])
+            write_set(path, rated.info, [_row(rating) for rating in rows])
             dataset = {key: value for key, value in cfg[loader].dataset.items() if key not in _DATA}
-            dataset.update(data_root=str(source.root.resolve()), ann_file=str(path.resolve()), name=source.info.name)
+            dataset.update(data_root=str(rated.root.resolve()), ann_file=str(path.resolve()), name=rated.info.name)
             cfg[loader].dataset = ConfigDict(dataset)
         size = cfg.train_dataloader.batch_size
         if len(task.train) < size:

@@ -1,4 +1,4 @@
-"""What a protocol compares: frozen features with a ridge regression, fine-tuning, and finished metrics of pyiqa."""
+"""Methods that a protocol compares: a ridge regression on frozen features, fine-tuning, finished metrics of pyiqa."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmqpt.core.photo import read_photo
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.evaluation.protocols.features import FeatureStore, photo_features
 from mmqpt.evaluation.protocols.linear_probe import FLOOR, PENALTIES, ridge_probe
-from mmqpt.evaluation.protocols.tasks import Source, Task
+from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 from mmqpt.models.backbone import weights_path
 
 RANDOM = 'random'
@@ -30,33 +30,35 @@ class Method:
     """One line of a result table.
 
     Args:
-        name: what the table calls it.
-        source: where its weights come from: ``'random'``, what :func:`load_backbone` takes (a file, or
+        name: in the table.
+        weights: that it starts from: ``'random'``, what :func:`load_backbone` takes (a file, or
             ``'imagenet:efficientnet_lite0'``), two or more of them joined with ``+`` (features side by side; linear
             probe only), or ``'pyiqa:NAME'`` for a finished metric (``'pyiqa:NAME@FILE'`` with weights of its own).
     """
 
     name: str
-    source: str
+    weights: str
 
     @property
     def is_pyiqa(self) -> bool:
-        """Whether it is a finished metric, which nothing is fitted to."""
-        return self.source.startswith(PYIQA)
+        """Whether it is a finished metric: nothing is fitted."""
+        return self.weights.startswith(PYIQA)
 
 
 def parse_method(text: str) -> Method:
-    """``'NAME=SOURCE'``, or a source that is its own name."""
-    name, equals, source = ('', '', '') if Path(text).is_file() else text.partition('=')
-    method = Method(name.strip(), source.strip()) if equals else Method(text.strip(), text.strip())
-    if not method.name or not method.source:
-        raise InputError(f'weights must be SOURCE or NAME=SOURCE, got {text!r}')
+    """The method of ``'NAME=WEIGHTS'``, or of weights alone, which then are its name, too."""
+    name, weights = text, text
+    if '=' in text and not Path(text).is_file():
+        name, weights = text.split('=', 1)
+    method = Method(name.strip(), weights.strip())
+    if not method.name or not method.weights:
+        raise InputError(f'--weights takes WEIGHTS or NAME=WEIGHTS, got {text!r}')
     return method
 
 
-def sources(method: Method) -> list[str]:
+def joined_weights(method: Method) -> list[str]:
     """The weights whose features are joined; a file with ``+`` in its name is one."""
-    return [method.source] if Path(method.source).is_file() else method.source.split('+')
+    return [method.weights] if Path(method.weights).is_file() else method.weights.split('+')
 
 
 class Learner(Protocol):
@@ -65,26 +67,26 @@ class Learner(Protocol):
     title: str
 
     def key(self, method: Method) -> dict[str, Any]:
-        """All that a result depends on, but the task; goes into JSON."""
+        """All that a result depends on except the task; JSON-able."""
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """Predictions for ``task.test``, higher is better, and what was chosen on the validation part.
 
-        ``folder`` belongs to this task alone; what lies in it from an interrupted call is used.
+        ``folder`` belongs to this task alone; files of an interrupted run in it are used.
         """
 
 
-def weights_key(source: str) -> str:
-    """A text that changes when the weights do: the SHA-256 of a file, else the source itself.
+def weights_key(weights: str) -> str:
+    """A text that changes when the weights do: the SHA-256 of a file, else the name itself.
 
     Raises:
         FileNotFoundError: neither a file nor a name of weights.
     """
-    if source == RANDOM or source.startswith('imagenet:'):
-        return source
-    path = weights_path(source)
+    if weights == RANDOM or weights.startswith('imagenet:'):
+        return weights
+    path = weights_path(weights)
     if not path.is_file():
-        raise FileNotFoundError(f'no such file of weights: {source}')
+        raise FileNotFoundError(f'no such file of weights: {weights}')
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -122,7 +124,7 @@ class LinearProbe:
         """See :class:`Learner`."""
         return {
             'learner': self.title,
-            'features': [self._features_key(source) for source in sources(method)],
+            'features': [self._features_key(weights) for weights in joined_weights(method)],
             'penalties': list(PENALTIES),
             'floor': FLOOR,
         }
@@ -131,24 +133,24 @@ class LinearProbe:
         """See :class:`Learner`."""
         rows = [(task.train_set, rating) for rating in (*task.train, *task.val)]
         rows += [(task.test_set, rating) for rating in task.test]
-        features = np.concatenate([self._features(source, rows) for source in sources(method)], axis=1)
+        features = np.concatenate([self._features(weights, rows) for weights in joined_weights(method)], axis=1)
         train, val, test = np.split(features, [len(task.train), task.labels])
         predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test)
         return predicted, {'penalty': penalty}
 
-    def _features_key(self, source: str) -> dict[str, Any]:
+    def _features_key(self, weights: str) -> dict[str, Any]:
         model = self.model_cfg
-        key: dict[str, Any] = {'weights': weights_key(source), 'scales': self.scales}
+        key: dict[str, Any] = {'weights': weights_key(weights), 'scales': self.scales}
         key.update({name: model.get(name) for name in ('backbone', 'view', 'data_preprocessor')})
         key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
-        return {**key, 'seed': self.seed} if source == RANDOM else key
+        return {**key, 'seed': self.seed} if weights == RANDOM else key
 
-    def _features(self, source: str, rows: Sequence[tuple[Source, Rating]]) -> np.ndarray:
-        """Features of the rows; those of their whole sets are computed at once, so that other splits find theirs."""
+    def _features(self, weights: str, rows: Sequence[tuple[OpenedSet, Rating]]) -> np.ndarray:
+        """Features of the rows; those of the whole sets are computed at once, for other splits."""
 
         def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
             torch.manual_seed(self.seed)
-            model = MODELS.build({**self.model_cfg, 'pretrained': None if source == RANDOM else source})
+            model = MODELS.build({**self.model_cfg, 'pretrained': None if weights == RANDOM else weights})
             model.init_weights()
             model.to(self.device).eval()
             return photo_features(
@@ -158,13 +160,13 @@ class LinearProbe:
         parts = {id(part): part for part, _ in rows}.values()
         everything = dict.fromkeys(part.path(rating) for part in parts for rating in part.data.ratings)
         paths = [path for path in everything if path.is_file()]
-        found = self.store.get(self._features_key(source), paths, compute, f'features of {source}')
+        found = self.store.get(self._features_key(weights), paths, compute, f'features of {weights}')
         number = {path: i for i, path in enumerate(paths)}
         return found[[number[part.path(rating)] for part, rating in rows]]
 
 
 class PyiqaMetric:
-    """A finished metric of pyiqa; nothing is fitted, and lower-is-better metrics are turned.
+    """A finished metric of pyiqa; nothing is fitted, and scores of lower-is-better metrics are negated.
 
     Photos are read as everywhere in mmqpt (with EXIF orientation applied), not by pyiqa's own loader.
 
@@ -219,7 +221,7 @@ def model_config(cfg: Config) -> dict[str, Any]:
 
 
 def _metric_name(method: Method) -> tuple[str, str | None]:
-    name, _, file = method.source.removeprefix(PYIQA).partition('@')
+    name, _, file = method.weights.removeprefix(PYIQA).partition('@')
     return name, file or None
 
 

@@ -1,4 +1,4 @@
-"""Does a score fall as a degradation grows? Rightly ordered pairs of levels, operator by operator."""
+"""Does a score fall as a degradation grows? Correctly ordered pairs of levels, for each operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply
 
 @dataclass(frozen=True)
 class LevelOrder:
-    """What scores do along the levels of one operator in one direction.
+    """How scores change along the levels of one operator in one direction.
 
     Args:
         operator: name in the table.
@@ -44,12 +44,12 @@ def level_orders(
 
     Args:
         score: of an RGB uint8 (H, W, 3) photo; higher is better.
-        photos: uint8 (H, W, 3) each; they should be good ones, which a degradation can only harm.
+        photos: uint8 (H, W, 3) each; of high quality, so that a degradation can only harm them.
         operators: names in the table.
         seed: of noise and random directions; photo k has the seed ``seed + k`` at all levels.
 
     Yields:
-        One result for each operator and direction, as soon as it is there.
+        One result for each operator and direction.
 
     Raises:
         InputError: no photos, or an operator that is not in the table.
@@ -79,6 +79,6 @@ def level_orders(
 
 
 def ordered_share(scores: np.ndarray) -> float:
-    """Share of rightly ordered pairs of levels; (N, L) scores, from mild to harsh."""
+    """Share of correctly ordered pairs of levels; (N, L) scores, from mild to harsh."""
     pairs = [scores[:, mild] - scores[:, harsh] for mild, harsh in combinations(range(scores.shape[1]), 2)]
     return float(np.mean((np.sign(pairs) + 1) / 2))

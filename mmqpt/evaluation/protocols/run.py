@@ -1,4 +1,4 @@
-"""Runs methods over tasks and keeps every result at once."""
+"""Run methods over tasks; every result is stored as soon as it is there."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from mmengine.logging import MMLogger
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.ratings import group_of
 from mmqpt.evaluation.files import write_json
-from mmqpt.evaluation.protocols.features import fingerprint
+from mmqpt.evaluation.protocols.features import digest_of
 from mmqpt.evaluation.protocols.learners import Learner, Method
-from mmqpt.evaluation.protocols.predictions import Predictions, predictions_of, write_predictions
 from mmqpt.evaluation.protocols.tasks import Task
-from mmqpt.evaluation.reports.results import COMPARED
-from mmqpt.evaluation.statistics.measures import measures
+from mmqpt.evaluation.statistics.measures import COMPARED, measures
+from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
 
 
 def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Sequence[Task]) -> list[dict[str, Any]]:
     """Compute what is missing in a folder of results; a cell is one method on one task.
 
-    A cell is written when it is done, so a stopped run goes on where it was. Several processes, on one machine or on
-    many with a common file system, may work on one folder: each cell is locked while it is computed, and the lock goes
+    A cell is written when it is done, so a stopped run resumes with the next. Several processes, on one machine or on
+    many with a common file system, may work on one folder: each cell is locked while it is computed, and the lock ends
     with the process that holds it.
 
     Args:
         out: folder of results.
-        methods: each with what computes it; names must differ.
+        methods: each with its learner; names must differ.
         tasks: what to compute.
 
     Returns:
@@ -55,7 +54,7 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
     waiting = [number for number, file in enumerate(files) if not file.is_file()]
     total = len(cells)
     if len(waiting) < total:
-        print(f'{total - len(waiting)} of {total} results are in {out} already', flush=True)
+        print(f'{total - len(waiting)} of {total} results are already in {out}', flush=True)
     while waiting:
         later = []
         for number in waiting:
@@ -79,25 +78,24 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
         waiting = later
     others = len(set((out / 'cells').glob('*.json')) - set(files))
     if others:
-        print(f'{others} more results in {out} belong to other calls; the report leaves them out', flush=True)
+        print(f'{others} more results in {out} belong to other runs; the report leaves them out', flush=True)
     return [json.loads(file.read_text(encoding='utf-8'))['cell'] for file in files]
 
 
 def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner: Learner, task: Task) -> None:
     start = time.perf_counter()
-    folder = out / 'runs' / f'{file.stem}_{fingerprint(key)[:8]}'  # never resumed with other settings
+    folder = out / 'runs' / f'{file.stem}_{digest_of(key)[:8]}'  # other settings get another folder
     folder.mkdir(parents=True, exist_ok=True)
     predicted, chosen = learner.predict(method, task, folder)
     if not any(folder.iterdir()):
         folder.rmdir()
     seconds = time.perf_counter() - start
-    info = task.test_set.info
-    predictions = predictions_of(task.test, predicted, info.group_column, info.subset_column)
+    predictions = task.predictions(predicted)
     path = out / 'predictions' / f'{file.stem}.csv'
     write_predictions(path, predictions)
     fitted = not method.is_pyiqa
     same_scale = fitted and task.train_set is task.test_set
-    metrics, notes = _measures(predictions, same_scale)
+    values, notes = _measures(predictions, same_scale)
     subsets = {}
     for name in sorted(set(predictions.subsets) - {''}):
         subsets[name], more = _measures(predictions.subset(name), same_scale)
@@ -110,33 +108,33 @@ def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner
         'test': len(task.test),
         'seconds': round(seconds, 1),
         'chosen': chosen,
-        'metrics': metrics,
+        'metrics': values,
         'subsets': subsets,
         'notes': [*task.notes, *notes],
         'predictions': path.relative_to(out).as_posix(),
     }
     write_json(file, {'key': key, 'cell': cell})
-    print(f'    {_short(metrics)} in {seconds:.0f} s', flush=True)
+    print(f'    {_short(values)} in {seconds:.0f} s', flush=True)
 
 
 def _measures(predictions: Predictions, same_scale: bool) -> tuple[dict[str, float], list[str]]:
-    metrics, notes = measures(predictions.predicted, predictions.mos)
+    values, notes = measures(predictions.predicted, predictions.mos)
     if not same_scale:
-        metrics.pop('RMSE', None)
-    return metrics, notes
+        values.pop('RMSE', None)
+    return values, notes
 
 
-def _short(metrics: Mapping[str, float]) -> str:
-    return ', '.join(f'{name} {metrics[name]:.3f}' for name in COMPARED if name in metrics) or 'no figure defined'
+def _short(values: Mapping[str, float]) -> str:
+    return ', '.join(f'{name} {values[name]:.3f}' for name in COMPARED if name in values) or 'no figure defined'
 
 
 def _cell_key(method: Method, learner: Learner, task: Task) -> dict[str, Any]:
     key = json.loads(json.dumps(learner.key(method), default=str))
     for name in ('train', 'val', 'test'):
-        source = task.test_set if name == 'test' else task.train_set
-        info, rows = source.info, getattr(task, name)
-        key[name] = fingerprint([(r.name, r.mos, source.path(r).stat().st_size) for r in rows])
-        key[f'groups and subsets of {name}'] = fingerprint(
+        rated = task.test_set if name == 'test' else task.train_set
+        info, rows = rated.info, getattr(task, name)
+        key[name] = digest_of([(r.name, r.mos, rated.path(r).stat().st_size) for r in rows])
+        key[f'groups and subsets of {name}'] = digest_of(
             [(group_of(r, info.group_column), r.row[info.subset_column] if info.subset_column else '') for r in rows]
         )
     return {**key, 'seed': task.seed}
@@ -151,7 +149,7 @@ def _slug(text: str) -> str:
     """A file name for any text; two texts never share one."""
     if re.fullmatch(r'[a-z0-9_]+', text):
         return text
-    return f'{re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")}-{fingerprint(text)[:8]}'
+    return f'{re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")}-{digest_of(text)[:8]}'
 
 
 def _check_cell(file: Path, key: dict[str, Any]) -> None:
@@ -167,5 +165,5 @@ def _check_cell(file: Path, key: dict[str, Any]) -> None:
 
 
 def quiet() -> None:
-    """Keep MMEngine's own log for the files; the terminal shows one line a result."""
+    """Keep MMEngine's own log off the terminal, which shows one line a result."""
     MMLogger.get_current_instance().setLevel('WARNING')

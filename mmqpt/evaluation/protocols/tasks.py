@@ -1,4 +1,4 @@
-"""What a protocol asks of a model: which photos to fit, to validate and to predict."""
+"""Tasks: the photos that a method is fitted to, validated on, and tested with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.ratings import Rating, split_holdout
+from mmqpt.datasets.rated.ratings import Rating, group_of, split_holdout
 from mmqpt.datasets.rated.sets import RatedSet, SetInfo, read_set
 from mmqpt.datasets.rated.splits import partition
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenedSet:
     """A rated set and the folder of its photos."""
 
     data: RatedSet
@@ -32,23 +36,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Task:
-    """Photos to fit, to choose by and to predict.
+    """Photos for training, validation and testing.
 
     Args:
         train_set: the set that ``train`` and ``val`` come from.
-        test_set: the set that ``test`` comes from; the same but for a cross-set test.
+        test_set: the set that ``test`` comes from; the same except in a cross-set test.
         split: name of the split column, or of the repetition.
         fraction: share of the labels of the training part, 0 to 1.
-        train: rows to fit.
-        val: rows that choose the epoch or the penalty.
+        train: rows to train on.
+        val: rows by which the epoch or the penalty is chosen.
         test: rows to predict; no choice may depend on them.
         protocol: name of the split's protocol.
         seed: for the training.
-        notes: what a reader of the result must know.
+        notes: what a reader of the results must know.
     """
 
-    train_set: Source
-    test_set: Source
+    train_set: OpenedSet
+    test_set: OpenedSet
     split: str
     fraction: float
     train: Sequence[Rating]
@@ -60,15 +64,26 @@ class Task:
 
     @property
     def labels(self) -> int:
-        """Opinion scores used: validation photos count."""
+        """How many opinion scores are used, those of validation photos included."""
         return len(self.train) + len(self.val)
 
+    def predictions(self, predicted: ArrayLike) -> Predictions:
+        """(N,) scores of the test photos, in their order, as predictions; a photo without a group is its own group."""
+        info = self.test_set.info
+        return Predictions(
+            [rating.name for rating in self.test],
+            np.array([rating.mos for rating in self.test], np.float64),
+            np.asarray(predicted, np.float64),
+            [group_of(rating, info.group_column) for rating in self.test],
+            [rating.row[info.subset_column] if info.subset_column else '' for rating in self.test],
+        )
 
-def open_source(ann_file: str | Path, root: str | Path, info: SetInfo | None = None) -> Source:
-    """Read a set; every photo of it must be there.
+
+def open_rated_set(ann_file: str | Path, root: str | Path, info: SetInfo | None = None) -> OpenedSet:
+    """Read a set whose photos are in a folder.
 
     Args:
-        ann_file: CSV that tools/prepare_dataset.py wrote, or any with name and MOS in the first columns.
+        ann_file: CSV that mmqpt prepare-dataset wrote, or any with name and MOS in the first columns.
         root: folder of the photos.
         info: what the CSV means, where no JSON file beside it says so.
 
@@ -78,11 +93,11 @@ def open_source(ann_file: str | Path, root: str | Path, info: SetInfo | None = N
     """
     if not Path(root).is_dir():
         raise FileNotFoundError(f'no such folder of photos: {root}')
-    return Source(read_set(ann_file, info), Path(root))
+    return OpenedSet(read_set(ann_file, info), Path(root))
 
 
 def split_tasks(
-    source: Source, columns: Sequence[str], fractions: Sequence[float], validation: float, seed: int
+    rated: OpenedSet, columns: Sequence[str], fractions: Sequence[float], validation: float, seed: int
 ) -> list[Task]:
     """A task for each split column and share of the labels.
 
@@ -93,27 +108,27 @@ def split_tasks(
     for name, values in (('split', columns), ('fraction', fractions)):
         if len(set(values)) != len(values):
             raise InputError(f'a {name} is named twice: {", ".join(map(str, values))}')
-    protocols = {source.info.splits[c]: c for c in columns if c in source.info.splits}
+    protocols = {rated.info.splits[c]: c for c in columns if c in rated.info.splits}
     if len(protocols) > 1:
         raise InputError(
-            f'splits of different protocols can not share a median: '
+            "splits of different protocols can't share a median: "
             f'{"; ".join(f"{column} is {name!r}" for name, column in protocols.items())}'
         )
     tasks = []
     for column in columns:
         for fraction in fractions:
-            parts = partition(source.data, column, fraction, validation, salt=str(seed))
+            parts = partition(rated.data, column, fraction, validation, salt=str(seed))
             notes = []
             if parts.leaks:
                 notes.append(
                     f'{parts.leaks} of {len(parts.test)} test photos of {column} share a group '
-                    f'({source.info.group_column}) with a training photo'
+                    f'({rated.info.group_column}) with a training photo'
                 )
             if parts.dropped:
                 notes.append(f'{parts.dropped} photos are in no part of {column}')
             tasks.append(
                 Task(
-                    source, source, column, fraction, parts.train, parts.val, parts.test, parts.protocol,
+                    rated, rated, column, fraction, parts.train, parts.val, parts.test, parts.protocol,
                     _training_seed(column, seed), tuple(notes),
                 )
             )  # fmt: skip
@@ -121,7 +136,7 @@ def split_tasks(
     return tasks
 
 
-def cross_tasks(train_set: Source, test_set: Source, repeats: int, validation: float, seed: int) -> list[Task]:
+def cross_tasks(train_set: OpenedSet, test_set: OpenedSet, repeats: int, validation: float, seed: int) -> list[Task]:
     """Train on the whole of one set, test on the whole of another; each repetition cuts another validation part.
 
     Raises:
@@ -130,7 +145,7 @@ def cross_tasks(train_set: Source, test_set: Source, repeats: int, validation: f
     if repeats < 1:
         raise InputError(f'repeats must be >= 1, got {repeats}')
     if train_set.info.name == test_set.info.name:
-        raise InputError(f'both sets are named {train_set.info.name!r}; a report could not tell them apart')
+        raise InputError(f'both sets are named {train_set.info.name!r}; give them different names for the report')
     if train_set.root.resolve() == test_set.root.resolve():
         shared = {r.name for r in train_set.data.ratings} & {r.name for r in test_set.data.ratings}
         if shared:

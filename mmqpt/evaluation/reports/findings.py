@@ -1,4 +1,4 @@
-"""What the results of a run say, in words and numbers; results.md, results.csv and report.html share it."""
+"""The results of a run in words and numbers, as results.md, results.csv and report.html show them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GLOSSARY = (
     'Median and SD (standard deviation): over the splits. Labels: opinion scores used to fit and to choose. Test: '
     'photos of the test part. What is listed as chosen was chosen on the validation part, never on test photos.'
 )
-INTERVALS = (
+ABOUT_INTERVALS = (
     'Square brackets hold 95 % bootstrap intervals. Test photos are drawn again with replacement, photos of one '
     'group (near-duplicates, one reference image) always together and the same ones in every split; where there are '
-    'several splits, these are drawn again, too; the median over them is computed anew. With one split the interval '
-    'tells how far the figure would move with other test photos of the same kind, not with other training photos. '
-    'A difference is taken within each split on the same photos, and then the median over the splits, so that it '
+    'several splits, these are drawn with replacement, too; the value is the median over them. With one split the '
+    'interval says how far the figure would move with other test photos of the same kind, not with other training '
+    'photos. A difference is taken within each split on the same photos, and then the median over the splits, so it '
     'need not equal the difference of two medians.'
 )
 
@@ -45,7 +45,7 @@ def read_results(folder: str | Path) -> dict[str, Any]:
     """What ``results.json`` of a folder holds.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
         InputError: not JSON, or of another format.
     """
     path = Path(folder) / 'results.json'
@@ -61,7 +61,7 @@ def read_results(folder: str | Path) -> dict[str, Any]:
 
 
 def estimate(found: Mapping[str, float] | None, key: str = 'median') -> Estimate | None:
-    """Value and interval out of a metric's summary (``key`` 'median') or a comparison ('difference')."""
+    """Value and interval out of a measure's summary (``key`` 'median') or a comparison ('difference')."""
     if not found or not known(found.get(key)):
         return None
     low, high = (found.get(end) for end in ('low', 'high'))
@@ -82,11 +82,11 @@ def labels(results: Results, method: str, fraction: float) -> int | None:
 def headlines(results: Results) -> list[str]:
     """The verdicts on all photos with most and with fewest labels; where nothing is compared, what each method reached.
 
-    Where SRCC is compared, the verdicts on other metrics are left to the table.
+    Where SRCC is compared, the verdicts on other measures are left to the table.
     """
     rows = [row for row in results.get('comparisons', ()) if not row['subset']]
-    metric = 'SRCC' if any(row['metric'] == 'SRCC' for row in rows) else None
-    rows = [row for row in rows if row['metric'] == metric or metric is None]
+    if any(row['metric'] == 'SRCC' for row in rows):
+        rows = [row for row in rows if row['metric'] == 'SRCC']
     shares = sorted({row['fraction'] for row in rows})
     if rows:
         return [
@@ -107,7 +107,7 @@ def headlines(results: Results) -> list[str]:
 def meaning(results: Results) -> list[str]:
     """What the figures and intervals mean, in paragraphs."""
     count = sum('difference' in row for row in results.get('comparisons', ()))
-    return [GLOSSARY, INTERVALS, *([chance_note(count)] if count > 1 else [])]
+    return [GLOSSARY, ABOUT_INTERVALS, *([chance_note(count)] if count > 1 else [])]
 
 
 def facts(results: Results) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The model card of an exported file: what it is, what it was trained on, how good it is, what it is blind to."""
+"""The model card of an exported file: what it is, what it was trained on, how good it is, what it does not see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import WeightsSpec, file_sha256, read_weights
 from mmqpt.degradations import OPERATORS
 
-BLIND = 0.75  # share of rightly ordered pairs of levels below which an operator is listed as not seen
+BLIND = 0.75  # share of correctly ordered pairs of levels below which an operator is listed as not seen
 
 
 def model_card(
@@ -27,7 +27,7 @@ def model_card(
         weights: exported file of kind ``metric``.
         results: content of the ``results.json`` of a protocol, for the table of correlations.
         method: which of its methods these weights are; may be left out where there is only one.
-        order: content of the JSON file of tools/level_order.py.
+        order: content of the JSON file of mmqpt level-order.
         notes: further lines, such as licence or authors.
 
     Raises:

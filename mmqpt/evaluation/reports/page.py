@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
 from mmqpt.core.photo import swap_channels
-from mmqpt.evaluation.protocols.predictions import Predictions, read_predictions
 from mmqpt.evaluation.reports import findings, plots, tables
 from mmqpt.evaluation.reports.findings import Estimate, Results, percent, read_results
-from mmqpt.evaluation.reports.photo_sheet import Group, RatedPhoto, extremes, photo_sheet, thumbnail
-from mmqpt.evaluation.reports.plot_style import Heading, save, short
+from mmqpt.evaluation.reports.photo_sheet import RatedPhoto, SheetRow, extremes, photo_sheet, thumbnail
+from mmqpt.evaluation.reports.plot_style import Heading, save, shortened
 from mmqpt.evaluation.statistics.logistic import fit_logistic4
+from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
 
 TEMPLATES = Path(__file__).parent / 'templates'
 THUMBNAIL = 280  # px
@@ -61,7 +61,7 @@ def write_report(folder: str | Path, photo_root: str | Path | None = None) -> Pa
     root = Path(photo_root or results['test_set'].get('photo_root') or folder)
     remarks: list[str] = []
     _plot_summary(results, book)
-    best, groups = _plot_predictions(results, folder, root, book, remarks)
+    best, sheet = _plot_predictions(results, folder, root, book, remarks)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -74,7 +74,7 @@ def write_report(folder: str | Path, photo_root: str | Path | None = None) -> Pa
         summary_plots=book.summary,
         method_plots=book.methods,
         best=best,
-        sheet=[(group.title, [_tile(root, photo) for photo in group.photos]) for group in groups],
+        sheet=[(row.title, [_tile(root, photo) for photo in row.photos]) for row in sheet],
         notes=[*findings.notes(results), *remarks],
         settings=findings.settings(results),
         command=results['command'],
@@ -150,11 +150,11 @@ def _plot_differences(results: Results, book: _Book, title: str, detail: str) ->
     for row in sorted(rows, key=lambda row: (-row['fraction'], row['subset'])):
         value = findings.estimate(row, 'difference')
         if value and (row['fraction'] == largest or not row['subset']):
-            place = short(row['subset'], 30) or 'all photos'
+            place = shortened(row['subset'], 30) or 'all photos'
             place += f', {percent(row["fraction"])} of the labels' if several else ''
-            pair = f'{short(row["a"], 24)} \N{MINUS SIGN} {short(row["b"], 24)}'
+            pair = f'{shortened(row["a"], 24)} \N{MINUS SIGN} {shortened(row["b"], 24)}'
             found.setdefault(row['metric'], []).append((place, pair, value))
-    for metric, lines in found.items():
+    for measure, lines in found.items():
         by_pair = len({pair for _, pair, _ in lines}) < len({place for place, _, _ in lines})
         groups: dict[str, list[tuple[str, Estimate]]] = {}
         for place, pair, value in lines:
@@ -163,16 +163,16 @@ def _plot_differences(results: Results, book: _Book, title: str, detail: str) ->
         heading = Heading(
             f'{title}: paired differences', f'{detail}; bars: 95 % intervals; filled where the interval leaves out 0'
         )
-        caption = f'Paired differences in {metric}'
+        caption = f'Paired differences in {measure}'
         if several and any(row['subset'] for row in rows):
             caption += f'; subsets with {percent(largest)} of the labels, others in the table'
-        book.add(book.summary, f'differences_{metric}', caption, plots.differences(groups, heading, metric))
+        book.add(book.summary, f'differences_{measure}', caption, plots.differences(groups, heading, measure))
 
 
 def _plot_predictions(
     results: Results, folder: Path, root: Path, book: _Book, remarks: list[str]
-) -> tuple[str, list[Group]]:
-    """Scatter and residuals of each method, the photo sheet of the best; returns that sheet and its title."""
+) -> tuple[str, list[SheetRow]]:
+    """Scatter and residuals of each method, the photo sheet of the best; returns its title and that sheet."""
     fractions = [cell['fraction'] for cell in results['cells']]
     best, score, sheet = '', -2.0, []
     for number, method in enumerate(results['methods'], 1):
@@ -195,7 +195,7 @@ def _plot_predictions(
         same = 'RMSE' in cell['metrics']
         book.add(
             book.methods, f'scatter_{number}_{name}', f'{name}: MOS over predictions',
-            plots.scatter(predictions, Heading(title, detail), identity=same),
+            plots.scatter_plot(predictions, Heading(title, detail), identity=same),
         )  # fmt: skip
         try:
             mapped = predictions if same else _mapped(predictions)
@@ -247,7 +247,10 @@ def _protocol(results: Results) -> str:
 
 def _photos(results: Results, fraction: float) -> str:
     counts = sorted({cell['test'] for cell in results['cells'] if cell['fraction'] == fraction})
-    return f'n = {" to ".join(str(c) for c in dict.fromkeys((counts[0], counts[-1])))} test photos' if counts else ''
+    if not counts:
+        return ''
+    least, most = counts[0], counts[-1]
+    return f'n = {least} test photos' if least == most else f'n = {least} to {most} test photos'
 
 
 def _uri(kind: str, data: bytes) -> str:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
-from mmqpt.evaluation.protocols.predictions import Predictions
-from mmqpt.evaluation.reports.plot_style import Heading, new_figure, short, styled
+from mmqpt.evaluation.reports.plot_style import Heading, new_figure, shortened, styled
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 GREY = (204, 204, 204)
 """Tile of a photo that can't be shown."""
@@ -34,22 +34,22 @@ class RatedPhoto:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Photos under one title, the most extreme first."""
+class SheetRow:
+    """Photos of one row of the sheet, under a title, the most extreme first."""
 
     title: str
     photos: Sequence[RatedPhoto]
 
 
-def extremes(predictions: Predictions, count: int = 6) -> list[Group]:
+def extremes(predictions: Predictions, count: int = 6) -> list[SheetRow]:
     """The photos predicted farthest above and below their MOS, and the closest of the rest.
 
     Args:
         predictions: in the units of the MOS, finite.
-        count: of photos in each group, at most.
+        count: of photos in each row, at most.
 
     Returns:
-        Groups that have photos.
+        The rows that have photos.
 
     Raises:
         InputError: count < 1, or values that are not finite.
@@ -65,7 +65,7 @@ def extremes(predictions: Predictions, count: int = 6) -> list[Group]:
     close = [i for i in np.argsort(np.abs(errors), kind='stable') if i not in low and i not in high][:count]
     chosen = {'Predicted too high': high, 'Predicted too low': low, 'Closest': close}
     return [
-        Group(
+        SheetRow(
             title,
             [
                 RatedPhoto(predictions.names[i], float(predictions.mos[i]), float(predictions.predicted[i]))
@@ -78,7 +78,7 @@ def extremes(predictions: Predictions, count: int = 6) -> list[Group]:
 
 
 def thumbnail(path: str | Path, side: int) -> np.ndarray | str:
-    """A photo reduced to at most ``side`` px, uint8 RGB (H, W, 3), or why there is none.
+    """A photo reduced to at most ``side`` px, uint8 RGB (H, W, 3), or in words why it can't be shown.
 
     Args:
         path: of the photo.
@@ -97,11 +97,11 @@ def thumbnail(path: str | Path, side: int) -> np.ndarray | str:
 
 
 @styled
-def photo_sheet(groups: Sequence[Group], photo_root: str | Path, heading: Heading, side: int = 320) -> Figure:
-    """Photos with name, MOS and prediction, one row a group; a photo that can't be read is a grey tile.
+def photo_sheet(rows: Sequence[SheetRow], photo_root: str | Path, heading: Heading, side: int = 320) -> Figure:
+    """Photos with name, MOS and prediction, in rows; a photo that can't be read is a grey tile.
 
     Args:
-        groups: from :func:`extremes`.
+        rows: from :func:`extremes`.
         photo_root: folder that the names start from.
         heading: stands over it.
         side: longer side of the thumbnails in px.
@@ -109,21 +109,21 @@ def photo_sheet(groups: Sequence[Group], photo_root: str | Path, heading: Headin
     Raises:
         InputError: no photos.
     """
-    columns = max((len(group.photos) for group in groups), default=0)
+    columns = max((len(row.photos) for row in rows), default=0)
     if not columns:
         raise InputError('no photos to show')
-    figure, _ = new_figure(2.3 * columns, 2.85 * len(groups), heading, axes=False)
-    bands = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
-    for band, group in zip(bands, groups, strict=True):
-        band.suptitle(group.title, fontsize=12, fontweight='bold', x=0.012, ha='left')
-        for axes, photo in zip(band.subplots(1, columns, squeeze=False)[0], group.photos, strict=False):
+    figure, _ = new_figure(2.3 * columns, 2.85 * len(rows), heading, axes=False)
+    bands = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+    for band, row in zip(bands, rows, strict=True):
+        band.suptitle(row.title, fontsize=12, fontweight='bold', x=0.012, ha='left')
+        for axes, photo in zip(band.subplots(1, columns, squeeze=False)[0], row.photos, strict=False):
             tile = thumbnail(Path(photo_root) / photo.name, side)
             if isinstance(tile, str):
                 axes.imshow(np.full((3, 4, 3), GREY, np.uint8))
                 axes.text(0.5, 0.5, '\n'.join(tile.split(' ', 1)), transform=axes.transAxes, ha='center', va='center')
             else:
                 axes.imshow(tile)
-            axes.set_title(f'{short(photo.name, 26)}\n{photo.scores}', fontsize=9)
+            axes.set_title(f'{shortened(photo.name, 26)}\n{photo.scores}', fontsize=9)
         for axes in band.axes:
             axes.axis('off')
     return figure

@@ -101,7 +101,7 @@ def add_legend(figure: Figure, handles: Sequence[Line2D]) -> None:
 
 def shown_name(name: str, length: int = 40) -> str:
     """Shortened; a leading underscore would keep it out of a legend."""
-    name = short(name, length) or 'all photos'
+    name = shortened(name, length) or 'all photos'
     return f' {name}' if name.startswith('_') else name
 
 
@@ -114,7 +114,7 @@ def colour_of(number: int, name: str = '') -> str:
     return '#999999' if name.startswith('other (') else PALETTE[number % len(PALETTE)]
 
 
-def short(text: str, length: int) -> str:
+def shortened(text: str, length: int) -> str:
     """Text on one line; where it is too long, its middle is left out."""
     text = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
     if len(text) <= length:

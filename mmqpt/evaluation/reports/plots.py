@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.reports.findings import Estimate, percent
 from mmqpt.evaluation.reports.plot_style import (
     INK,
@@ -24,18 +23,19 @@ from mmqpt.evaluation.reports.plot_style import (
     colour_of,
     marker_of,
     new_figure,
-    short,
+    shortened,
     shown_name,
     styled,
 )
 from mmqpt.evaluation.statistics.correlation import plcc, srcc
 from mmqpt.evaluation.statistics.logistic import Fit, fit_logistic4
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 FEW = 10  # photos; a box of fewer would hide them
 
 
 @styled
-def scatter(predictions: Predictions, heading: Heading, identity: bool = True) -> Figure:
+def scatter_plot(predictions: Predictions, heading: Heading, identity: bool = True) -> Figure:
     """Opinion scores over predictions, coloured by subset, with the 4-parameter logistic curve.
 
     Args:
@@ -119,7 +119,7 @@ def residuals(predictions: Predictions, heading: Heading) -> Figure:
             capprops={'color': colour}, medianprops={'color': INK, 'linewidth': 2},
             flierprops={'marker': '.', 'markersize': 3, 'markerfacecolor': colour, 'markeredgecolor': 'none'},
         )  # fmt: skip
-    ticks = [f'{short(name, 28)}\nn = {len(values)}' for name, values in parts.items()]
+    ticks = [f'{shortened(name, 28)}\nn = {len(values)}' for name, values in parts.items()]
     crowded = len(parts) > 8 or max(len(line) for tick in ticks for line in tick.split('\n')) > 80 / len(parts)
     turned: dict[str, Any] = {'rotation': 45, 'ha': 'right', 'rotation_mode': 'anchor'} if crowded else {}
     axes.set_xticks(range(len(parts)), ticks, fontsize=10, **turned)
@@ -130,14 +130,14 @@ def residuals(predictions: Predictions, heading: Heading) -> Figure:
 
 @styled
 def label_efficiency(
-    curves: Mapping[str, Mapping[float, tuple[int, Estimate]]], heading: Heading, metric: str = 'SRCC'
+    curves: Mapping[str, Mapping[float, tuple[int, Estimate]]], heading: Heading, measure: str = 'SRCC'
 ) -> Figure:
-    """A metric over the number of labels, one line a method, intervals as bands; level where no labels were used.
+    """A measure over the number of labels, one line a method, intervals as bands; level where no labels were used.
 
     Args:
         curves: for each method and share of the labels (0 to 1) the number of labels and the value.
         heading: stands over it.
-        metric: name for the axis.
+        measure: name for the axis.
 
     Raises:
         InputError: no method that used labels.
@@ -166,19 +166,19 @@ def label_efficiency(
     shown = _apart(sorted(ticks))
     axes.set_xticks(shown, [f'{count}\n{ticks[count]}' for count in shown], minor=False)
     axes.set_xticks([], minor=True)
-    axes.set(xlabel='labels used (log scale) and their share of the training part', ylabel=metric)
+    axes.set(xlabel='labels used (log scale) and their share of the training part', ylabel=measure)
     add_legend(figure, handles)
     return figure
 
 
 @styled
-def by_subset(values: Mapping[str, Mapping[str, Estimate]], heading: Heading, metric: str = 'SRCC') -> Figure:
-    """A metric with its interval, by subset and method.
+def by_subset(values: Mapping[str, Mapping[str, Estimate]], heading: Heading, measure: str = 'SRCC') -> Figure:
+    """A measure with its interval, by subset and method.
 
     Args:
         values: for each method, the value on each subset; ``''`` is all photos.
         heading: stands over it.
-        metric: name for the axis.
+        measure: name for the axis.
 
     Raises:
         InputError: no values.
@@ -201,21 +201,23 @@ def by_subset(values: Mapping[str, Mapping[str, Estimate]], heading: Heading, me
         handles.append(Line2D([], [], linestyle='', markersize=7, label=shown_name(name), **mark))
     for edge in range(1, len(subsets)):
         axes.axhline(edge - 0.5, color=LIGHT, linewidth=0.8)
-    axes.set_yticks(range(len(subsets)), [short(s, 30) if s else 'all photos' for s in subsets])
-    axes.set(ylim=(len(subsets) - 0.5, -0.5), xlabel=metric)
+    axes.set_yticks(range(len(subsets)), [shortened(s, 30) if s else 'all photos' for s in subsets])
+    axes.set(ylim=(len(subsets) - 0.5, -0.5), xlabel=measure)
     axes.grid(False, axis='y')
     add_legend(figure, handles)
     return figure
 
 
 @styled
-def differences(groups: Mapping[str, Sequence[tuple[str, Estimate]]], heading: Heading, metric: str = 'SRCC') -> Figure:
+def differences(
+    groups: Mapping[str, Sequence[tuple[str, Estimate]]], heading: Heading, measure: str = 'SRCC'
+) -> Figure:
     """Paired differences with their intervals and a line at zero; filled where the interval leaves out zero.
 
     Args:
         groups: for each title (``'all photos'``; may be empty) labels (``'QPT - ImageNet'``) and differences.
         heading: stands over it.
-        metric: name for the axis.
+        measure: name for the axis.
 
     Raises:
         InputError: no rows.
@@ -243,7 +245,7 @@ def differences(groups: Mapping[str, Sequence[tuple[str, Estimate]]], heading: H
     for tick, (_, value) in zip(axes.get_yticklabels(), lines, strict=True):
         tick.set_fontweight('bold' if value is None else 'normal')
     axes.tick_params(axis='y', length=0)
-    axes.set(ylim=(len(lines) - 0.4, -0.6), xlabel=f'difference in {metric}')
+    axes.set(ylim=(len(lines) - 0.4, -0.6), xlabel=f'difference in {measure}')
     axes.grid(False, axis='y')
     return figure
 

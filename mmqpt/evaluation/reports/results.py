@@ -1,4 +1,4 @@
-"""The folder of results: figures with intervals, comparisons, and the joining of several folders."""
+"""The folder of results: measures with intervals, comparisons, and joining several folders."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ import torch
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.protocols.learners import Method
-from mmqpt.evaluation.protocols.predictions import Predictions, read_predictions
-from mmqpt.evaluation.protocols.tasks import Source, Task
+from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 from mmqpt.evaluation.reports.findings import FORMAT, read_results
-from mmqpt.evaluation.statistics.bootstrap import interval, paired_difference, verdict
+from mmqpt.evaluation.statistics.bootstrap import describe_difference, interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import plcc, rmse, srcc
+from mmqpt.evaluation.statistics.measures import COMPARED
+from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
 from mmqpt.version import __version__
 
-INTERVALS = {'SRCC': srcc, 'PLCC': plcc, 'RMSE': rmse}
-"""Figures that get a bootstrap interval."""
-COMPARED = ('SRCC', 'PLCC')
-"""Figures whose differences are tested."""
+WITH_INTERVAL = {'SRCC': srcc, 'PLCC': plcc, 'RMSE': rmse}
+"""Measures that get a bootstrap interval."""
 
 
 def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1000) -> dict[str, list[dict[str, Any]]]:
@@ -87,9 +86,9 @@ def _spread(
             'min': min(values),
             'max': max(values),
         }
-        if name in INTERVALS:
+        if name in WITH_INTERVAL:
             try:
-                low, high = interval(parts, INTERVALS[name], replicates=replicates)
+                low, high = interval(parts, WITH_INTERVAL[name], replicates=replicates)
                 result[name].update(low=low, high=high)
             except InputError:
                 pass  # too few photos for resampling; the report shows no interval
@@ -97,7 +96,7 @@ def _spread(
 
 
 class _Parts(NamedTuple):
-    """One method's predictions by split, and whether they are on the scale of the set's MOS."""
+    """A method's predictions by split, and whether they are on the scale of the set's MOS."""
 
     by_split: dict[str, Predictions]
     on_scale: bool
@@ -110,22 +109,23 @@ def _compare(
     common = [split for split in parts_a.by_split if split in parts_b.by_split]
     where = {'a': a, 'b': b, 'fraction': fraction, 'subset': subset, 'splits': len(common)}
     rows: list[dict[str, Any]] = []
-    for metric in COMPARED:
-        if metric == 'PLCC' and not (parts_a.on_scale and parts_b.on_scale):
+    for measure in COMPARED:
+        if measure == 'PLCC' and not (parts_a.on_scale and parts_b.on_scale):
             continue
         try:
             if not common:
                 raise InputError('they have no split in common')
             one, other = ([parts.by_split[split] for split in common] for parts in (parts_a, parts_b))
-            found = paired_difference(one, other, INTERVALS[metric], replicates=replicates)
+            found = paired_difference(one, other, WITH_INTERVAL[measure], replicates=replicates)
         except InputError as error:
-            rows.append({**where, 'metric': metric, 'verdict': f'{a} and {b} can not be compared in {metric}: {error}'})
+            sentence = f"{a} and {b} can't be compared in {measure}: {error}"
+            rows.append({**where, 'metric': measure, 'verdict': sentence})
             continue
-        sentence = verdict(a, b, metric, found)
+        sentence = describe_difference(a, b, measure, found)
         if len(common) < max(len(parts_a.by_split), len(parts_b.by_split)):
             sentence += f' On the {len(common)} splits that both have.'
         numbers = {'difference': found.difference, 'low': found.low, 'high': found.high}
-        rows.append({**where, 'metric': metric, **numbers, 'verdict': sentence})
+        rows.append({**where, 'metric': measure, **numbers, 'verdict': sentence})
     return rows
 
 
@@ -157,7 +157,7 @@ def write_results(
         'test_set': _describe_set(tasks[0].test_set),
         'splits': {task.split: task.protocol for task in tasks},
         'settings': {**settings, 'bootstrap replicates': replicates},
-        'methods': [{'name': method.name, 'description': method.source} for method in methods],
+        'methods': [{'name': method.name, 'description': method.weights} for method in methods],
         'cells': list(cells),
         **summarise(out, cells, replicates),
     }
@@ -166,7 +166,7 @@ def write_results(
 
 
 def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> dict[str, Any]:
-    """Join folders of results on the same set and splits into one; a method's name gets its protocol where two agree.
+    """Join folders of results on the same set and splits; methods of one name get that of their protocol added.
 
     Args:
         folders: that :func:`write_results` wrote.
@@ -188,10 +188,10 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
         for name in ('train_set', 'test_set'):
             a, b = ({k: r[name][k] for k in ('name', 'photos', 'mos_range')} for r in (first, results))
             if a != b:
-                raise InputError(f'{folder}: its {name} is {b}, that of {folders[0]} is {a}; they can not be joined')
+                raise InputError(f"{folder}: its {name} is {b}, that of {folders[0]} is {a}; they can't be joined")
     protocols = {name for results in found for name in results['splits'].values()}
     if len(protocols) > 1:
-        raise InputError(f'results of different split protocols can not be joined: {"; ".join(sorted(protocols))}')
+        raise InputError(f"results of different split protocols can't be joined: {'; '.join(sorted(protocols))}")
     names = [method['name'] for results in found for method in results['methods']]
     cells, methods = [], []
     for number, (folder, results) in enumerate(zip(folders, found, strict=True)):
@@ -208,7 +208,7 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
             cells.append({**cell, 'method': new[cell['method']], 'predictions': path})
     if len({method['name'] for method in methods}) != len(methods):
         raise InputError(
-            'two folders hold the same method of the same protocol; give each its own name with NAME=SOURCE'
+            'two folders hold the same method of the same protocol; give each its own name with NAME=WEIGHTS'
         )
     settings = {f'{r["protocol"]}, {k}': v for r in found for k, v in r['settings'].items()}
     results = {
@@ -233,14 +233,14 @@ def _now() -> str:
     return datetime.now().isoformat(timespec='seconds')
 
 
-def _describe_set(source: Source) -> dict[str, Any]:
-    info = source.info
+def _describe_set(rated: OpenedSet) -> dict[str, Any]:
+    info = rated.info
     return {
         'name': info.name,
-        'photos': len(source.data.ratings),
+        'photos': len(rated.data.ratings),
         'mos_range': list(info.mos_range),
         'source': info.source,
-        'photo_root': str(source.root.resolve()),
+        'photo_root': str(rated.root.resolve()),
     }
 
 

@@ -26,7 +26,7 @@ from mmqpt.evaluation.reports.findings import (
     with_interval,
 )
 
-METRICS = ('SRCC', 'PLCC', 'PLCC4', 'PLCC5', 'KRCC', 'RMSE', 'RMSE4', 'RMSE5')
+MEASURES = ('SRCC', 'PLCC', 'PLCC4', 'PLCC5', 'KRCC', 'RMSE', 'RMSE4', 'RMSE5')
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def write_csv(results: Results, path: str | Path) -> None:
     """Write one row for each run, and one for each of its subsets, with all digits.
 
     Columns: method, fraction, split, subset (empty: all photos), labels, test (photos; only where subset is empty),
-    seconds, chosen (JSON), the metrics, notes. A figure that could not be computed is empty.
+    seconds, chosen (JSON), the measures, notes. A figure that could not be computed is empty.
     """
     found_names = {name for cell in results['cells'] for found in _parts(cell).values() for name in found}
-    metrics = [name for name in METRICS if name in found_names] + sorted(found_names - set(METRICS))
-    head = ['method', 'fraction', 'split', 'subset', 'labels', 'test', 'seconds', 'chosen', *metrics, 'notes']
+    names = [name for name in MEASURES if name in found_names] + sorted(found_names - set(MEASURES))
+    head = ['method', 'fraction', 'split', 'subset', 'labels', 'test', 'seconds', 'chosen', *names, 'notes']
     with Path(path).open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, head, restval='')
         writer.writeheader()
@@ -109,13 +109,13 @@ def _parts(cell: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
 def _spread_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]], with_subset: bool) -> Table:
     columns = ['method', *(['subset'] if with_subset else []), 'labels', 'splits']
     align = 'll' if with_subset else 'l'
-    for metric in ('SRCC', 'PLCC'):
-        columns += [f'{metric}, median [95 %]', f'{metric}, SD']
+    for measure in ('SRCC', 'PLCC'):
+        columns += [f'{measure}, median [95 %]', f'{measure}, SD']
     lines = []
     for row in rows:
         line = [row['method'], *([row['subset']] if with_subset else []), _labels(results, row), str(row['splits'])]
-        for metric in ('SRCC', 'PLCC'):
-            found = row['metrics'].get(metric)
+        for measure in ('SRCC', 'PLCC'):
+            found = row['metrics'].get(measure)
             spread = found.get('std') if found and row['splits'] > 1 else None
             line += [with_interval(found), number(spread)]
         lines.append(line)
@@ -123,16 +123,16 @@ def _spread_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]
 
 
 def _median_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    metrics = [name for name in METRICS if any(name in row['metrics'] for row in rows)]
+    names = [name for name in MEASURES if any(name in row['metrics'] for row in rows)]
     lines = [
-        [row['method'], _labels(results, row), *(number(row['metrics'].get(m, {}).get('median')) for m in metrics)]
+        [row['method'], _labels(results, row), *(number(row['metrics'].get(m, {}).get('median')) for m in names)]
         for row in rows
     ]
-    return Table(title, ['method', 'labels', *metrics], lines, 'lr' + 'r' * len(metrics))
+    return Table(title, ['method', 'labels', *names], lines, 'lr' + 'r' * len(names))
 
 
 def _comparison_table(results: Results) -> Table:
-    columns = ['a', 'b', 'share of labels', 'subset', 'metric', 'a - b [95 %]', 'verdict']
+    columns = ['a', 'b', 'share of labels', 'subset', 'measure', 'a - b [95 %]', 'verdict']
     lines = [
         [row['a'], row['b'], percent(row['fraction']), row['subset'] or 'all photos', row['metric'],
          with_interval(row, 'difference', sign='+'), row['verdict']]
@@ -143,16 +143,16 @@ def _comparison_table(results: Results) -> Table:
 
 def _split_table(results: Results) -> Table:
     cells = results['cells']
-    metrics = [name for name in METRICS if any(name in cell['metrics'] for cell in cells)]
+    names = [name for name in MEASURES if any(name in cell['metrics'] for cell in cells)]
     lines = [
         [cell['method'], cell['split'], _labels(results, cell, cell['labels']), str(cell['test']),
-         *(number(cell['metrics'].get(name)) for name in metrics),
+         *(number(cell['metrics'].get(name)) for name in names),
          ', '.join(f'{key} {_plain(value)}' for key, value in (cell.get('chosen') or {}).items()) or MISSING,
          f'{cell["seconds"]:.1f}' if known(cell.get('seconds')) else MISSING]
         for cell in cells
     ]  # fmt: skip
-    columns = ['method', 'split', 'labels', 'test', *metrics, 'chosen', 'seconds']
-    return Table('Each split', columns, lines, 'llrr' + 'r' * len(metrics) + 'lr')
+    columns = ['method', 'split', 'labels', 'test', *names, 'chosen', 'seconds']
+    return Table('Each split', columns, lines, 'llrr' + 'r' * len(names) + 'lr')
 
 
 def _labels(results: Results, row: Mapping[str, Any], count: int | None = None) -> str:

@@ -1,1 +1,4 @@
-"""Functions of predicted and opinion scores: correlations, logistic fits, intervals. Imports only ``core``."""
+"""Predictions, and functions of predicted and opinion scores: correlations, logistic fits, intervals.
+
+Imports only ``core``.
+"""

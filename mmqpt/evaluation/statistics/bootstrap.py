@@ -1,4 +1,4 @@
-"""Percentile bootstrap over photos, jointly for all splits: intervals of a figure and of the difference of two models.
+"""Percentile bootstrap over photos, jointly for all splits: intervals of a measure and of the difference of two models.
 
 A replicate draws groups of photos with replacement out of all groups of the test parts, and the same draw holds in
 every part in which a photo occurs: random splits share photos, so that their figures are not independent. It also draws
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.statistics.measures import LOWER_IS_BETTER
+from mmqpt.evaluation.statistics.predictions import Predictions
 from mmqpt.evaluation.statistics.weighted import WEIGHTED
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]  # (predicted, mos), like srcc
@@ -24,10 +24,10 @@ DEGENERATE = 0.05  # share of the replicates that may lack a value
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one model is from another.
+    """The difference of two models in one measure.
 
     Args:
-        difference: median over the splits of (figure of a - figure of b).
+        difference: median over the splits of (a - b).
         low: lower end of its interval.
         high: upper end.
         replicates: how many had a value.
@@ -49,11 +49,11 @@ def interval(
     seed: int = 0,
     draw_splits: bool = True,
 ) -> tuple[float, float]:
-    """Interval of the median over splits of a figure.
+    """Interval of the median over splits of a measure.
 
     Args:
         parts: the predictions for the test part of each split.
-        statistic: takes predictions and MOS of a part and returns the figure. Those of correlation.py are quick, others
+        statistic: takes predictions and MOS of a part and returns a figure. Those of correlation.py are fast, others
             are called for every replicate and part.
         level: 0 to 1.
         replicates: how often to draw.
@@ -106,13 +106,13 @@ def paired_difference(
     return Difference(float(np.median(observed)), low, high, count, level)
 
 
-def verdict(name_a: str, name_b: str, metric: str, difference: Difference) -> str:
+def describe_difference(name_a: str, name_b: str, measure: str, difference: Difference) -> str:
     """One sentence: is there a difference, and which of the two is better?
 
     Args:
         name_a: the model that was ``a`` of :func:`paired_difference`.
         name_b: the one that was ``b``.
-        metric: its name; lower is better for RMSE, RMSE4 and RMSE5.
+        measure: its name; lower is better for RMSE, RMSE4 and RMSE5.
         difference: a - b.
     """
     level = f'{100 * difference.level:g} %'
@@ -120,21 +120,22 @@ def verdict(name_a: str, name_b: str, metric: str, difference: Difference) -> st
         digits = _digits(difference.low, difference.high)
         value, low, high = (_number(x, digits) for x in (difference.difference, difference.low, difference.high))
         return (
-            f'No difference between {name_a} and {name_b} in {metric} can be shown: {value}, '
+            f'No difference between {name_a} and {name_b} in {measure} can be shown: {value}, '
             f'{level} interval {low} to {high} includes 0.'
         )
-    gain = -1 if metric in LOWER_IS_BETTER else 1
+    gain = -1 if measure in LOWER_IS_BETTER else 1
     word = 'better' if gain * difference.low > 0 else 'worse'
     ends = sorted(abs(x) for x in (difference.low, difference.high))
     digits = _digits(*ends)
     value, low, high = (_number(abs(x), digits) for x in (difference.difference, *ends))
     return (
-        f'{name_a} is {word} than {name_b} in {metric} by {value} ({level} interval {low} to {high}, which excludes 0).'
+        f'{name_a} is {word} than {name_b} in {measure} by {value} '
+        f'({level} interval {low} to {high}, which excludes 0).'
     )
 
 
 def chance_note(comparisons: int, level: float = 0.95) -> str:
-    """One sentence on what many comparisons do to the verdicts; they are not corrected for."""
+    """One sentence on how many differences chance alone would show; verdicts are not corrected for that."""
     expected = comparisons * (1 - level)
     return (
         f'{comparisons} comparisons at {100 * level:g} % each: if no two models differed, about {expected:.2g} '
@@ -159,7 +160,7 @@ def _replicates(
     """Values (R, models, splits) and the splits drawn (R, splits), in chunks of R replicates."""
     for model in models:
         for part in model:
-            statistic(part.predicted, part.mos)  # raises if a whole part is no good
+            statistic(part.predicted, part.mos)  # raises if it is not defined on a whole part
     rng = np.random.default_rng(seed)
     parts = models[0]
     number = {group: i for i, group in enumerate(dict.fromkeys(group for part in parts for group in part.groups))}

@@ -1,4 +1,4 @@
-"""All figures of one set of predictions, and why one is missing."""
+"""All measures of one set of predictions, and why one is missing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from mmqpt.evaluation.statistics.logistic import fit_logistic4, fit_logistic5
 RAW = {'SRCC': srcc, 'KRCC': krcc, 'PLCC': plcc, 'RMSE': rmse}
 FITTED = {4: fit_logistic4, 5: fit_logistic5}
 LOWER_IS_BETTER = ('RMSE', 'RMSE4', 'RMSE5')
+COMPARED = ('SRCC', 'PLCC')
+"""Measures in which models are compared."""
 
 
 def measures(predicted: ArrayLike, mos: ArrayLike) -> tuple[dict[str, float], list[str]]:
@@ -21,7 +23,7 @@ def measures(predicted: ArrayLike, mos: ArrayLike) -> tuple[dict[str, float], li
         mos: N opinion scores.
 
     Returns:
-        Values under the names SRCC, KRCC, PLCC, PLCC4, PLCC5, RMSE, RMSE4 and RMSE5, and plain notes. A figure that
+        Values under the names SRCC, KRCC, PLCC, PLCC4, PLCC5, RMSE, RMSE4 and RMSE5, and notes. A figure that
         can't be computed (fewer than 3 photos, constant predictions, a fit that failed) is absent; a note says why.
 
     Raises:

@@ -1,8 +1,8 @@
 """Correlations of many bootstrap replicates at once.
 
 A replicate is a list of counts: how often each photo was drawn. Each function takes (N,) predictions, (N,) opinion
-scores and (R, N) counts, and returns (R,) values: what the function of the same name in correlation.py would say of
-the photos repeated so often. NaN where that would raise InputError.
+scores and (R, N) counts, and returns (R,) values: those of the function of the same name in correlation.py
+for the photos repeated that often. NaN where that would raise InputError.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all sources share: the same photos, shared out in the same way, to ranks and workers."""
+"""What all data sets of photos share: the same photos, distributed in the same way over ranks and workers."""
 
 import pickle
 import shutil
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
-from mmqpt.datasets.photos import base as photo_source
+from mmqpt.datasets.photos import base
 from mmqpt.datasets.photos import sampler as sampler_module
 from mmqpt.datasets.photos.base import PhotoDataset
 from mmqpt.datasets.photos.folder import PhotoFolder
@@ -37,10 +37,10 @@ def seven(photo_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def source(seven, make_small, tmp_path_factory):
-    """Builds a source of the seven photos, of any kind."""
+def photos_in(seven, make_small, tmp_path_factory):
+    """Builds a data set of the seven photos, of any kind."""
     datasets = pytest.importorskip('datasets')
-    folder = tmp_path_factory.mktemp('sources')
+    folder = tmp_path_factory.mktemp('stored')
     photos = [path.read_bytes() for path in sorted(seven.iterdir())]
     shards = make_small(seven, folder / 'shards', 3)
     with lmdb.open(str(folder / 'lmdb'), map_size=1 << 26) as environment, environment.begin(write=True) as view:
@@ -62,7 +62,7 @@ def source(seven, make_small, tmp_path_factory):
 
 
 class Bytes(PhotoDataset):
-    """A source of the tests' own: values are photos, or errors."""
+    """A data set of the tests' own: values are photos, or errors."""
 
     def __init__(self, photos, pipeline=LOAD, max_tries=20):
         self.photos = photos
@@ -83,8 +83,8 @@ class Bytes(PhotoDataset):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_pixels_are_those_of_the_files(source, kind, seven):
-    dataset = source(kind)
+def test_pixels_are_those_of_the_files(photos_in, kind, seven):
+    dataset = photos_in(kind)
     assert len(dataset) == dataset.metainfo['photos'] == 7
     found = [sample['img'] for sample in dataset]
     wanted = [read_photo(path)[..., ::-1] for path in sorted(seven.iterdir())]
@@ -96,8 +96,8 @@ def test_pixels_are_those_of_the_files(source, kind, seven):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('start', ['fork', pytest.param('spawn', marks=pytest.mark.slow)])
-def test_every_photo_once_an_epoch_over_ranks_and_workers(source, kind, start, monkeypatch):
-    dataset = source(kind)
+def test_every_photo_once_an_epoch_over_ranks_and_workers(photos_in, kind, start, monkeypatch):
+    dataset = photos_in(kind)
     dataset[0]  # what is open now must not disturb the workers
     seen = Counter()
     ranks = 1 if start == 'spawn' else 3
@@ -112,20 +112,20 @@ def test_every_photo_once_an_epoch_over_ranks_and_workers(source, kind, start, m
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_pickled_after_use(source, kind):
-    dataset = source(kind)
+def test_pickled_after_use(photos_in, kind):
+    dataset = photos_in(kind)
     wanted = dataset[5]['img']
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(dataset))[5]['img'], wanted)
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_pretraining_samples(source, kind):
-    sample = source(kind, PRETRAIN)[SampleKey(2, (7, 1, 3))]
+def test_pretraining_samples(photos_in, kind):
+    sample = photos_in(kind, PRETRAIN)[SampleKey(2, (7, 1, 3))]
     assert sample['inputs'].shape == (2, 2, 3, 32, 32)
 
 
-def test_a_sample_can_be_drawn_again_from_its_key(source):
-    dataset = source('shards', [*LOAD, {'type': 'PatchPairs', 'patch_size': 32, 'window': 96}])
+def test_a_sample_can_be_drawn_again_from_its_key(photos_in):
+    dataset = photos_in('shards', [*LOAD, {'type': 'PatchPairs', 'patch_size': 32, 'window': 96}])
     first = dataset[SampleKey(np.int64(4), (7, 1, np.int64(3)))]
     assert first['sample_key'] == (4, [7, 1, 3])
     assert all(type(part) is int for part in (first['sample_key'][0], *first['sample_key'][1]))
@@ -149,8 +149,8 @@ def test_unreadable_photos_are_skipped_and_named(photo_folder):
 
 
 def test_other_errors_stop(photo_folder):
-    dataset = Bytes([InputError('the whole source is gone'), min(photo_folder.iterdir()).read_bytes()])
-    with pytest.raises(InputError, match='the whole source is gone'):
+    dataset = Bytes([InputError('the whole folder is gone'), min(photo_folder.iterdir()).read_bytes()])
+    with pytest.raises(InputError, match='the whole folder is gone'):
         dataset[0]
 
 
@@ -159,7 +159,7 @@ def test_patch_check_stops_at_the_first_photo_that_is_large_enough(photo_folder,
     pipeline = [*LOAD, {'type': 'PatchPairs', 'patch_size': 256, 'window': None}]
     dataset = Bytes([b'bad', good, good, good], pipeline)
     assert dataset.reads == 2
-    monkeypatch.setattr(photo_source, 'LOOKED_AT', 3)
+    monkeypatch.setattr(base, 'LOOKED_AT', 3)
     pipeline = [*LOAD, {'type': 'PatchPairs', 'patch_size': 257, 'window': None}]
     with pytest.raises(InputError, match=r'largest of 3 \(spread evenly over all 10\) photos has a short side of 256'):
         Bytes([good] * 10, pipeline)

@@ -1,4 +1,4 @@
-"""Photos in an LMDB. That they are read right, by all workers: test_photo_source.py."""
+"""Photos in an LMDB. That they are read right, by all workers: test_base.py."""
 
 import pytest
 

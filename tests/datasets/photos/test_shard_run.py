@@ -10,7 +10,7 @@ import pytest
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos import shard_run
 from mmqpt.datasets.photos.shard_files import STATE
-from mmqpt.datasets.photos.shard_run import ShardArguments, group, locked, make_shards, mixed
+from mmqpt.datasets.photos.shard_run import ShardArguments, cut_into_shards, locked, make_shards, mixed
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_groups_by_size_and_by_number():
     sizes = dict(zip(names, (100, 512, 513, 5000, 1, 0), strict=True))
 
     def groups(**options):
-        return [''.join(part) for part in group(names, sizes, ShardArguments(**options))]
+        return [''.join(part) for part in cut_into_shards(names, sizes, ShardArguments(**options))]
 
     assert groups(shard_size=None, photos_per_shard=4) == ['abcd', 'ef']
     assert groups(shard_size=2048) == ['ab', 'c', 'd', 'ef']
@@ -119,7 +119,7 @@ def test_other_arguments_or_photos_are_refused(folder, make_small, tmp_path):
 def test_a_folder_of_something_else_is_left_alone(folder, make_small, tmp_path):
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / 'notes.txt').touch()
-    with pytest.raises(InputError, match=r'out: holds notes\.txt and was not begun by tools/make_shards\.py'):
+    with pytest.raises(InputError, match=r'out: holds notes\.txt and was not begun by mmqpt make-shards'):
         make_small(folder, tmp_path / 'out')
     assert os.listdir(tmp_path / 'out') == ['notes.txt']
     with pytest.raises(InputError, match=r"notes\.txt/.*: can't be written \(Not a directory\)"):

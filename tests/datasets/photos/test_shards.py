@@ -143,7 +143,7 @@ def test_vanished_tar(folder):
 
 def test_shards_that_are_not_finished(folder):
     (folder / 'manifest.json').unlink()
-    with pytest.raises(InputError, match='has not finished here; the same command goes on'):
+    with pytest.raises(InputError, match='has not finished here; run the same command again to resume'):
         PhotoShards(str(folder), LOAD)
 
 

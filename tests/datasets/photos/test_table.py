@@ -1,4 +1,4 @@
-"""Photos in tables of Hugging Face datasets and in Parquet files. That they are read right: test_photo_source.py."""
+"""Photos in tables of Hugging Face datasets and in Parquet files. That they are read right: test_base.py."""
 
 import io
 

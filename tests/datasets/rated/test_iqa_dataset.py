@@ -1,17 +1,14 @@
-"""Photos with opinion scores: rows, parts, crops. The CSV itself: test_ratings.py."""
+"""Photos with opinion scores: rows, parts, samples. The CSV itself: test_ratings.py."""
 
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
-from mmqpt.core.view import View
 from mmqpt.datasets.photos.sampler import SampleKey
-from mmqpt.datasets.rated.iqa_dataset import IQADataset, PackRatedPhoto, RandomQualityCrop
+from mmqpt.datasets.rated.iqa_dataset import IQADataset
 from mmqpt.datasets.rated.sets import SetInfo, write_set
-from mmqpt.datasets.transforms.load_photo import LoadPhoto
 
 LOAD = [{'type': 'LoadPhoto'}]
 TRAIN = [*LOAD, {'type': 'RandomQualityCrop', 'crop': 48, 'view': {'min_side': 64}}, {'type': 'PackRatedPhoto'}]
@@ -142,98 +139,3 @@ def test_parts_of_the_dataset(photo_folder, csv_file, names, column):
     assert len(held) == 2
     if column:
         assert len({r.row['scene'] for r in held.ratings}) == 1
-
-
-@pytest.fixture
-def numbered():
-    """Every pixel is different, so that a crop tells where it comes from."""
-    number = np.arange(90 * 120)
-    return np.stack([number % 256, number // 256, number * 0], axis=-1).astype(np.uint8).reshape(90, 120, 3)
-
-
-def crop_of(transform: RandomQualityCrop, image: np.ndarray, seed: int) -> np.ndarray:
-    return transform({'img': image, 'rng': np.random.default_rng(seed)})['img']
-
-
-@pytest.mark.parametrize('flip', [0, 1])
-def test_crop_is_a_window_of_the_photo(numbered, flip):
-    transform = RandomQualityCrop(32, flip=flip, view={'min_side': 32})
-    kept = numbered.copy()
-    corners = set()
-    for seed in range(60):
-        out = crop_of(transform, numbered, seed)
-        out = out[:, ::-1] if flip else out
-        assert out.dtype == np.uint8
-        number = out[..., 0].astype(int) + 256 * out[..., 1].astype(int)
-        y, x = divmod(int(number[0, 0]), 120)
-        np.testing.assert_array_equal(out, numbered[y : y + 32, x : x + 32])
-        assert out.shape == (32, 32, 3)
-        corners.add((y, x))
-    assert len(corners) > 50
-    np.testing.assert_array_equal(numbered, kept)
-
-
-def test_flip_is_a_probability(numbered):
-    transform = RandomQualityCrop(32, flip=0.3, view={'min_side': 32})
-    outs = [crop_of(transform, numbered, seed)[0, :2].astype(int) for seed in range(500)]
-    mirrored = sum(out[0] @ (1, 256, 0) > out[1] @ (1, 256, 0) for out in outs)
-    assert stats.binomtest(int(mirrored), 500, 0.3).pvalue > 1e-3
-
-
-def test_crop_is_a_function_of_the_rng(numbered):
-    transform = RandomQualityCrop(32, view={'min_side': 32})
-    np.testing.assert_array_equal(crop_of(transform, numbered, 4), crop_of(transform, numbered, 4))
-    assert not np.array_equal(crop_of(transform, numbered, 4), crop_of(transform, numbered, 5))
-
-
-def test_every_place_is_reached(numbered):
-    transform = RandomQualityCrop(32, flip=0, view={'min_side': 32})
-    image = numbered[:33, :34]
-    corners = {tuple(crop_of(transform, image, seed)[0, 0]) for seed in range(100)}
-    assert corners == {tuple(image[y, x]) for y in range(2) for x in range(3)}
-
-
-@pytest.mark.parametrize('size', [(1, 1), (1, 7), (5, 3), (33, 64), (200, 40)])
-def test_small_and_large_photos_follow_the_size_rule(photos, size):
-    image = np.ascontiguousarray(photos[0][: size[0], : size[1], ::-1])
-    view = View(min_side=48, max_side=150)
-    out = crop_of(RandomQualityCrop(48, flip=0, view=view.as_dict()), image, 0)
-    height, width = view.target_size(*size)
-    assert out.shape == (min(48, height), min(48, width), 3)
-    assert out.dtype == np.float32
-    assert out.min() >= 0
-    assert out.max() <= 255
-    resized = (
-        view.resize(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0].permute(1, 2, 0).numpy() * 255
-    )
-    windows = np.lib.stride_tricks.sliding_window_view(resized, out.shape).reshape(-1, *out.shape)
-    assert np.abs(windows - out).max(axis=(1, 2, 3)).min() < 1e-3
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'crop': 0}, 'crop must be >= 1 px and flip a probability, got 0 and 0.5'),
-        ({'crop': 8, 'flip': 1.5}, 'crop must be >= 1 px and flip a probability, got 8 and 1.5'),
-        ({'crop': 33, 'view': {'min_side': 32}}, r'crop is 33 px, more than min_side \(32 px\) of the view'),
-        ({'crop': 8, 'view': {'min_side': 0}}, 'min_side must be >= 1 px'),
-    ],
-)
-def test_crop_errors(options, message):
-    with pytest.raises(InputError, match=message):
-        RandomQualityCrop(**options)
-
-
-@pytest.mark.parametrize('mirrored', [False, True])
-def test_pack(photo_folder, names, mirrored):
-    results = {'img_path': str(photo_folder / names[0]), 'name': names[0], 'mos': 4.0, 'score': 0.75}
-    results = LoadPhoto()(results)
-    image = results['img'][:, ::-1] if mirrored else results['img']
-    packed = PackRatedPhoto()({**results, 'img': image})
-    assert packed['inputs'].shape == (3, 256, 320)
-    assert packed['inputs'].dtype == torch.uint8
-    np.testing.assert_array_equal(packed['inputs'].permute(1, 2, 0).numpy(), image)
-    sample = packed['data_samples']
-    assert sample.gt_score.tolist() == [0.75]
-    assert sample.gt_score.dtype == torch.float32
-    assert (sample.img_path, sample.name, sample.mos) == (results['img_path'], names[0], 4.0)

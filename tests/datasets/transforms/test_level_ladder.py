@@ -7,7 +7,6 @@ import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
 from mmqpt.datasets.transforms.level_ladder import TASTE, LevelLadder
-from mmqpt.datasets.transforms.packing import PackRatedPhoto
 from mmqpt.degradations import OPERATORS, Recipe, Step, apply
 
 
@@ -64,15 +63,6 @@ def test_size_rule_comes_first(photo):
     assert small.shape == (45, 60, 3)
     windows = np.lib.stride_tricks.sliding_window_view(small, (16, 16, 3))[:, :, 0]
     assert (windows == found['ladder'][0]).all(axis=(2, 3, 4)).any()
-
-
-def test_packed_for_the_model(photo):
-    results = draw(photo, rungs=3) | {'img_path': 'a.png', 'name': 'a.png', 'mos': 3.0, 'score': 0.5}
-    sample = PackRatedPhoto()(results)['data_samples']
-    assert sample.ladder.shape == (3, 3, 32, 32)
-    np.testing.assert_array_equal(sample.ladder[1].permute(1, 2, 0), results['ladder'][1])
-    assert sample.ladder_levels.tolist() == results['ladder_levels'].tolist()
-    assert sample.ladder_operator == results['ladder_operator']
 
 
 @pytest.mark.parametrize(

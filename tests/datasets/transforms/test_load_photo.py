@@ -1,4 +1,4 @@
-"""Loading a photo from a file, or from the bytes that a source read."""
+"""Loading a photo from a file, or from bytes."""
 
 import numpy as np
 import pytest

@@ -14,8 +14,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.transforms import patch_pairs
 from mmqpt.datasets.transforms.packing import PackPatchPairs
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
-from mmqpt.datasets.transforms.random_degradation import RandomDegradation
-from mmqpt.degradations import DegradationSpace, apply, apply_region, recipe_distance
+from mmqpt.degradations import apply, apply_region, recipe_distance
 
 
 @pytest.fixture
@@ -235,31 +234,6 @@ def test_patches_keep_the_scale_of_a_large_photo(bgr):
     assert PatchPairs(40, window=None).target_size(*bgr.shape[:2]) == bgr.shape[:2]
 
 
-@pytest.mark.parametrize('transform', [PatchPairs(32, window=64), RandomDegradation()], ids=['patches', 'whole'])
-def test_without_rng_the_global_generator_counts(bgr, transform):
-    def once(seed: int | None = None) -> dict:
-        if seed is not None:
-            np.random.seed(seed)  # noqa: NPY002
-        results = transform({'img': bgr})
-        return {
-            'pixels': results.get('patches', results['img']),
-            'recipes': results.get('recipes', results.get('recipe')),
-        }
-
-    first, second = once(3), once()
-    again, other = once(3), once(4)
-    np.testing.assert_array_equal(first['pixels'], again['pixels'])
-    assert first['recipes'] == again['recipes']
-    assert first['recipes'] != second['recipes']
-    assert first['recipes'] != other['recipes']
-
-
-def test_with_rng_the_global_generator_is_left_alone(bgr):
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    run(PatchPairs(32, window=64), bgr)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-
-
 def test_plain_openmmlab_pipeline(photo_folder):
     path = str(sorted(photo_folder.iterdir())[0])
     pipeline = Compose([LoadImageFromFile(), PatchPairs(64, versions=3, patches=2), PackPatchPairs()])
@@ -270,28 +244,6 @@ def test_plain_openmmlab_pipeline(photo_folder):
     assert len(sample['data_samples'].recipes) == 3
     assert sample['data_samples'].positions.shape == (3, 2, 2)
     assert 'skipped' not in sample['data_samples'].metainfo
-
-
-def test_pack_transposes_and_keeps_what_is_there(bgr):
-    results = run(PatchPairs(32), bgr)
-    packed = PackPatchPairs()({**results, 'img_path': 'a.jpg', 'skipped': [('b.jpg', 'why')]})
-    for v, p, c in itertools.product(range(2), range(2), range(3)):
-        np.testing.assert_array_equal(packed['inputs'][v, p, c].numpy(), results['patches'][v, p, :, :, c])
-    info = packed['data_samples'].metainfo
-    assert info['img_path'] == 'a.jpg'
-    assert info['recipes'] == results['recipes']
-    assert info['skipped'] == [('b.jpg', 'why')]
-    np.testing.assert_array_equal(info['positions'], results['positions'])
-
-
-def test_random_degradation(bgr):
-    space = {'operators': ['jpeg', 'hue'], 'skip': 0}
-    kept = bgr.copy()
-    results = RandomDegradation(space)({'img': bgr, 'rng': np.random.default_rng(2)})
-    assert results['recipe'] == DegradationSpace(**space).draw(np.random.default_rng(2))
-    np.testing.assert_array_equal(results['img'], apply(results['recipe'], bgr[..., ::-1])[..., ::-1])
-    assert results['img'].flags.c_contiguous
-    np.testing.assert_array_equal(bgr, kept)
 
 
 @pytest.mark.parametrize(

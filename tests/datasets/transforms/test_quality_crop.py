@@ -1,14 +1,94 @@
-"""Several crops of a photo, and what is packed about its opinions. One crop: test_iqa_dataset.py."""
+"""Crops of a rated photo: windows of it, mirrored at random, one or several."""
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.iqa_dataset import IQADataset
-from mmqpt.datasets.transforms.packing import PackRatedPhoto
+from mmqpt.core.view import View
 from mmqpt.datasets.transforms.quality_crop import RandomQualityCrop
+
+
+@pytest.fixture
+def numbered():
+    """Every pixel is different, so that a crop tells where it comes from."""
+    number = np.arange(90 * 120)
+    return np.stack([number % 256, number // 256, number * 0], axis=-1).astype(np.uint8).reshape(90, 120, 3)
+
+
+def crop_of(transform: RandomQualityCrop, image: np.ndarray, seed: int) -> np.ndarray:
+    return transform({'img': image, 'rng': np.random.default_rng(seed)})['img']
+
+
+@pytest.mark.parametrize('flip', [0, 1])
+def test_crop_is_a_window_of_the_photo(numbered, flip):
+    transform = RandomQualityCrop(32, flip=flip, view={'min_side': 32})
+    kept = numbered.copy()
+    corners = set()
+    for seed in range(60):
+        out = crop_of(transform, numbered, seed)
+        out = out[:, ::-1] if flip else out
+        assert out.dtype == np.uint8
+        number = out[..., 0].astype(int) + 256 * out[..., 1].astype(int)
+        y, x = divmod(int(number[0, 0]), 120)
+        np.testing.assert_array_equal(out, numbered[y : y + 32, x : x + 32])
+        assert out.shape == (32, 32, 3)
+        corners.add((y, x))
+    assert len(corners) > 50
+    np.testing.assert_array_equal(numbered, kept)
+
+
+def test_flip_is_a_probability(numbered):
+    transform = RandomQualityCrop(32, flip=0.3, view={'min_side': 32})
+    outs = [crop_of(transform, numbered, seed)[0, :2].astype(int) for seed in range(500)]
+    mirrored = sum(out[0] @ (1, 256, 0) > out[1] @ (1, 256, 0) for out in outs)
+    assert stats.binomtest(int(mirrored), 500, 0.3).pvalue > 1e-3
+
+
+def test_crop_is_a_function_of_the_rng(numbered):
+    transform = RandomQualityCrop(32, view={'min_side': 32})
+    np.testing.assert_array_equal(crop_of(transform, numbered, 4), crop_of(transform, numbered, 4))
+    assert not np.array_equal(crop_of(transform, numbered, 4), crop_of(transform, numbered, 5))
+
+
+def test_every_place_is_reached(numbered):
+    transform = RandomQualityCrop(32, flip=0, view={'min_side': 32})
+    image = numbered[:33, :34]
+    corners = {tuple(crop_of(transform, image, seed)[0, 0]) for seed in range(100)}
+    assert corners == {tuple(image[y, x]) for y in range(2) for x in range(3)}
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 7), (5, 3), (33, 64), (200, 40)])
+def test_small_and_large_photos_follow_the_size_rule(photos, size):
+    image = np.ascontiguousarray(photos[0][: size[0], : size[1], ::-1])
+    view = View(min_side=48, max_side=150)
+    out = crop_of(RandomQualityCrop(48, flip=0, view=view.as_dict()), image, 0)
+    height, width = view.target_size(*size)
+    assert out.shape == (min(48, height), min(48, width), 3)
+    assert out.dtype == np.float32
+    assert out.min() >= 0
+    assert out.max() <= 255
+    resized = (
+        view.resize(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0].permute(1, 2, 0).numpy() * 255
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(resized, out.shape).reshape(-1, *out.shape)
+    assert np.abs(windows - out).max(axis=(1, 2, 3)).min() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'crop': 0}, 'crop must be >= 1 px and flip a probability, got 0 and 0.5'),
+        ({'crop': 8, 'flip': 1.5}, 'crop must be >= 1 px and flip a probability, got 8 and 1.5'),
+        ({'crop': 33, 'view': {'min_side': 32}}, r'crop is 33 px, more than min_side \(32 px\) of the view'),
+        ({'crop': 8, 'view': {'min_side': 0}}, 'min_side must be >= 1 px'),
+        ({'crop': 32, 'view': {'min_side': 32}, 'crops': 0}, 'crops must be >= 1, got 0'),
+    ],
+)
+def test_errors(options, message):
+    with pytest.raises(InputError, match=message):
+        RandomQualityCrop(**options)
 
 
 @pytest.fixture
@@ -50,70 +130,3 @@ def test_crops_of_a_resized_photo_are_float(photo):
     found = RandomQualityCrop(48, view={'min_side': 48}, crops=2)({'img': photo[:20], 'rng': np.random.default_rng(0)})
     assert found['img'].shape == (2, 48, 48, 3)
     assert found['img'].dtype == np.float32
-
-
-def test_no_crops():
-    with pytest.raises(InputError, match='crops must be >= 1, got 0'):
-        RandomQualityCrop(32, view={'min_side': 32}, crops=0)
-
-
-def test_pack_crops_and_opinions(photo):
-    results = {'img_path': 'a.png', 'name': 'a', 'mos': 3.0, 'score': 0.5, 'histogram': [0.25, 0.75], 'score_sd': 0.1}
-    crops = cut(2, photo)
-    packed = PackRatedPhoto()({**results, 'img': crops})
-    assert packed['inputs'].shape == (2, 3, 32, 32)
-    np.testing.assert_array_equal(packed['inputs'][1].permute(1, 2, 0).numpy(), crops[1])
-    sample = packed['data_samples']
-    assert sample.gt_score.tolist() == [0.5]
-    assert sample.gt_histogram.tolist() == [0.25, 0.75]
-    assert sample.gt_score_sd.tolist() == pytest.approx([0.1])
-    plain = PackRatedPhoto()({'img_path': 'a.png', 'name': 'a', 'mos': 3.0, 'score': 0.5, 'img': photo})['data_samples']
-    assert 'gt_histogram' not in plain
-    assert 'gt_score_sd' not in plain
-
-
-def opinions(photo_folder, tmp_path, row, **options):
-    names = sorted(path.name for path in photo_folder.iterdir())[:2]
-    path = tmp_path / 'koniq.csv'
-    path.write_text(f'name,mos,c1,c2,c3,sd\n{names[0]},2,1,2,1,0.7\n{names[1]},{row}\n')
-    return IQADataset(
-        str(photo_folder), str(path), [{'type': 'LoadPhoto'}, {'type': 'PackRatedPhoto'}], (1, 3), **options
-    )
-
-
-COLUMNS = ['c1', 'c2', 'c3']
-
-
-def test_opinions_of_the_csv(photo_folder, tmp_path):
-    data = opinions(photo_folder, tmp_path, '3,0,0,0.5,0', histogram_columns=COLUMNS, sd_column='sd')
-    first, second = data[0]['data_samples'], data[1]['data_samples']
-    assert first.gt_histogram.tolist() == [0.25, 0.5, 0.25]
-    assert first.gt_score_sd.tolist() == pytest.approx([0.35])  # of a scale of 2
-    assert second.gt_histogram.tolist() == [0, 0, 1]  # shares need not sum to 1
-    assert 'gt_histogram' not in opinions(photo_folder, tmp_path, '3,0,0,0.5,0')[0]['data_samples']
-
-
-@pytest.mark.parametrize(
-    ('row', 'options', 'message'),
-    [
-        ('3,1,-1,2,0', {}, r"koniq\.csv, row of '.*jpg': c2 must be a finite number >= 0, got '-1'"),
-        ('3,1,,2,0', {}, "c2 must be a finite number >= 0, got ''"),
-        ('3,1,nan,2,0', {}, "c2 must be a finite number >= 0, got 'nan'"),
-        ('3,1,inf,2,0', {}, "got 'inf'"),
-        ('3,1,many,2,0', {}, "got 'many'"),
-        ('3,0,0,0,0', {}, r"row of '.*jpg': no opinions, c1, c2, c3 are all 0"),
-        ('3,1,1,1,-2', {}, "sd must be a finite number >= 0, got '-2'"),
-        ('3,1,1,1,0', {'histogram_columns': ['c1', 'c9']}, r"koniq\.csv: no column 'c9'"),
-        ('3,1,1,1,0', {'histogram_columns': ['c1']}, r"histogram_columns must be 2 or more columns, got \['c1'\]"),
-        ('3,1,1,1,0', {'sd_column': 'std'}, "no column 'std'"),
-    ],
-)
-def test_bad_opinions(photo_folder, tmp_path, row, options, message):
-    with pytest.raises(InputError, match=message):
-        opinions(photo_folder, tmp_path, row, **{'histogram_columns': COLUMNS, 'sd_column': 'sd', **options})
-
-
-def test_bad_opinions_of_rows_left_out_do_not_matter(photo_folder, tmp_path):
-    data = opinions(photo_folder, tmp_path, '3,1,x,1,0', histogram_columns=COLUMNS, where={'mos': 2})
-    assert len(data) == 1
-    assert torch.is_tensor(data[0]['data_samples'].gt_histogram)

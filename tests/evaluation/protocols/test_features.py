@@ -11,7 +11,7 @@ from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.view import View
 from mmqpt.evaluation.protocols import features
-from mmqpt.evaluation.protocols.features import FeatureStore, fingerprint, photo_features
+from mmqpt.evaluation.protocols.features import FeatureStore, digest_of, photo_features
 
 
 @pytest.fixture
@@ -100,8 +100,8 @@ def test_another_key_is_computed_anew(paths, tmp_path, other):
     store.get({'weights': 'a'}, paths[:1], compute)
     store.get(other, paths[:1], compute)
     assert len(compute.asked) == 2
-    assert fingerprint({'weights': 'a'}) != fingerprint(other)
-    assert fingerprint({'b': 1, 'a': 2}) == fingerprint({'a': 2, 'b': 1})
+    assert digest_of({'weights': 'a'}) != digest_of(other)
+    assert digest_of({'b': 1, 'a': 2}) == digest_of({'a': 2, 'b': 1})
 
 
 def test_a_changed_photo_is_computed_anew(paths, tmp_path):

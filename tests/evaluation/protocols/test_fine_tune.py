@@ -14,14 +14,16 @@ from mmengine.runner import Runner
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.fine_tune import FineTune, set_epochs
 from mmqpt.evaluation.protocols.learners import Method
-from mmqpt.evaluation.protocols.tasks import open_source, split_tasks
+from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
 
 RANDOM = Method('r', 'random')
 
 
 @pytest.fixture
 def task(rated_set):
-    return split_tasks(open_source(rated_set, rated_set.parent / 'images'), ['ratio604_seed0_split_01'], [1], 0.3, 0)[0]
+    return split_tasks(
+        open_rated_set(rated_set, rated_set.parent / 'images'), ['ratio604_seed0_split_01'], [1], 0.3, 0
+    )[0]
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.learners import LinearProbe, Method, PyiqaMetric, parse_method, weights_key
-from mmqpt.evaluation.protocols.tasks import open_source, split_tasks
+from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
 
 
 @pytest.fixture
 def task(rated_set):
-    return split_tasks(open_source(rated_set, rated_set.parent / 'images'), ['ratio604_seed0_split_01'], [1], 0.3, 0)[0]
+    return split_tasks(
+        open_rated_set(rated_set, rated_set.parent / 'images'), ['ratio604_seed0_split_01'], [1], 0.3, 0
+    )[0]
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def probe(tiny_finetune, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('text', 'name', 'source'),
+    ('text', 'name', 'weights'),
     [
         ('random', 'random', 'random'),
         ('QPT=work/epoch_1.pth', 'QPT', 'work/epoch_1.pth'),
@@ -31,14 +33,14 @@ def probe(tiny_finetune, tmp_path):
         ('pyiqa:piqe', 'pyiqa:piqe', 'pyiqa:piqe'),
     ],
 )
-def test_parse_method(text, name, source):
-    assert parse_method(text) == Method(name, source)
-    assert parse_method(text).is_pyiqa == source.startswith('pyiqa:')
+def test_parse_method(text, name, weights):
+    assert parse_method(text) == Method(name, weights)
+    assert parse_method(text).is_pyiqa == weights.startswith('pyiqa:')
 
 
 @pytest.mark.parametrize('text', ['=a.pth', 'name=', ''])
 def test_parse_method_errors(text):
-    with pytest.raises(InputError, match='weights must be SOURCE or NAME=SOURCE, got'):
+    with pytest.raises(InputError, match='--weights takes WEIGHTS or NAME=WEIGHTS, got'):
         parse_method(text)
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.learners import Method
-from mmqpt.evaluation.protocols.predictions import read_predictions
 from mmqpt.evaluation.protocols.run import run_tasks
-from mmqpt.evaluation.protocols.tasks import open_source, split_tasks
+from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
+from mmqpt.evaluation.statistics.predictions import read_predictions
 
 SPLITS = ['ratio604_seed0_split_01', 'ratio604_seed0_split_02']
 
@@ -41,7 +41,7 @@ class Fake:
 
 @pytest.fixture
 def tasks(rated_set):
-    return split_tasks(open_source(rated_set, rated_set.parent / 'images'), SPLITS, [0.5, 1.0], 0.3, 0)
+    return split_tasks(open_rated_set(rated_set, rated_set.parent / 'images'), SPLITS, [0.5, 1.0], 0.3, 0)
 
 
 def test_cells(tasks, tmp_path, capsys):
@@ -69,7 +69,7 @@ def test_a_stopped_run_goes_on(tasks, tmp_path, capsys):
     assert len(first.calls) == 3
     assert len(second.calls) == 5
     assert [(c['method'], c['split'], c['fraction']) for c in cells] == first.calls + second.calls
-    assert f'3 of 8 results are in {tmp_path} already' in capsys.readouterr().out
+    assert f'3 of 8 results are already in {tmp_path}' in capsys.readouterr().out
 
 
 def test_methods_may_be_added_later(tasks, tmp_path):
@@ -84,20 +84,20 @@ def test_methods_may_be_added_later(tasks, tmp_path):
 def test_results_of_other_settings_are_never_replaced(tasks, tmp_path, change, rated_set):
     method = Method('A', 'a')
     before = run_tasks(tmp_path, [(method, Fake())], tasks)
-    source = open_source(rated_set, rated_set.parent / 'images')
+    rated = open_rated_set(rated_set, rated_set.parent / 'images')
     other = Fake(0.1) if change == 'settings' else Fake()
     word = {'settings': 'noise', 'seed': 'seed', 'labels': 'train, val', 'photos': 'test', 'groups': 'groups'}[change]
     if change == 'photos':
         copy = tmp_path / 'photos'
-        shutil.copytree(source.root, copy)
+        shutil.copytree(rated.root, copy)
         with (copy / tasks[0].test[0].name).open('ab') as file:
             file.write(b'other bytes')
-        tasks = split_tasks(replace(source, root=copy), SPLITS, [0.5, 1.0], 0.3, 0)
+        tasks = split_tasks(replace(rated, root=copy), SPLITS, [0.5, 1.0], 0.3, 0)
     elif change == 'groups':
-        info = replace(source.info, subset_column=None)
-        tasks = [replace(task, test_set=replace(source, data=replace(source.data, info=info))) for task in tasks]
+        info = replace(rated.info, subset_column=None)
+        tasks = [replace(task, test_set=replace(rated, data=replace(rated.data, info=info))) for task in tasks]
     elif change != 'settings':
-        tasks = split_tasks(source, SPLITS, [0.5, 1.0], 0.4 if change == 'labels' else 0.3, int(change == 'seed'))
+        tasks = split_tasks(rated, SPLITS, [0.5, 1.0], 0.4 if change == 'labels' else 0.3, int(change == 'seed'))
     with pytest.raises(InputError, match=rf'\.json was computed with other settings \(.*{word}.* differ\)'):
         run_tasks(tmp_path, [(method, other)], tasks)
     assert not other.calls

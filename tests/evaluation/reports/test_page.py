@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions, read_predictions, write_predictions
 from mmqpt.evaluation.reports.page import write_report
+from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions, write_predictions
 
 
 class Page(HTMLParser):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.reports.photo_sheet import GREY, extremes, photo_sheet, thumbnail
 from mmqpt.evaluation.reports.plot_style import Heading
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 
 @pytest.fixture

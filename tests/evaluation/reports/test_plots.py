@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
 from mmqpt.evaluation.reports import plots
 from mmqpt.evaluation.reports.findings import Estimate
-from mmqpt.evaluation.reports.plot_style import PALETTE, Heading, colour_of, marker_of, save, short
+from mmqpt.evaluation.reports.plot_style import PALETTE, Heading, colour_of, marker_of, save, shortened
+from mmqpt.evaluation.statistics.predictions import Predictions
 
 HEADING = Heading('tiny: QPT', 'random 80/20')
 
@@ -33,7 +33,7 @@ def y_ticks(figure):
 
 
 def test_scatter_has_a_colour_for_each_subset_a_curve_and_a_diagonal(made_predictions):
-    figure = plots.scatter(made_predictions(60), HEADING)
+    figure = plots.scatter_plot(made_predictions(60), HEADING)
     axes = figure.axes[0]
     assert sorted(len(points.get_offsets()) for points in axes.collections) == [30, 30]
     assert len({tuple(points.get_facecolor()[0]) for points in axes.collections}) == 2
@@ -47,7 +47,7 @@ def test_scatter_has_a_colour_for_each_subset_a_curve_and_a_diagonal(made_predic
 def test_scatter_points_are_prediction_and_mos(made_predictions):
     predictions = made_predictions(30)
     predictions = replace(predictions, subsets=[''] * 30)
-    axes = plots.scatter(predictions, HEADING, identity=False).axes[0]
+    axes = plots.scatter_plot(predictions, HEADING, identity=False).axes[0]
     np.testing.assert_array_equal(
         np.asarray(axes.collections[0].get_offsets()), np.stack([predictions.predicted, predictions.mos], axis=1)
     )
@@ -57,7 +57,7 @@ def test_scatter_points_are_prediction_and_mos(made_predictions):
 
 def test_scatter_says_why_there_is_no_curve(made_predictions):
     predictions = replace(made_predictions(30), predicted=np.full(30, 0.5))
-    figure = plots.scatter(predictions, HEADING)
+    figure = plots.scatter_plot(predictions, HEADING)
     assert 'No logistic curve: predictions are all 0.5' in texts(figure).replace('\n', ' ')
     assert len(figure.axes[0].lines) == 1
     assert 'PLCC4' not in figure.axes[0].texts[0].get_text()
@@ -67,7 +67,7 @@ def test_scatter_of_many_subsets_gathers_the_rarest():
     count = 200
     subsets = [f's{i % 10:02d}' for i in range(count - 50)] + ['s03'] * 50
     mos = np.linspace(0, 1, count)
-    figure = plots.scatter(Predictions([str(i) for i in range(count)], mos, mos, subsets, subsets), HEADING)
+    figure = plots.scatter_plot(Predictions([str(i) for i in range(count)], mos, mos, subsets, subsets), HEADING)
     names = legend(figure)
     assert len([name for name in names if '(n = ' in name]) == len(PALETTE)
     assert 's03 (n = 65)' in names
@@ -92,7 +92,7 @@ def test_residuals_of_few_photos_are_points():
     np.testing.assert_array_equal(axes.lines[-1].get_ydata(), [0.1, -0.2, 0.3])
 
 
-@pytest.mark.parametrize('plot', [plots.scatter, plots.residuals])
+@pytest.mark.parametrize('plot', [plots.scatter_plot, plots.residuals])
 def test_predictions_that_can_not_be_plotted(plot, made_predictions):
     with pytest.raises(InputError, match='no photos to plot'):
         plot(Predictions([], np.zeros(0), np.zeros(0), [], []), HEADING)
@@ -159,7 +159,7 @@ def test_differences_are_filled_where_the_interval_leaves_out_zero():
 def test_no_pyplot_and_no_settings_left_behind(made_predictions, tmp_path):
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({'font.size': 30, 'axes.grid': False}):
-        figure = plots.scatter(made_predictions(), HEADING)
+        figure = plots.scatter_plot(made_predictions(), HEADING)
         assert figure.axes[0].xaxis.label.get_fontsize() == 11
         save(figure, tmp_path / 'a.png')
         assert matplotlib.rcParams['font.size'] == 30
@@ -170,7 +170,7 @@ def test_no_pyplot_and_no_settings_left_behind(made_predictions, tmp_path):
 def test_names_with_odd_characters_can_be_drawn(made_predictions, tmp_path, recwarn):
     heading = Heading('$x^ \\frac $ 漢字 _a', 'line\nbreak ' * 30)
     predictions = replace(made_predictions(), subsets=['$', '_' * 90] * 20)
-    for number, plot in enumerate((plots.scatter, plots.residuals)):
+    for number, plot in enumerate((plots.scatter_plot, plots.residuals)):
         save(plot(predictions, heading), tmp_path / f'{number}.png')
     assert not recwarn.list
 
@@ -178,7 +178,7 @@ def test_names_with_odd_characters_can_be_drawn(made_predictions, tmp_path, recw
 def test_same_data_same_png(made_predictions, tmp_path):
     predictions = made_predictions()
     for name in 'ab':
-        save(plots.scatter(predictions, HEADING), tmp_path / name)
+        save(plots.scatter_plot(predictions, HEADING), tmp_path / name)
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
 
@@ -187,6 +187,6 @@ def test_colour_and_marker_tell_49_methods_apart():
 
 
 def test_short():
-    assert short('abc', 3) == 'abc'
-    assert short('a\n\tb\x00c', 9) == 'a b c'
-    assert short('abcdefghij.jpg', 9) == 'abcd….jpg'
+    assert shortened('abc', 3) == 'abc'
+    assert shortened('a\n\tb\x00c', 9) == 'a b c'
+    assert shortened('abcdefghij.jpg', 9) == 'abcd….jpg'

@@ -7,13 +7,13 @@ import pytest
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.learners import Method
-from mmqpt.evaluation.protocols.predictions import read_predictions
 from mmqpt.evaluation.protocols.run import run_tasks
-from mmqpt.evaluation.protocols.tasks import open_source, split_tasks
+from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
 from mmqpt.evaluation.reports.findings import read_results
 from mmqpt.evaluation.reports.results import join_results, summarise, write_results
 from mmqpt.evaluation.statistics.bootstrap import interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import srcc
+from mmqpt.evaluation.statistics.predictions import read_predictions
 
 SPLITS = ['ratio604_seed0_split_01', 'ratio604_seed0_split_02']
 A, B = Method('A', 'a'), Method('B', 'b')
@@ -25,16 +25,16 @@ class Fake:
     title = 'fake'
 
     def key(self, method):
-        return {'method': method.source}
+        return {'method': method.weights}
 
     def predict(self, method, task, folder):
         mos = np.array([rating.mos for rating in task.test])
-        return mos + {'a': 0.1, 'b': 2.0}[method.source] * np.random.default_rng(1).normal(size=len(mos)), {}
+        return mos + {'a': 0.1, 'b': 2.0}[method.weights] * np.random.default_rng(1).normal(size=len(mos)), {}
 
 
 @pytest.fixture
 def tasks(rated_set):
-    return split_tasks(open_source(rated_set, rated_set.parent / 'images'), SPLITS, [1.0], 0.3, 0)
+    return split_tasks(open_rated_set(rated_set, rated_set.parent / 'images'), SPLITS, [1.0], 0.3, 0)
 
 
 def made(out, methods, tasks, protocol='fake'):
@@ -107,7 +107,7 @@ def test_only_common_splits_are_compared(tasks, tmp_path):
     assert found['verdict'].endswith('On the 1 splits that both have.')
     alone = [c for c in joined['cells'] if (c['method'], c['split']) in (('A', SPLITS[0]), ('B', SPLITS[1]))]
     rows = summarise(tmp_path / 'both', alone, 100)['comparisons']
-    assert rows[0]['verdict'] == 'B and A can not be compared in SRCC: they have no split in common'
+    assert rows[0]['verdict'] == "B and A can't be compared in SRCC: they have no split in common"
 
 
 def test_plcc_is_not_compared_on_different_scales(tasks, tmp_path):
@@ -129,12 +129,12 @@ def test_join_errors(tasks, tmp_path):
     other['splits'] = {SPLITS[0]: 'official'}
     (tmp_path / 'split').mkdir()
     (tmp_path / 'split' / 'results.json').write_text(json.dumps(other))
-    with pytest.raises(InputError, match='results of different split protocols can not be joined: official; random'):
+    with pytest.raises(InputError, match="results of different split protocols can't be joined: official; random"):
         join_results([tmp_path / 'one', tmp_path / 'split'], tmp_path / 'out')
     other['test_set']['name'] = 'another'
     (tmp_path / 'other').mkdir()
     (tmp_path / 'other' / 'results.json').write_text(json.dumps(other))
-    with pytest.raises(InputError, match=r"its test_set is {'name': 'another'.* they can not be joined"):
+    with pytest.raises(InputError, match=r"its test_set is {'name': 'another'.* they can't be joined"):
         join_results([tmp_path / 'one', tmp_path / 'other'], tmp_path / 'out')
     (tmp_path / 'other' / 'results.json').write_text('{"format": 9}')
     with pytest.raises(InputError, match='not results of format 1'):

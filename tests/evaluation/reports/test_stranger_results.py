@@ -7,9 +7,9 @@ import pytest
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.features import FeatureStore
-from mmqpt.evaluation.protocols.predictions import COLUMNS, read_predictions
 from mmqpt.evaluation.reports.findings import read_results
 from mmqpt.evaluation.reports.page import write_report
+from mmqpt.evaluation.statistics.predictions import COLUMNS, read_predictions
 
 HEAD = ','.join(COLUMNS) + '\n'
 

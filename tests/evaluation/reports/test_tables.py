@@ -78,14 +78,14 @@ def test_missing_figures_leave_a_dash(results):
     del results['summary'][3]['metrics']['SRCC']['low']
     results['comparisons'][2] = {
         **{k: v for k, v in results['comparisons'][2].items() if k not in ('difference', 'low', 'high')},
-        'verdict': 'They can not be compared.',
+        'verdict': "They can't be compared.",
     }
     found = {table.title: table for table in tables(results)}
     summary = found['Summary'].rows
     assert summary[0][3:5] == ['–', '–']  # noqa: RUF001
     assert summary[1][3] == f'{results["summary"][3]["metrics"]["SRCC"]["median"]:.3f}'
     assert found['Each split'].rows[0][found['Each split'].columns.index('PLCC4')] == '–'  # noqa: RUF001
-    assert found['Comparisons'].rows[0][-2:] == ['–', 'They can not be compared.']  # noqa: RUF001
+    assert found['Comparisons'].rows[0][-2:] == ['–', "They can't be compared."]  # noqa: RUF001
 
 
 def test_one_split_has_no_spread(results):

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.protocols.predictions import Predictions
-from mmqpt.evaluation.statistics.bootstrap import Difference, chance_note, interval, paired_difference, verdict
+from mmqpt.evaluation.statistics.bootstrap import (
+    Difference,
+    chance_note,
+    describe_difference,
+    interval,
+    paired_difference,
+)
 from mmqpt.evaluation.statistics.correlation import krcc, plcc, rmse, srcc
+from mmqpt.evaluation.statistics.predictions import Predictions
 from mmqpt.evaluation.statistics.weighted import WEIGHTED
 
 QUICK = [srcc, plcc, krcc, rmse]
@@ -167,20 +173,27 @@ def test_verdicts():
     def difference(value, low, high):
         return Difference(value, low, high, 1000, 0.95)
 
-    assert verdict('QPT', 'ImageNet', 'SRCC', difference(0.013, 0.004, 0.022)) == (
+    assert describe_difference('QPT', 'ImageNet', 'SRCC', difference(0.013, 0.004, 0.022)) == (
         'QPT is better than ImageNet in SRCC by 0.013 (95 % interval 0.004 to 0.022, which excludes 0).'
     )
-    assert verdict('QPT', 'ImageNet', 'SRCC', difference(-0.013, -0.022, -0.004)) == (
+    assert describe_difference('QPT', 'ImageNet', 'SRCC', difference(-0.013, -0.022, -0.004)) == (
         'QPT is worse than ImageNet in SRCC by 0.013 (95 % interval 0.004 to 0.022, which excludes 0).'
     )
-    assert verdict('QPT', 'ImageNet', 'SRCC', difference(0.003, -0.004, 0.010)) == (
+    assert describe_difference('QPT', 'ImageNet', 'SRCC', difference(0.003, -0.004, 0.010)) == (
         'No difference between QPT and ImageNet in SRCC can be shown: 0.003, 95 % interval -0.004 to 0.010 includes 0.'
     )
-    assert verdict('A', 'B', 'RMSE', difference(-0.2, -0.3, -0.1)).startswith('A is better than B in RMSE by 0.200 (')
-    assert verdict('A', 'B', 'RMSE4', difference(0.2, 0.1, 0.3)).startswith('A is worse than B in RMSE4 by 0.200 (')
-    assert 'interval 0.0002 to 0.0040, which' in verdict('A', 'B', 'PLCC', difference(0.002, 0.0002, 0.004))
-    assert '0.000, 95 % interval 0.000 to 0.010 includes' in verdict('A', 'B', 'PLCC', difference(-0.0, 0.0, 0.01))
-    assert '90 % interval' in verdict('A', 'B', 'PLCC', Difference(1, 0.5, 2, 100, 0.9))
+    assert describe_difference('A', 'B', 'RMSE', difference(-0.2, -0.3, -0.1)).startswith(
+        'A is better than B in RMSE by 0.200 ('
+    )
+    assert describe_difference('A', 'B', 'RMSE4', difference(0.2, 0.1, 0.3)).startswith(
+        'A is worse than B in RMSE4 by 0.200 ('
+    )
+    found = describe_difference('A', 'B', 'PLCC', difference(0.002, 0.0002, 0.004))
+    assert 'interval 0.0002 to 0.0040, which' in found
+    assert '0.000, 95 % interval 0.000 to 0.010 includes' in describe_difference(
+        'A', 'B', 'PLCC', difference(-0.0, 0.0, 0.01)
+    )
+    assert '90 % interval' in describe_difference('A', 'B', 'PLCC', Difference(1, 0.5, 2, 100, 0.9))
 
 
 def test_chance_note():

@@ -1,7 +1,7 @@
 """Sets of photographs with the distortions that they came with: BID, CLIVE, KonIQ-10k, SPAQ, FLIVE, BIQ2021.
 
 Layouts, column names and counts are those of the sets' own releases, as their documentation and public programs that
-read them describe them. None of the sets but BIQ2021 was at hand: where two descriptions differ, both are read.
+read them describe them. Only BIQ2021 was available here: where two descriptions differ, both are read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mmqpt.datasets.rated.readers.labels import (
 )
 
 CLIVE_TRAINING = 7
-"""The first rows of CLIVE: photos that trained the observers. They belong to no evaluation."""
+"""The first rows of CLIVE: photos that trained the observers, which are not for evaluation."""
 PARTS = {'training': 'train', 'validation': 'val', 'test': 'test', 'train': 'train', 'val': 'val'}
 """Names of the parts of a split in the sets' files -> ours."""
 
@@ -130,7 +130,7 @@ def read_spaq(root: Path) -> Labels:
 def read_flive(root: Path) -> Labels:
     """``labels_image.csv`` (name and mos, or name_image and mos_image) and photos in ``database`` with its subfolders.
 
-    Two official splits are about, in columns of their own:
+    Two official splits are in use, each in a column of its own:
 
     - ``official_split``: PaQ-2-PiQ's, from its two further files. Photos of ``labels>640.csv`` are tested, those of
       ``labels<=640_padded.csv`` with is_valid validate, all others train.
@@ -214,7 +214,7 @@ def read_biq2021(root: Path) -> Labels:
                 }
                 for row in table
             ]
-        note = 'no clusters of near-duplicates in these files: tools/find_duplicates.py finds them'
+        note = 'no clusters of near-duplicates in these files: mmqpt find-duplicates finds them'
         return Labels(find_folder(root, 'Images', 'images'), rows, {'official_split': official}, notes=(note,))
     table = read_csv(path)
     need_columns(table, ['name', 'mos', 'subset', 'split', 'official_split', 'cluster'], path)

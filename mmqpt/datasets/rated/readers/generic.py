@@ -18,8 +18,8 @@ _VALUES = {*PARTS, 'drop'}
 def read_meta_info(path: Path, root: Path) -> Labels:
     """Name and score in the first two columns, or, as pyiqa has it for sets with references, reference, name and score.
 
-    Which of the two it is, the first row tells: its second field is a number or not. Columns with ``split`` in their
-    name and nothing but names of parts in them become splits. Rows of FLIVE's patches are left out.
+    The first row decides which of the two it is, by whether its second field is a number. Columns with ``split`` in
+    their name and nothing but names of parts in them become splits. Rows of FLIVE's patches are left out.
 
     Args:
         path: the CSV, with a header.
@@ -41,18 +41,18 @@ def read_meta_info(path: Path, root: Path) -> Labels:
         raise InputError(
             f'{path}: needs name and score in the first columns, or reference, name and score; the first row is {first}'
         )
-    used = header[: 2 + has_ref]
+    used = header[:3] if has_ref else header[:2]
     splits = {c: _protocol(c, path) for c in header if c not in used and 'split' in c and _is_split(table, c)}
     rows = []
     for row in table:
-        values = [row[c] for c in used]
-        given = {'name': values[has_ref], 'score': values[-1]}
+        *ref, name, score = (row[c] for c in used)
+        given = {'name': name, 'score': score}
         if has_ref:
-            given['ref'] = Path(values[0]).stem
+            given['ref'] = Path(ref[0]).stem
         for column in header:
             if column not in used:
-                name = f'{column}_of_file' if column in ('name', 'mos', 'dmos', 'score', 'ref') else column
-                given[name] = PARTS.get(row[column], 'drop') if column in splits else row[column]
+                kept_as = f'{column}_of_file' if column in ('name', 'mos', 'dmos', 'score', 'ref') else column
+                given[kept_as] = PARTS.get(row[column], 'drop') if column in splits else row[column]
         rows.append(given)
     kept = [row for row in rows if not row['name'].startswith('patches/')]
     notes = [f'{len(rows) - len(kept)} rows of patches left out'] if len(kept) < len(rows) else []

@@ -1,4 +1,4 @@
-"""What a reader gives, and the files that readers read: CSV, Excel and MATLAB tables."""
+"""What readers return, and the files that they read: CSV, Excel and MATLAB tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE = 120  # seconds, for a MATLAB file
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of a set as its files have them; nothing is checked or turned yet.
+    """Labels of a set as its files have them, before any check or change of direction.
 
     Args:
         photo_root: folder that the names are relative to.
@@ -29,8 +29,8 @@ class Labels:
             the other columns; all are text. Every row has the same columns.
         splits: columns that hold a split (``train``, ``val``, ``test``, and ``drop`` for rows in no part) and the name
             of the protocol of each.
-        absent: names whose photos the labels themselves say are not there; missing without being an error.
-        notes: what a user should know of how the labels were read.
+        absent: names of photos that are not there according to the labels; that they are missing is no error.
+        notes: what a user should know about how the labels were read.
     """
 
     photo_root: Path
@@ -64,13 +64,15 @@ def find_folder(root: Path, *names: str) -> Path:
 def _not_here(root: Path, kind: str, names: Sequence[str]) -> str:
     if not root.is_dir():
         return f'no such folder: {root}'
-    here = sorted(path.name + '/' * path.is_dir() for path in root.iterdir())
-    shown = ', '.join(here[:8]) + (f' and {len(here) - 8} more' if len(here) > 8 else '') if here else 'nothing'
+    here = sorted(f'{path.name}/' if path.is_dir() else path.name for path in root.iterdir())
+    shown = ', '.join(here[:8]) or 'nothing'
+    if len(here) > 8:
+        shown += f' and {len(here) - 8} more'
     return f'{root}: looked for the {kind} {" or ".join(map(repr, names))} and found {shown}'
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV with a header; names and values without blanks around them.
+    """Rows of a CSV with a header; spaces around names and values are removed.
 
     Raises:
         InputError: not UTF-8, no rows, or a row of another length than the header; names file and line.
@@ -99,7 +101,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def read_lines(path: Path) -> list[list[str]]:
-    """Fields of a text file whose fields blanks or commas part; empty lines are left out."""
+    """Fields of a text file, separated by spaces or commas; empty lines are left out."""
     text = path.read_text(encoding='utf-8-sig', errors='replace')
     return [line.replace(',', ' ').split() for line in text.splitlines() if line.strip()]
 
@@ -129,7 +131,7 @@ def read_excel(path: Path, columns: Sequence[str], sheet: str | None = None) -> 
     except InputError:
         raise
     except ImportError as error:
-        raise InputError(f"{path}: {error}; `pip install 'mmqpt[evaluate]'` brings what reads Excel files") from error
+        raise InputError(f"{path}: {error}; `pip install 'mmqpt[evaluate]'` installs what reads Excel files") from error
     except Exception as error:  # whatever xlrd and openpyxl raise for a damaged file
         raise InputError(f'{path}: not an Excel file that can be read ({error})') from error
     table = [[_cell(value) for value in line] for line in cells]
@@ -164,7 +166,7 @@ def read_mat(path: Path, *names: str) -> list[Any]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, encoding='utf-8', check=False, timeout=_PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise InputError(f'{path}: not a MATLAB file that can be read (no end after {_PATIENCE} s)') from error
+        raise InputError(f'{path}: not a MATLAB file that can be read (still not read after {_PATIENCE} s)') from error
     try:
         found = json.loads(done.stdout)
     except ValueError:

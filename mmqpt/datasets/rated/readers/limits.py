@@ -1,4 +1,4 @@
-"""How much a file of labels may hold once it is unpacked: a stranger's of a few kB can ask for all memory."""
+"""Limits on files of labels: one of a few kB may unpack to more than the memory holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from mmqpt.core.errors import InputError
 
 UNPACKED = 64 << 20
-"""Bytes; the labels of the largest set that mmqpt knows take a tenth of it."""
+"""Bytes; the labels of the largest known set take a tenth of it."""
 
 CELLS = 10_000_000
-"""Cells of a sheet, empty ones up to the last of their row included."""
+"""Cells of a sheet, counting the empty ones before the last of each row."""
 
 ROWS = 1 << 20
 """Rows of a sheet; Excel has no more."""
@@ -26,14 +26,14 @@ _MATRIX, _COMPRESSED = 14, 15
 
 
 def check_workbook(path: Path) -> None:
-    """Refuse an .xlsx file that unpacks to more than :data:`UNPACKED`; what is no ZIP file passes.
+    """Refuse an .xlsx file that unpacks to more than :data:`UNPACKED`; a file that is not a ZIP passes.
 
     Raises:
         InputError: names the file.
     """
     if not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as packed:  # and no part gives more than it says here
+    with zipfile.ZipFile(path) as packed:  # zipfile reads no more of a part than is declared here
         size = sum(part.file_size for part in packed.infolist())
     _check_size(path, size)
 
@@ -44,7 +44,7 @@ def sheet_rows(path: Path, sheet: Any) -> list[list[Any]]:
     Raises:
         InputError: more than :data:`ROWS` rows or :data:`CELLS` cells; names the file.
     """
-    sheet.reset_dimensions()  # what the file says of its size need not be so
+    sheet.reset_dimensions()  # the size that the file declares may be wrong
     rows, cells = [], 0
     for number, line in enumerate(sheet.rows, 1):
         cells += len(line)
@@ -58,7 +58,7 @@ def sheet_rows(path: Path, sheet: Any) -> list[list[Any]]:
 def check_mat(path: Path) -> None:
     """Refuse a MATLAB file (version 5 to 7) that unpacks to more than :data:`UNPACKED`, or nests too deeply.
 
-    What is no such file, or damaged, passes: SciPy says what is wrong.
+    Any other or damaged file passes: SciPy says what is wrong with it.
 
     Raises:
         InputError: names the file.
@@ -84,7 +84,7 @@ def check_mat(path: Path) -> None:
 
 
 def _check_nesting(path: Path, data: bytes, order: str) -> None:
-    """Walks through an element and those inside it; each is a kind, a length, and so many bytes."""
+    """Walk through an element and those inside it; each is a kind, a length, and that many bytes."""
     stack = [(0, len(data), 0)]
     while stack:
         at, end, depth = stack.pop()

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def values(path: str, *names: str) -> dict[str, Any]:
-    """``values`` of the first of the variables that there is, as a flat list of Python values; or an ``error``."""
+    """``values`` of the first of these variables that exists, as a flat list of Python values; or an ``error``."""
     from scipy.io import loadmat
 
     try:
@@ -21,7 +21,7 @@ def values(path: str, *names: str) -> dict[str, Any]:
             try:
                 return {'values': [v if isinstance(v, str) else _plain(v.item()) for v in _flat(content[name])]}
             except (AttributeError, LookupError, TypeError, ValueError):
-                return {'error': f'{name!r} is no list of numbers or texts'}
+                return {'error': f'{name!r} is not a list of numbers or texts'}
     return {'error': f'no variable {" or ".join(map(repr, names))}'}
 
 

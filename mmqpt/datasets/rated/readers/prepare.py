@@ -35,7 +35,7 @@ class PreparedSet:
         rows: for :func:`~mmqpt.datasets.rated.sets.write_set`: name as on disk, mos,
             dmos for a set of DMOS, the others.
         left_out: photos that are missing or can't be read.
-        announced: how many photos are missing as the labels themselves say.
+        announced: how many photos are missing according to the labels.
         notes: what happened on the way, in sentences.
     """
 
@@ -49,11 +49,11 @@ class PreparedSet:
 def prepare(labels: Labels, info: SetInfo, decode: bool = True, workers: int = 2) -> PreparedSet:
     """Check labels and photos of a set, and bring its scores to higher-is-better.
 
-    A photo is looked for under the name in the labels, then without minding upper and lower case, then (for names
+    A photo is looked for under the name in the labels, then ignoring case, then (for names
     without a folder) in the subfolders.
 
     Args:
-        labels: what a reader gave.
+        labels: from a reader.
         info: name, scale, kind of score, columns and citation of the set; its splits are those of the labels.
         decode: whether to decode every photo; else only its existence is checked.
         workers: threads that decode.
@@ -74,7 +74,7 @@ def prepare(labels: Labels, info: SetInfo, decode: bool = True, workers: int = 2
     announced = [name for name in missing if name in labels.absent]
     left_out = [LeftOut(name, 'missing') for name in missing if name not in labels.absent]
     if announced:
-        notes.append(f'{len(announced)} photos are not here, as the labels say (a part of the set)')
+        notes.append(f'{len(announced)} photos are missing, as the labels say (a part of the set)')
     bad = _unreadable(labels.photo_root, list(found.values()), workers) if decode else {}
     left_out += [LeftOut(name, bad[file]) for name, file in found.items() if file in bad]
     columns = set(labels.rows[0])
@@ -96,7 +96,7 @@ def prepare(labels: Labels, info: SetInfo, decode: bool = True, workers: int = 2
 
 
 def match_photos(names: Sequence[str], root: Path, notes: list[str]) -> dict[str, str]:
-    """For each name of the labels, the file below ``root`` that it means; names without a file are left out.
+    """For each name of the labels, its file below ``root``; names without a file are left out.
 
     Adds to ``notes`` how many were found under a name of other case, or in a subfolder.
 
@@ -166,7 +166,7 @@ def _merge_repeated(rows: Sequence[Mapping[str, str]], notes: list[str]) -> list
         if first != row:
             raise InputError(
                 f'{row["name"]!r} is listed twice, with the scores {first["score"]} and {row["score"]}; '
-                'which one is right can only be seen in the source of the labels'
+                'only the original labels can tell which one is right'
             )
     if len(seen) < len(rows):
         notes.append(f'{len(rows) - len(seen)} rows repeat another one word for word and were left out')

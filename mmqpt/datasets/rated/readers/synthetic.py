@@ -1,8 +1,8 @@
 """Sets of reference images and distorted copies: LIVE, CSIQ, TID2013, KADID-10k, PIPAL.
 
 Every row has the reference in column ``ref`` (one name for all of its copies) and the kind of distortion in
-``distortion``; the references themselves are no photos of the set. None of these sets was at hand: layouts, names and
-counts are those of their documentation and of public programs that read them.
+``distortion``; the references themselves are not photos of the set. None of these sets was available here: layouts,
+names and counts are those of their documentation and of public programs that read them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_live(root: Path) -> Labels:
 
     The MATLAB files have one entry an image, folder after folder, ``img1.bmp`` first. Entries with ``orgs`` 1 are the
     undistorted references and are left out. ``info.txt`` (reference, image, strength) says how many a folder has and is
-    held against ``refnames_all``.
+    checked against ``refnames_all``.
     """
     path = find_file(root, 'dmos_realigned.mat', 'dmos.mat')
     refs_path = find_file(root, 'refnames_all.mat')

@@ -1,4 +1,4 @@
-"""The table of sets that can be prepared; it drives tools/prepare_dataset.py, docs/datasets.md and the tests."""
+"""The table of sets that can be prepared; it drives mmqpt prepare-dataset, docs/datasets.md and the tests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class KnownSet:
         photos: how many rated photos it has.
         mos_range: ends of its scale in its own units; ``range_note`` says where they come from if the set states none.
         read: reads the original layout below a folder.
-        files: files and folders that reader needs, for people.
+        files: files and folders that the reader needs, in words.
         source: citation.
         score: ``'MOS'``, or ``'DMOS'`` if its scores rise with distortion.
-        group_column: column of groups that no split may tear apart, where the labels have it.
+        group_column: column of groups that every split keeps whole, where the labels have it.
         subset_column: column to report by.
-        official: its official splits (column: parts), for people; empty if it has none.
+        official: its official splits (column: parts), in words; empty if it has none.
         meta_range: ends of the scale in pyiqa's meta_info file, where they are others.
         range_note: see ``mos_range``.
     """

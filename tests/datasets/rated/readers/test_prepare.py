@@ -75,7 +75,7 @@ def test_announced_gaps_are_no_errors_but_others_are(make):
     labels = read_biq2021(root)
     done = prepare(labels, SetInfo('biq2021', (0, 1), group_column='cluster'))
     assert (len(done.rows), done.announced, done.left_out) == (3, 2, [])
-    assert '2 photos are not here, as the labels say (a part of the set)' in done.notes
+    assert '2 photos are missing, as the labels say (a part of the set)' in done.notes
     # A photo that is here is used, whatever the labels say.
     Image.new('RGB', (8, 8)).save(root / 'images' / 'ss01 (3).jpg')
     (root / 'images' / 'ss01 (1).jpg').unlink()

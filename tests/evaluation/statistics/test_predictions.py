@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.ratings import Rating
-from mmqpt.evaluation.protocols.predictions import Predictions, predictions_of, read_predictions, write_predictions
-
-RATINGS = [
-    Rating('a, 1.jpg', 0.1 + 0.2, {'ref': 'a', 'kind': 'x'}),
-    Rating('a 2.jpg', 2.0, {'ref': 'a', 'kind': 'y'}),
-    Rating('ü.jpg', 3.0, {'ref': 'b', 'kind': 'x'}),
-]
+from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions, write_predictions
 
 
-def test_round_trip_keeps_every_digit(tmp_path):
-    predictions = predictions_of(RATINGS, [1 / 3, 2e-300, -1], 'ref', 'kind')
+@pytest.fixture
+def predictions():
+    return Predictions(
+        ['a, 1.jpg', 'a 2.jpg', 'ü.jpg'],
+        np.array([0.1 + 0.2, 2, 3]),
+        np.array([1 / 3, 2e-300, -1]),
+        ['a', 'a', 'b'],
+        ['x', 'y', 'x'],
+    )
+
+
+def test_round_trip_keeps_every_digit(predictions, tmp_path):
     write_predictions(tmp_path / 'new' / 'p.csv', predictions)
     read = read_predictions(tmp_path / 'new' / 'p.csv')
     assert (read.names, read.groups, read.subsets) == (['a, 1.jpg', 'a 2.jpg', 'ü.jpg'], ['a', 'a', 'b'], list('xyx'))
@@ -23,15 +26,9 @@ def test_round_trip_keeps_every_digit(tmp_path):
     np.testing.assert_array_equal(read.predicted, [1 / 3, 2e-300, -1])
 
 
-def test_a_photo_without_a_group_is_its_own():
-    predictions = predictions_of(RATINGS, [1, 2, 3], None, None)
-    assert predictions.groups == [r.name for r in RATINGS]
-    assert predictions.subsets == ['', '', '']
-
-
-def test_subset():
-    part = predictions_of(RATINGS, [1, 2, 3], 'ref', 'kind').subset('x')
-    assert (part.names, part.predicted.tolist(), part.groups) == (['a, 1.jpg', 'ü.jpg'], [1, 3], ['a', 'b'])
+def test_subset(predictions):
+    part = predictions.subset('x')
+    assert (part.names, part.predicted.tolist(), part.groups) == (['a, 1.jpg', 'ü.jpg'], [1 / 3, -1], ['a', 'b'])
 
 
 def test_bad_input(tmp_path):

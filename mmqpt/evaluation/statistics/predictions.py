@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
-from mmqpt.datasets.rated.ratings import Rating, group_of
 
 COLUMNS = ('name', 'mos', 'predicted', 'group', 'subset')
 
@@ -52,19 +50,6 @@ class Predictions:
             [self.groups[i] for i in keep],
             [self.subsets[i] for i in keep],
         )
-
-
-def predictions_of(
-    ratings: Sequence[Rating], predicted: ArrayLike, group_column: str | None, subset_column: str | None
-) -> Predictions:
-    """Predictions for the rows of a set, in their order; a photo without a group is its own."""
-    return Predictions(
-        [rating.name for rating in ratings],
-        np.array([rating.mos for rating in ratings], np.float64),
-        np.asarray(predicted, np.float64),
-        [group_of(rating, group_column) for rating in ratings],
-        [rating.row[subset_column] if subset_column else '' for rating in ratings],
-    )
 
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
