@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
+from mmqpt.core.rating_scales import COMMON, check_scales
 from mmqpt.core.view import View
 from mmqpt.version import __version__
 
@@ -49,6 +50,10 @@ class WeightsSpec:
         view: arguments of :class:`View`, the size rule; None for a backbone.
         head: arguments of :func:`build_head`; None for a backbone.
         mos_range: what scores 0 and 1 mean on the scale of the opinion scores; None for a backbone.
+        scale: the rating scale that scores speak for, one of ``scales`` or ``'common'``; None where the weights were
+            trained on one scale only.
+        scales: for every rating scale that the weights were trained on the fields of :class:`RatingScale`, its map from
+            common scores; None where there was one only.
         dataset: name of the data that the weights were trained on.
         config_sha256: hash of the training config.
         iterations: training iterations.
@@ -67,6 +72,8 @@ class WeightsSpec:
     view: dict[str, Any] | None = None
     head: dict[str, Any] | None = None
     mos_range: tuple[float, float] | None = None
+    scale: str | None = None
+    scales: dict[str, Any] | None = None
     dataset: str | None = None
     config_sha256: str | None = None
     iterations: int | None = None
@@ -93,6 +100,10 @@ class WeightsSpec:
                 raise InputError(f'{name} must be a dict with texts for keys, got {value!r}')
         if self.view is not None:
             _check_view(self.view)
+        if self.scales is not None or self.scale is not None:
+            known = check_scales(self.scales)
+            if self.scale not in (COMMON, *known):
+                raise InputError(f'scale must be {COMMON!r} or one of {", ".join(known)}, got {self.scale!r:.100}')
 
     def _check_numbers(self) -> None:
         for name in ('input_mean', 'input_std'):

@@ -43,7 +43,9 @@ class IQAMetric(BaseMetric):
     Args:
         out_file: CSV to write the predictions to (name, mos, score in [0, 1], predicted MOS), or None.
         full: also PLCC and RMSE after the 4- and 5-parameter logistic fits, see :func:`measures`.
-        by: also report every figure for each value of this key of the samples or column of ``ann_file``: ``SRCC_ss01``.
+        by: also report every figure for each value of this key of the samples or column of ``ann_file``, such as
+            ``'scale'``: ``SRCC_ss01``; and the mean of the correlations within them, ``SRCC_macro``, which says how well
+            photos of one group are told apart, where the pooled figure also rewards knowing the group.
         ann_file: CSV of the set, where ``by`` is one of its columns.
         collect_device: see MMEngine.
         prefix: see MMEngine.
@@ -112,9 +114,14 @@ class IQAMetric(BaseMetric):
         if len(results) < 3:
             raise InputError(f'SRCC and the like need at least 3 photos, got {len(results)}')
         values = self._figures(predicted, mos, '')
-        for subset in sorted({result.subset for result in results} if self.by else set()):
+        subsets = sorted({result.subset for result in results} if self.by else set())
+        for subset in subsets:
             keep = [i for i, result in enumerate(results) if result.subset == subset]
             values |= self._figures(predicted[keep], mos[keep], f'_{subset}')
+        if self.by:
+            for figure in ('SRCC', 'PLCC', 'KRCC'):
+                within = [values[f'{figure}_{subset}'] for subset in subsets]
+                values[f'{figure}_macro'] = None if None in within else float(np.mean(within))  # type: ignore[arg-type]
         self._forget(values)
         return values
 
