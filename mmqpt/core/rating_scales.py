@@ -22,8 +22,8 @@ COMMON = 'common'
 """Name of the scale that belongs to no raters: the average of those that a network was trained on."""
 
 SPREAD = 0.8
-"""Logits that one standard deviation of the latent quality takes on the common scale: scores of ordinary photos then lie
-between .17 and .83 (two deviations). A design choice."""
+"""Logits that one standard deviation of the latent quality takes on the common scale: the scores of most photos (two
+deviations) then lie between .17 and .83. A design choice."""
 
 _MOST_KNOTS = 100
 
@@ -32,8 +32,8 @@ _MOST_KNOTS = 100
 class RatingScale:
     """The map from the latent quality z to the opinion scores of one scale.
 
-    ``mos = low + (high - low) sigmoid(f(z))``, where f is piecewise linear, rises, and has the value ``offset`` at 0. The
-    common score is ``sigmoid(SPREAD z)``.
+    ``mos = low + (high - low) sigmoid(f(z))``, where f is piecewise linear, rises, and is ``offset`` at 0. The common
+    score is ``sigmoid(SPREAD z)``.
 
     Args:
         mos_range: least and greatest score of the scale, in its units.
@@ -62,14 +62,14 @@ class RatingScale:
             raise InputError(f'mos_range of a rating scale must be (low, high) with low < high, got {self.mos_range}')
         if len(self.knots) > _MOST_KNOTS or len(self.slopes) != len(self.knots) + 1 or min(self.slopes) <= 0:
             raise InputError(
-                f'a rating scale needs one slope > 0 more than it has knots ({len(self.knots)}, at most {_MOST_KNOTS}), '
-                f'got {self.slopes}'
+                f'a rating scale needs one slope > 0 more than it has knots ({len(self.knots)}, at most '
+                f'{_MOST_KNOTS}), got {self.slopes}'
             )
         if any(one >= two for one, two in zip(self.knots, self.knots[1:], strict=False)):
             raise InputError(f'knots of a rating scale must rise, got {self.knots}')
 
     def from_common(self, scores: Any) -> np.ndarray:
-        """What raters of this scale would say: common scores in [0, 1], of any shape -> opinion scores, in its units."""
+        """What raters of this scale would say: common scores in [0, 1], of any shape -> opinion scores in its units."""
         z = np.clip(logit(np.asarray(scores, np.float64)) / SPREAD, -1e6, 1e6)
         logits = self.offset + segment_lengths(z, self.knots) @ np.asarray(self.slopes)
         low, high = self.mos_range

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -104,6 +105,27 @@ class WeightsSpec:
             known = check_scales(self.scales)
             if self.scale not in (COMMON, *known):
                 raise InputError(f'scale must be {COMMON!r} or one of {", ".join(known)}, got {self.scale!r:.100}')
+
+    def to_mos(self, scores: Any, scale: str | None = None) -> np.ndarray:
+        """What people would say: scores from 0 to 1, of any shape -> opinion scores.
+
+        Args:
+            scores: of this metric.
+            scale: whose people: a name in ``scales``; by default the scale that scores speak for (``mos_range``).
+
+        Raises:
+            InputError: weights without such a scale, or that say of no scale what 0 and 1 mean.
+        """
+        if scale is not None and scale != self.scale:
+            known = check_scales(self.scales or {})
+            if scale not in known:
+                raise InputError(f'these weights have no scale {scale!r}; there are: {", ".join(known) or "none"}')
+            return known[scale].from_common(scores)
+        if self.mos_range is None:
+            raise InputError('these weights do not say what scores 0 and 1 mean')
+        low, high = self.mos_range
+        found: np.ndarray = low + (high - low) * np.asarray(scores, np.float64)
+        return found
 
     def _check_numbers(self) -> None:
         for name in ('input_mean', 'input_std'):

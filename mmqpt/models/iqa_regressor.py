@@ -32,11 +32,11 @@ class IQARegressor(BaseModel):
         view: arguments of :class:`View`, the size rule at test time; exported with the weights.
         loss: a name, a dict or a list of dicts, see :func:`build_losses`; on scores in [0, 1].
         loss_args: further arguments of a loss given by name, such as ``beta`` of smooth-L1 (in units of the score).
-        scales: names of the rating scales of the training set (``IQADataset(scale_column=...)`` or ``ConcatRatedSets``),
-            or a dict of the arguments of :class:`RatingScales`; None where all photos share one. The network then predicts
-            one common quality, and a map for each scale takes it to the labels of that scale; losses that compare photos
-            (plcc, rank, norm_in_norm) are taken within a scale, and in the others each scale weighs by its number of
-            photos, not by its spread.
+        scales: names of the rating scales of the training set (``IQADataset(scale_column=...)`` or
+            ``ConcatRatedSets``), or a dict of the arguments of :class:`RatingScales`; None where all photos share one.
+            The network then predicts one common quality, and a map for each scale takes it to the labels of that scale;
+            losses that compare photos (plcc, rank, norm_in_norm) are taken within a scale, and in the others each scale
+            weighs by its number of photos, not by its spread.
         ladder: ``dict(weight=..., margin=...)`` of :func:`ladder_loss`, for samples with a ladder from
             :class:`LevelLadder`; None leaves ladders unused.
         freeze: parts of the backbone that training leaves alone, see :func:`freeze_backbone`.
@@ -117,7 +117,8 @@ class IQARegressor(BaseModel):
             data_samples: N samples; for the loss with ``gt_score``, and where known ``gt_histogram`` (K shares) and
                 ``gt_score_sd``.
             mode: ``'loss'``: a dict with the loss, or with every term of it. ``'predict'``: the samples with
-                ``pred_score``. ``'tensor'``: (N,) scores of the photos as they are, without the size rule.
+                ``pred_score``, and with ``pred_on_scale`` where the model knows their rating scale. ``'tensor'``: (N,)
+                scores of the photos as they are, without the size rule.
         """
         if mode == 'tensor':
             return self.score_views(torch.stack(inputs) if isinstance(inputs, list) else inputs)
@@ -130,6 +131,11 @@ class IQARegressor(BaseModel):
                 if image.dim() != 3:
                     raise InputError(f'a photo to score must be (3, H, W), got {tuple(image.shape)}: crops are of View')
                 sample.set_pred_score(self.predict_photo(image[None]))
+                if self.scales is not None and sample.get('scale') in self.scales.names:
+                    index = self.scales.index([sample.get('scale')]).to(sample.pred_score.device)
+                    sample.set_field(
+                        float(self.scales(sample.pred_score, index)), 'pred_on_scale', field_type='metainfo'
+                    )
             return data_samples
         raise InputError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
 

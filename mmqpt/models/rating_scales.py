@@ -22,16 +22,16 @@ class RatingScales(nn.Module):
     """One map a scale: latent quality z -> logit of the opinion score, ``offset + slope z`` with a slope > 0.
 
     The maps start from the labels (:meth:`start`): the mean and the standard deviation of the logits of a scale's
-    scores, as if all scales had photos of the same quality. Fixed maps stay there: labels standardised within their scale.
-    Learned maps move from there, so that the network may find out that one set has better photos than another. What all
-    maps have in common is nothing but a change of units of z, so the mean of their movements is left out (or, with a
-    reference, its movement): else network and maps could drift together.
+    scores, as if all scales had photos of the same quality. Fixed maps stay there: labels standardised within their
+    scale. Learned maps move from there, so that the network may find out that one set has better photos than another.
+    What all maps have in common is nothing but a change of units of z, so the mean of their movements is left out (or,
+    with a reference, its movement): otherwise network and maps could drift together.
 
     Args:
         names: of the scales, in the order of the parameters.
-        maps: ``'fixed'``, ``'learned'``, or ``'spline'``: learned with a slope of its own in each of four segments of z.
-        reference: the scale whose raters the exported score speaks for, which is then its own map: z is measured so that
-            the common score is that scale's. ``'common'`` for the average of all.
+        maps: ``'fixed'``, ``'learned'``, or ``'spline'``: learned, with a slope for each of four segments of z.
+        reference: the scale whose raters the exported score speaks for: z is then measured so that the common score is
+            that scale's. ``'common'`` for the average of all.
 
     Raises:
         InputError: no or equal names, an unknown kind of maps, a reference that is no scale.
@@ -123,7 +123,7 @@ class RatingScales(nn.Module):
         return torch.sigmoid(offsets[index] + (lengths * log_slopes[index].exp()).sum(dim=1))
 
     def gains(self, index: Tensor) -> Tensor:
-        """(N,) factors that make scores of scales with little and much spread weigh alike; 1 on average of the scales."""
+        """(N,) factors that make scores of scales with little and with much spread weigh alike."""
         return (self.deviation.mean() / self.deviation)[index]
 
     @property

@@ -24,8 +24,8 @@ class ConcatRatedSets(Dataset):
     numbers are seeded with.
 
     Args:
-        sets: configs of :class:`IQADataset`. A set without ``scale`` and ``scale_column`` is on a scale of its own, under
-            its name; a scale that two sets name is shared, and must have one range.
+        sets: configs of :class:`IQADataset`. A set without ``scale`` and ``scale_column`` is on a scale of its own,
+            under its name; a scale that two sets name is shared, and must have one range.
         pipeline: transforms of all sets that have none of their own.
 
     Raises:

@@ -132,7 +132,7 @@ class IQADataset(Dataset):
             'score': (rating.mos - low) / (high - low),
         }
         if self.scales[index] is not None:
-            results['scale'] = self.scales[index]
+            results |= {'scale': self.scales[index], 'mos_range': self.mos_range}
         if self.histograms:
             results['histogram'] = self.histograms[index]
         if self.deviations:

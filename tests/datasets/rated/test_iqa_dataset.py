@@ -237,3 +237,19 @@ def test_pack(photo_folder, names, mirrored):
     assert sample.gt_score.tolist() == [0.75]
     assert sample.gt_score.dtype == torch.float32
     assert (sample.img_path, sample.name, sample.mos) == (results['img_path'], names[0], 4.0)
+
+
+def test_rating_scales(photo_folder, csv_file):
+    assert 'scale' not in dataset(photo_folder, csv_file)[0]
+    assert dataset(photo_folder, csv_file).labels() == {}
+    data = dataset(photo_folder, csv_file, scale_column='scene')
+    assert data[0]['scale'] == data.scales[0] == 'astronaut'
+    assert data[0]['mos_range'] == (1, 5)
+    assert data.labels()['chelsea'] == ([0.25, 0.375], (1.0, 5.0))
+    assert set(dataset(photo_folder, csv_file, scale='all').scales) == {'all'}
+    packed = dataset(photo_folder, csv_file, scale_column='scene', pipeline=TRAIN)[5]['data_samples']
+    assert packed.scale == 'coffee'
+    with pytest.raises(InputError, match="no column 'nothing'"):
+        dataset(photo_folder, csv_file, scale_column='nothing')
+    with pytest.raises(InputError, match='not both'):
+        dataset(photo_folder, csv_file, scale_column='scene', scale='all')
