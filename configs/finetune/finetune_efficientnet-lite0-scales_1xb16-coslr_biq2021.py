@@ -15,9 +15,24 @@ below is a design choice.
 _base_ = './finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py'
 
 scale = dict(scale_column='subset')
+crop, ladder_crop = 320, 160
+view = dict(min_side=320, max_side=512, crop=None)
+train_pipeline = [
+    dict(type='LoadPhoto'),
+    dict(
+        type='LevelLadder',
+        crop=ladder_crop,
+        rungs=2,
+        view=view,
+        from_level=dict(sharpen=3, local_contrast=4),  # much of these harms, little is a matter of taste
+        blank=0.05,  # frames without a picture
+    ),
+    dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=view),
+    dict(type='PackRatedPhoto'),
+]
 train_dataloader = dict(
     sampler=dict(_delete_=True, type='ScaleSampler', batch_size=16),
-    dataset=dict(**scale),
+    dataset=dict(pipeline=train_pipeline, **scale),
 )
 val_dataloader = dict(dataset=dict(**scale))
 test_dataloader = dict(dataset=dict(**scale))
