@@ -16,6 +16,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='ExportSpecHook'),  # checkpoints say what export needs
+    dict(type='RatingScalesHook'),  # several rating scales in one set: where their maps begin
     dict(type='FiniteStepHook', max_in_a_row=10),  # NaN: skip the step, write the batch down, stop at 10 in a row
     dict(type='ValidateOnResumeHook'),  # an epoch that was saved but not validated still counts
     dict(type='CollapseWatchHook', interval=50),  # pre-training: do embeddings shrink to one point?

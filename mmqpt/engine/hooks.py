@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.rated.scales import Labels
 from mmqpt.engine.runner_state import bare_model
 from mmqpt.models.protocol import Exportable, ShowsEmbeddings
 from mmqpt.version import __version__
@@ -39,6 +40,26 @@ class ExportSpecHook(Hook):
             'iterations': checkpoint['meta']['iter'],  # runner.iter is one less where steps are counted, not epochs
             'mmqpt_version': __version__,
         }
+
+
+@HOOKS.register_module()
+class RatingScalesHook(Hook):
+    """Begins the maps of the model's rating scales at the labels of the training set."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """For models and sets with rating scales; on a resumed run as well, to the same numbers.
+
+        Raises:
+            InputError: one of them has none, or others.
+        """
+        model = bare_model(runner)
+        labels: Labels = getattr(runner.train_dataloader.dataset, 'labels', dict)()
+        if labels and hasattr(model, 'start_scales'):
+            model.start_scales(labels)
+        elif getattr(model, 'scales', None) is not None:
+            raise InputError('the model has rating scales, but the training set has none: give scale_column or scale')
 
 
 @HOOKS.register_module()

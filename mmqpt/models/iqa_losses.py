@@ -130,6 +130,9 @@ SCORE_LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 """Of (N,) predicted and (N,) target scores."""
 
+PAIR_LOSSES = ('plcc', 'rank', 'norm_in_norm')
+"""Those that compare photos with each other: within one rating scale only."""
+
 HISTOGRAM_LOSSES: dict[str, Callable[..., Tensor]] = {'emd': emd_loss, 'cross_entropy': cross_entropy_loss}
 """Of (N, K) logits and (N, K) target shares; they need a ``DistributionHead``."""
 
