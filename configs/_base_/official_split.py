@@ -1,7 +1,7 @@
 """Rows of a prepared set for a fine-tuning config: the set's own split, whose rows with `val` choose the epoch.
 
 SPLIT is a column of the set's CSV: `official_split`, or a random one such as ratio802_seed123_split_01 (the paper: median of 10), of
-whose training rows a tenth chooses the epoch. tools/test.py scores the rows with `test`, which training never reads. Everything with a
+whose training rows a tenth chooses the epoch. mmqpt test scores the rows with `test`, which training never reads. Everything with a
 number here is a design choice.
 """
 

@@ -1,6 +1,6 @@
 """MoCo v2, mmpretrain's own, on a folder of photos: what QPT is compared with.
 
-    DATA_ROOT=photos python tools/train.py configs/comparison/mocov2_efficientnet-lite0_1xb96-coslr_folder.py
+    DATA_ROOT=photos mmqpt pretrain configs/comparison/mocov2_efficientnet-lite0_1xb96-coslr_folder.py
 
 Batch: 96 photos x 2 views of 128 px a step: 96 queries and 96 keys, as many as the QPT config of this network has.
 Result: 200 steps: linear probe on BIQ2021 .588 (QPT .568, random weights .463); docs/experiments.md, section 4.

@@ -1,6 +1,6 @@
 """SimCLR, mmpretrain's own, on a folder of photos: what QPT is compared with.
 
-    DATA_ROOT=photos python tools/train.py configs/comparison/simclr_efficientnet-lite0_1xb48-coslr_folder.py
+    DATA_ROOT=photos mmqpt pretrain configs/comparison/simclr_efficientnet-lite0_1xb48-coslr_folder.py
 
 Batch: 48 photos x 2 views of 128 px a step: 96 views with gradients, as many as the QPT config of this network has.
 Result: 200 steps: linear probe on BIQ2021 .556 (QPT .568, random weights .463); docs/experiments.md, section 4.

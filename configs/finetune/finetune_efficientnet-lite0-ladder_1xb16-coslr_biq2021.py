@@ -1,13 +1,13 @@
 """The first leg of the shipped weights: EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with opinions and with ladders.
 
     DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv \\
-        python tools/train.py configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py
+        mmqpt finetune configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py
 
 Batch: 16 crops of 320 px and 16 ladders of two crops of 160 px a step; 1.4 s a step on one CPU core, 40 minutes in all.
 Result: SRCC .851, PLCC .862 on the 2,000 test photos of the official list; from ImageNet weights .850 and .860 (no difference);
 docs/experiments.md, section 3.
 
-biq2021.csv is what tools/prepare_dataset.py, tools/find_duplicates.py --add-to and tools/make_splits.py --without-leaks official_split
+biq2021.csv is what mmqpt prepare-dataset, mmqpt find-duplicates --add-to and mmqpt make-splits --without-leaks official_split
 make of the download; experiments.md has the commands. A tenth of the training part chooses the epoch. Everything with a number below is
 a design choice.
 """

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with a rating scale for each of its subsets, and with ladders.
 
     DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv \\
-        python tools/train.py configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
+        mmqpt finetune configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
 
 Batch: 16 crops of 320 px, of all three subsets, and 16 ladders of two crops of 160 px a step.
 Result: docs/experiments.md.

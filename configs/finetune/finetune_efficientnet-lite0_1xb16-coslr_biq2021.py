@@ -1,7 +1,7 @@
 """Fine-tune EfficientNet-Lite0 on BIQ2021 (Ahmed and Asif, Journal of Electronic Imaging 31(5), 2022).
 
     DATA_ROOT=biq2021/images ANN_FILE=biq2021/labels.csv PRETRAINED=work_dirs/pretrain/epoch_20.pth \\
-        python tools/train.py configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_biq2021.py
+        mmqpt finetune configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_biq2021.py
 
 Batch: 16 crops of 384 px a step. PRETRAINED may be a QPT checkpoint, an exported file, or imagenet:efficientnet_lite0.
 Result: SRCC .816, PLCC .836 on the 600 test photos of the 3,000-photo part, after 3 epochs from 500 steps of QPT;
@@ -9,7 +9,7 @@ docs/experiments.md.
 
 The CSV has columns name, mos (0 to 1), split (train, test, or drop for test photos with a near-duplicate elsewhere),
 cluster (near-duplicates share a number) and in_subset (1 for the photos at hand). A tenth of the training part chooses the
-epoch; tools/test.py scores the test part, which training never reads. Everything with a number below is a design choice.
+epoch; mmqpt test scores the test part, which training never reads. Everything with a number below is a design choice.
 """
 
 _base_ = ['../_base_/default_runtime.py', '../_base_/finetune.py']

@@ -1,12 +1,12 @@
 """Fine-tune EfficientNet-Lite0 on opinion scores in a CSV (name, MOS, split) in pyiqa's meta_info format.
 
     DATA_ROOT=photos ANN_FILE=scores.csv MOS_RANGE=1,5 PRETRAINED=work_dirs/pretrain/epoch_20.pth \\
-        python tools/train.py configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_csv.py
+        mmqpt finetune configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_csv.py
 
 Batch: 16 crops of 384 px a step. PRETRAINED may be a QPT checkpoint, an exported file, or imagenet:efficientnet_lite0.
 Result: depends on the data; see finetune_efficientnet-lite0_1xb16-coslr_biq2021.py for one that was measured.
 
-Rows with `split` = `train` are fitted but for a tenth of them, which chooses the epoch; tools/test.py scores the rows with
+Rows with `split` = `train` are fitted but for a tenth of them, which chooses the epoch; mmqpt test scores the rows with
 `split` = `test`, which training never reads. Everything with a number below is a design choice.
 """
 

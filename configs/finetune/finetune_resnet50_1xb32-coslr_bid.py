@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on BID (Ciancio et al., IEEE Transactions on Image Processing 20(1), 2011).
 
-    python tools/prepare_dataset.py bid data/bid
+    mmqpt prepare-dataset bid data/bid
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_bid.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_bid.py
 
 Batch: 32 crops of 384 px a step; 586 photos in all.
 Result: not run yet by us.

@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on BIQ2021 (Ahmed and Asif, Journal of Electronic Imaging 31(5), 2022).
 
-    python tools/prepare_dataset.py biq2021 data/biq2021
+    mmqpt prepare-dataset biq2021 data/biq2021
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_biq2021.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_biq2021.py
 
 Batch: 32 crops of 384 px a step; 12,000 photos in all.
 Result: not run yet by us.
@@ -10,7 +10,7 @@ Result: not run yet by us.
 SPLIT is a column of the prepared CSV: `official_split`, of whose 2,000 test photos 148 have a near-duplicate in the training
 part (only to compare with published numbers), `split` of labels.csv, which leaves those out, or a random one such as
 ratio802_seed123_split_01. A tenth of the training rows chooses the epoch; near-duplicates stay together where the CSV has
-the column cluster: GROUP_COLUMN=cluster. tools/test.py scores the rows with `test`, which training never reads.
+the column cluster: GROUP_COLUMN=cluster. mmqpt test scores the rows with `test`, which training never reads.
 The rest is in ../_base_/finetune.py; every number here and there is a design choice.
 """
 

@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on CLIVE, LIVE In the Wild (Ghadiyaram and Bovik, IEEE Transactions on Image Processing 25(1), 2016).
 
-    python tools/prepare_dataset.py clive data/clive
+    mmqpt prepare-dataset clive data/clive
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_clive.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_clive.py
 
 Batch: 32 crops of 384 px a step; 1,162 photos in all.
 Result: not run yet by us.

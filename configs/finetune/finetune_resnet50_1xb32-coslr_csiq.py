@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on CSIQ (Larson and Chandler, Journal of Electronic Imaging 19(1), 2010).
 
-    python tools/prepare_dataset.py csiq data/csiq
+    mmqpt prepare-dataset csiq data/csiq
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_csiq.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_csiq.py
 
 Batch: 32 crops of 384 px a step; 866 images of 30 references in all.
 Result: not run yet by us.

@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on FLIVE (Ying et al., "From patches to pictures", CVPR 2020).
 
-    python tools/prepare_dataset.py flive data/flive
+    mmqpt prepare-dataset flive data/flive
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_flive.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_flive.py
 
 Batch: 32 crops of 384 px a step; 39,810 photos in all.
 Result: not run yet by us.

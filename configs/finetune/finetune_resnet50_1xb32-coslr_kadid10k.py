@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on KADID-10k (Lin et al., QoMEX 2019).
 
-    python tools/prepare_dataset.py kadid10k data/kadid10k
+    mmqpt prepare-dataset kadid10k data/kadid10k
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_kadid10k.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_kadid10k.py
 
 Batch: 32 crops of 384 px a step; 10,125 images of 81 references in all.
 Result: not run yet by us.

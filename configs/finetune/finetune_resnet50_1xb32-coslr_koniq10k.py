@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on KonIQ-10k (Hosu et al., IEEE Transactions on Image Processing 29, 2020).
 
-    python tools/prepare_dataset.py koniq10k data/koniq10k
+    mmqpt prepare-dataset koniq10k data/koniq10k
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_koniq10k.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_koniq10k.py
 
 Batch: 32 crops of 384 px a step; 10,073 photos in all.
 Result: not run yet by us.

@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on LIVE, release 2 (Sheikh et al., IEEE Transactions on Image Processing 15(11), 2006).
 
-    python tools/prepare_dataset.py live data/live
+    mmqpt prepare-dataset live data/live
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_live.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_live.py
 
 Batch: 32 crops of 384 px a step; 779 images of 29 references in all.
 Result: not run yet by us.

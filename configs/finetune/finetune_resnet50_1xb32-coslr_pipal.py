@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on the training part of PIPAL (Gu et al., ECCV 2020).
 
-    python tools/prepare_dataset.py pipal data/pipal
+    mmqpt prepare-dataset pipal data/pipal
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_pipal.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_pipal.py
 
 Batch: 32 crops of 256 px a step; 23,200 images of 200 references in all.
 Result: not run yet by us.

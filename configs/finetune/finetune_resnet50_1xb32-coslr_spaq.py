@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on SPAQ (Fang et al., CVPR 2020).
 
-    python tools/prepare_dataset.py spaq data/spaq
+    mmqpt prepare-dataset spaq data/spaq
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_spaq.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_spaq.py
 
 Batch: 32 crops of 384 px a step; 11,125 photos in all.
 Result: not run yet by us.

@@ -1,8 +1,8 @@
 """Fine-tune ResNet-50, the paper's backbone, on TID2013 (Ponomarenko et al., Signal Processing: Image Communication 30, 2015).
 
-    python tools/prepare_dataset.py tid2013 data/tid2013
+    mmqpt prepare-dataset tid2013 data/tid2013
     PRETRAINED=work_dirs/pretrain/epoch_200.pth \\
-        python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_tid2013.py
+        mmqpt finetune configs/finetune/finetune_resnet50_1xb32-coslr_tid2013.py
 
 Batch: 32 crops of 384 px a step; 3,000 images of 25 references in all.
 Result: not run yet by us.

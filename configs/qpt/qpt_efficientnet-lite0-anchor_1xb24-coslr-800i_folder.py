@@ -1,6 +1,6 @@
 """QPT that keeps what ImageNet taught: EfficientNet-Lite0, all stages, an anchor; made the encoder of the shipped weights.
 
-    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_efficientnet-lite0-anchor_1xb24-coslr-800i_folder.py \\
+    DATA_ROOT=photos mmqpt pretrain configs/qpt/qpt_efficientnet-lite0-anchor_1xb24-coslr-800i_folder.py \\
         --cfg-options train_dataloader.dataset.ann_file=list.txt
 
 Batch: 24 photos x 2 versions x 2 patches = 96 patches of 128 px a step; 2.3 s a step on one CPU core, 33 minutes in all.

@@ -1,6 +1,6 @@
 """QPT, EfficientNet-Lite0 from random weights, on any folder of photos: what the ablations start from.
 
-    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_efficientnet-lite0-scratch_1xb12-coslr-600i_folder.py
+    DATA_ROOT=photos mmqpt pretrain configs/qpt/qpt_efficientnet-lite0-scratch_1xb12-coslr-600i_folder.py
 
 Batch: 12 photos x 2 versions x 4 patches = 96 patches of 128 px a step; 600 steps.
 Result: linear probe on BIQ2021 .580 (random weights .463, ImageNet .793); docs/experiments.md, section 4.

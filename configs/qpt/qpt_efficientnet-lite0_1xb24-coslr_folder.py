@@ -1,6 +1,6 @@
 """QPT, EfficientNet-Lite0 started from ImageNet weights, on any folder of photos; made for a CPU or one small GPU.
 
-    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_efficientnet-lite0_1xb24-coslr_folder.py
+    DATA_ROOT=photos mmqpt pretrain configs/qpt/qpt_efficientnet-lite0_1xb24-coslr_folder.py
 
 Batch: 24 photos x 2 versions x 2 patches = 96 patches of 128 px a step.
 Result: 498 steps on 3,990 photos: accuracy against degradation-based negatives .950 on unseen photos (chance .333); linear probe on

@@ -1,6 +1,6 @@
 """QPT, ResNet-18 from scratch, on any folder of photos; one GPU, or a CPU with patience.
 
-    DATA_ROOT=photos python tools/train.py configs/qpt/qpt_resnet18_1xb32-coslr_folder.py
+    DATA_ROOT=photos mmqpt pretrain configs/qpt/qpt_resnet18_1xb32-coslr_folder.py
 
 Batch: 32 photos x 2 versions x 2 patches = 128 patches of 160 px a step.
 Result: not measured yet.

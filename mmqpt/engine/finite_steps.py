@@ -32,7 +32,7 @@ class FiniteStepHook(Hook):
     which skips them too and lowers its scale; they are not counted.
 
     Each rank writes ``bad_steps/step_N_rank_R.json`` in the work dir: names, sample keys and recipes of its batch,
-    which tools/replay_batch.py loads again. Beside it the first rank keeps the weights of the latest row of bad steps,
+    which mmqpt replay-batch loads again. Beside it the first rank keeps the weights of the latest row of bad steps,
     as they were at its first (``bad_steps/step_N.pth``). ``skipped_steps`` in the log counts them. Under gradient
     accumulation a bad batch spoils its whole step, which counts once.
 
@@ -105,7 +105,7 @@ class FiniteStepHook(Hook):
         shown = 'none' if loss is None else float(loss.detach())
         runner.logger.warning(
             f'step {runner.iter + 1}: the loss ({shown}) or a gradient is not finite; the step was skipped '
-            f'({self.skipped} so far). Look at it: python tools/replay_batch.py {where}'
+            f'({self.skipped} so far). Look at it: mmqpt replay-batch {where}'
         )
         if self.in_a_row >= self.max_in_a_row:
             raise InputError(

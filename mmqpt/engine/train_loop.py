@@ -40,7 +40,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     - A run resumes from any step: ``SeededSampler`` starts at the first photo not yet used. For other samplers the
       batches already used are loaded and thrown away. A checkpoint with another number of photos a step is refused.
     - SIGTERM and SIGINT: the step is finished, everything is saved (``stopped_iter_N.pth``), and :class:`RunStopped`
-      is raised; tools/train.py then exits with ``RESUME_ME``. All ranks stop at the same step.
+      is raised; mmqpt pretrain then exits with ``RESUME_ME``. All ranks stop at the same step.
     - A loader that fails (a dead worker, a missing shard) on any rank: everything is saved before the error is raised.
     - Each step seeds PyTorch's generators by (seed, step, rank), so that dropout too is the same after a resume.
     - A model that is :class:`CountsSteps` is told which batches end an optimiser step.

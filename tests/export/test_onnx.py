@@ -1,4 +1,4 @@
-"""tools/export.py to ONNX: from a checkpoint, and from an exported file without OpenMMLab."""
+"""mmqpt export to ONNX: from a checkpoint, and from an exported file without OpenMMLab."""
 
 import os
 import runpy

@@ -58,7 +58,7 @@ def test_gradient_reaches_the_photo_as_a_loss(metric_weights):
 
 
 def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, tiny_finetune, photo_folder, tmp_path):
-    """What tools/test.py computes in OpenMMLab is what the exported file computes in pyiqa."""
+    """What mmqpt test computes in OpenMMLab is what the exported file computes in pyiqa."""
     runner = Runner.from_cfg(tiny_finetune(tmp_path, load_from=str(finetuned_checkpoint)))
     runner.test()
     lines = (tmp_path / 'predictions.csv').read_text().splitlines()[1:]

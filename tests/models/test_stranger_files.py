@@ -102,9 +102,9 @@ DOORS = {
     'model.pretrained': pretrained,
     'init_cfg of a config': init_cfg,
     'load_checkpoint of MMEngine': lambda path, *_: load_checkpoint(torch.nn.Linear(2, 2), str(path)),
-    'tools/test.py': lambda path, *_: load_checkpoint_file(path),
-    'tools/export.py': lambda path, _, folder: export_checkpoint(path, folder / 'out.safetensors'),
-    'tools/export.py --to timm': lambda path, _, folder: export_backbone(path, folder / 'out.pth', 'timm'),
+    'mmqpt test': lambda path, *_: load_checkpoint_file(path),
+    'mmqpt export': lambda path, _, folder: export_checkpoint(path, folder / 'out.safetensors'),
+    'mmqpt export --to timm': lambda path, _, folder: export_backbone(path, folder / 'out.pth', 'timm'),
     'export from pyiqa': pyiqa_run,
     'load_backbone of the metric': lambda path, *_: load_into_metric(torch.nn.Linear(2, 2), path),
     'weights of mmqpt.score': lambda path, *_: mmqpt.score(np.zeros((40, 40, 3), np.uint8), weights=path),
@@ -123,7 +123,7 @@ def test_code_in_a_checkpoint_does_not_run(door, kind, target, tmp_path, tiny_pr
 
 
 @pytest.mark.parametrize('variable', [None, 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'])
-@pytest.mark.parametrize('door', ['resume', 'load_from', 'init_cfg of a config', 'tools/export.py'])
+@pytest.mark.parametrize('door', ['resume', 'load_from', 'init_cfg of a config', 'mmqpt export'])
 def test_neither_an_old_torch_nor_the_environment_opens_a_door(
     door, variable, target, tmp_path, tiny_pretrain, monkeypatch
 ):

@@ -35,7 +35,7 @@ _SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
 class FineTune:
-    """Fine-tuning of the whole network with a config, as ``tools/train.py`` does it.
+    """Fine-tuning of the whole network with a config, as ``mmqpt pretrain`` does it.
 
     Every task becomes an ordinary run: its folder holds the three CSVs, the config and MMEngine's logs. The epoch is
     the one with the best SRCC on the validation part.

@@ -10,7 +10,7 @@ from mmqpt.export.convert import export_checkpoint
 FOUND = {'median': 0.8, 'low': 0.75, 'high': 0.85}
 RESULTS = {
     'title': 'koniq10k: fine-tuning',
-    'command': 'python tools/evaluate.py finetune',
+    'command': 'mmqpt evaluate finetune',
     'methods': [{'name': 'A'}, {'name': 'B'}],
     'summary': [
         {'method': 'A', 'fraction': 1.0, 'subset': '', 'splits': 10, 'metrics': {'SRCC': FOUND, 'PLCC': FOUND}},
