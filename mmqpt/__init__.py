@@ -9,22 +9,22 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mmqpt.metric.register import register_with_pyiqa
-from mmqpt.metric.weights import list_weights, register_weights
+from mmqpt.metric.register import register_weights, register_with_pyiqa
+from mmqpt.metric.weights import list_weights
 from mmqpt.version import __version__
 
 if TYPE_CHECKING:
     from mmqpt.metric.load_backbone import load_backbone
-    from mmqpt.metric.scorer import Scorer, score
+    from mmqpt.metric.open import Scorer, score
 
 register_with_pyiqa()
 
 __all__ = ['Scorer', '__version__', 'list_weights', 'load_backbone', 'register_weights', 'score']
 
 _LAZY = {
-    'Scorer': 'mmqpt.metric.scorer',
+    'Scorer': 'mmqpt.metric.open',
     'load_backbone': 'mmqpt.metric.load_backbone',
-    'score': 'mmqpt.metric.scorer',
+    'score': 'mmqpt.metric.open',
 }
 """Names that need torch, which ``import mmqpt`` does not import."""
 

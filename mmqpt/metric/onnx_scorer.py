@@ -16,7 +16,7 @@ from mmqpt.metric.scorer import Scorer
 
 
 class OnnxScorer(Scorer):
-    """Scores photos as :class:`Scorer` does, by onnxruntime; it has no ``net``.
+    """Scores photos by onnxruntime, see :class:`Scorer`.
 
     Args:
         path: of a file that ``mmqpt export --onnx`` wrote.
@@ -27,6 +27,8 @@ class OnnxScorer(Scorer):
         FileNotFoundError: no such file.
         InputError: a file or a device that can't be used; onnxruntime is missing.
     """
+
+    suffix = '.onnx'
 
     def __init__(
         self, path: str | os.PathLike[str], device: str | torch.device | None = None, threads: int | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
-from mmqpt.metric.weights import DEFAULT, list_weights
+from mmqpt.metric.weights import DEFAULT, list_weights, name_weights
 
 
 def register() -> None:
@@ -75,3 +76,18 @@ def register_with_pyiqa() -> None:
         register()
     elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterImport())
+
+
+def register_weights(name: str, path: str | os.PathLike[str]) -> None:
+    """Give a file a name, for ``mmqpt.score(weights=name)`` and ``pyiqa.create_metric(name)``.
+
+    Args:
+        name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
+        path: safetensors file of kind ``metric``.
+
+    Raises:
+        InputError: another name.
+        FileNotFoundError: no such file.
+    """
+    name_weights(name, path)
+    register_with_pyiqa()

@@ -32,15 +32,11 @@ def list_weights() -> dict[str, Path]:
     return dict(sorted((found | _registered).items()))
 
 
-def register_weights(name: str, path: str | os.PathLike[str]) -> None:
-    """Give a file a name, for ``mmqpt.score(weights=name)`` and ``pyiqa.create_metric(name)``.
-
-    Args:
-        name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
-        path: safetensors file of kind ``metric``.
+def name_weights(name: str, path: str | os.PathLike[str]) -> None:
+    """Give a file a name that :func:`find_weights` finds.
 
     Raises:
-        InputError: another name.
+        InputError: another name than ``qpt`` or ``qpt-<dataset>``.
         FileNotFoundError: no such file.
     """
     if not _NAME.fullmatch(name):
@@ -48,9 +44,6 @@ def register_weights(name: str, path: str | os.PathLike[str]) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f'no such file of weights: {os.fspath(path)}')
     _registered[name] = Path(path).resolve()
-    from mmqpt.metric.register import register_with_pyiqa
-
-    register_with_pyiqa()
 
 
 def find_weights(source: str | os.PathLike[str] | None = None) -> Path:

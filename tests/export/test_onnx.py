@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.open import Scorer
 
 pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.open import Scorer
 
 SIZES = [(1, 64, 96), (3, 67, 95), (2, 128, 70)]
 

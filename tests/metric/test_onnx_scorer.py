@@ -1,6 +1,7 @@
 """The ONNX file: torch's scores for every backbone and size, and nothing unsafe or damaged is run."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, write_weights
+from mmqpt.metric.open import Scorer, TorchScorer, open_scorer
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.scorer import Scorer, open_scorer
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -143,8 +144,11 @@ def test_mmqpt_score_and_the_command_line_take_it(exported, metric_weights, phot
 
 
 def test_open_scorer(exported, metric_weights):
-    assert type(open_scorer(metric_weights, 'cpu')) is Scorer
+    assert type(open_scorer(metric_weights, 'cpu')) is TorchScorer
     assert type(open_scorer(str(exported))) is OnnxScorer
+    assert type(mmqpt.Scorer(metric_weights, 'cpu')) is TorchScorer
+    assert type(mmqpt.Scorer(exported, device='cpu')) is OnnxScorer
+    assert type(pickle.loads(pickle.dumps(mmqpt.Scorer(metric_weights, 'cpu')))) is TorchScorer
     with pytest.raises(InputError, match=r"device 'cuda:7' is not available to onnxruntime|refuses"):
         open_scorer(exported, 'cuda:7')
     with pytest.raises(InputError, match=r"device 'toaster' is not available here"):

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from mmqpt.core.errors import InputError
+from mmqpt.metric.open import Scorer
 from mmqpt.metric.quality_map import MAX_SIDE, QualityMap, quality_map
-from mmqpt.metric.scorer import Scorer
 
 
 @pytest.fixture(scope='module')

@@ -12,8 +12,8 @@ from PIL import Image
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.view import View
 from mmqpt.metric import score_many as module
+from mmqpt.metric.open import Scorer
 from mmqpt.metric.score_many import Scored, score_many
-from mmqpt.metric.scorer import Scorer
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,8 @@ import pytest
 import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.metric import weights
-from mmqpt.metric.weights import find_weights, list_weights, register_weights
+from mmqpt.metric.register import register_weights
+from mmqpt.metric.weights import find_weights, list_weights
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.files import write_json
+from mmqpt.core.files import write_json
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 from mmqpt.evaluation.reports.findings import FORMAT, read_results

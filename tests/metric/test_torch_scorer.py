@@ -10,7 +10,8 @@ import mmqpt
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.weights_file import read_weights, write_weights
-from mmqpt.metric.scorer import Scorer, find_device
+from mmqpt.metric.open import Scorer
+from mmqpt.metric.torch_scorer import find_device
 
 
 @pytest.fixture(scope='module')
