@@ -19,6 +19,7 @@ ROOMS = {
 ALONE = {
     'metric': {'version', 'core', 'metric'},
     'degradations': {'version', 'core', 'degradations'},
+    'evaluation/statistics': {'core', 'evaluation'},
     'ray': {'version', 'core', 'metric'},
     'cli': {'version', 'core', 'metric', 'cli'},
 }
