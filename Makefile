@@ -36,7 +36,7 @@ $(UV):
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
 demo: $(READY)
-	$(BIN)/python tools/demo.py
+	$(BIN)/python scripts/demo.py
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -55,7 +55,7 @@ lock: $(UV)
 
 # A shortened making of the shipped weights, compared with stored numbers: make reproduce-small BIQ2021=folder
 reproduce-small: $(READY)
-	$(BIN)/python tools/reproduce.py $(BIQ2021)
+	$(BIN)/python scripts/reproduce.py $(BIQ2021)
 
 lint: $(READY)
 	$(BIN)/ruff check .

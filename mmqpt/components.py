@@ -5,7 +5,9 @@ from mmqpt.datasets.photos.lmdb import PhotoLMDB
 from mmqpt.datasets.photos.sampler import SeededSampler
 from mmqpt.datasets.photos.shards import PhotoShards
 from mmqpt.datasets.photos.table import PhotoTable
+from mmqpt.datasets.rated.concat import ConcatRatedSets
 from mmqpt.datasets.rated.iqa_dataset import IQADataset
+from mmqpt.datasets.rated.scale_sampler import ScaleSampler
 from mmqpt.datasets.transforms.level_ladder import LevelLadder
 from mmqpt.datasets.transforms.load_photo import LoadPhoto
 from mmqpt.datasets.transforms.packing import PackPatchPairs, PackRatedPhoto
@@ -17,6 +19,7 @@ from mmqpt.engine.hooks import (
     CollapseWatchHook,
     ExportSpecHook,
     ProgressBarHook,
+    RatingScalesHook,
     UnreadablePhotosHook,
     ValidateOnResumeHook,
 )
@@ -35,6 +38,7 @@ allow_resume()
 __all__ = [
     'QPT',
     'CollapseWatchHook',
+    'ConcatRatedSets',
     'DataPositionHook',
     'ExportSpecHook',
     'FiniteStepHook',
@@ -55,8 +59,10 @@ __all__ = [
     'QCHead',
     'RandomDegradation',
     'RandomQualityCrop',
+    'RatingScalesHook',
     'ResumableTrainLoop',
     'SafeCheckpointHook',
+    'ScaleSampler',
     'SeededSampler',
     'UnreadablePhotosHook',
     'ValidateOnResumeHook',

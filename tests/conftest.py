@@ -1,9 +1,12 @@
 """Real photos, a seeded generator, and runs with a tiny network, shared by all tests."""
 
 import os
+import runpy
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -19,7 +22,8 @@ from mmqpt.datasets.rated.sets import SetInfo, write_set
 from mmqpt.datasets.rated.splits import add_random_splits
 
 torch.set_num_threads(1)  # tiny networks: more threads are slower, and the order of sums stays the same
-CONFIGS = Path(__file__).parent.parent / 'configs'
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / 'configs'
 
 
 @pytest.fixture(scope='session')
@@ -175,6 +179,20 @@ def metric_weights(finetuned_checkpoint: Path, tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp('export') / 'qpt.safetensors'
     export_checkpoint(finetuned_checkpoint, path)
     return path
+
+
+@pytest.fixture
+def run_script(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SimpleNamespace]:
+    """Runs a script of the checkout in this process, as ``python NAME ...`` would: imports take seconds."""
+
+    def call(name: str, *args: object) -> SimpleNamespace:
+        path = str(ROOT / name)
+        monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(path, run_name='__main__')
+        return SimpleNamespace(returncode=stop.value.code, **capsys.readouterr()._asdict())
+
+    return call
 
 
 def _start_rank(rank: int, work: Callable, ranks: int, port: int, folder: str, args: tuple) -> None:

@@ -128,16 +128,15 @@ def test_installed_wheel_scores_a_photo(installed, photo_folder, tmp_path):
     assert photo.name in name
 
 
-def test_installed_wheel_finds_configs_and_tools(installed, tmp_path):
+def test_installed_wheel_finds_configs_and_runs_tools_where_mim_looks(installed, tmp_path):
     code = (
-        'from mmqpt.cli.doors import DOORS, _shipped, find_config;'
-        f'print(find_config({CONFIG!r}));'
-        'print(all((_shipped("tools") / tool).is_file() for tool, *_ in DOORS.values()))'
+        f'from mmqpt.cli.configs import find_config, shipped_configs; print(find_config({CONFIG!r}), shipped_configs())'
     )
-    config, tools = execute(installed / 'python', '-c', code, cwd=tmp_path).split()
-    assert Path(config).is_relative_to(installed.parent)
-    assert Path(config).is_file()
-    assert tools == 'True'
+    config, configs = map(Path, execute(installed / 'python', '-c', code, cwd=tmp_path).split())
+    assert config.is_relative_to(installed.parent)
+    assert config.is_file()
+    help_of_train = execute(installed / 'python', configs.parent / 'tools' / 'train.py', '--help', cwd=tmp_path)
+    assert help_of_train.startswith('usage: train.py ')
 
 
 @pytest.mark.slow

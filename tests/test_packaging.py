@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ('.ci', 'configs', 'docs', 'mmqpt', 'requirements', 'tests', 'tools')
+FOLDERS = (
+    '.ci', 'benchmarks', 'configs', 'docs', 'examples', 'mmqpt', 'requirements', 'scripts', 'tests', 'tools',
+)  # fmt: skip
 FILES = ('LICENSE', 'MANIFEST.in', 'Makefile', 'README.md', 'model-index.yml', 'pyproject.toml', 'setup.cfg')
 NOT_SOURCE = shutil.ignore_patterns('__pycache__', '*.pyc', '*.pyo')
 
@@ -83,7 +85,11 @@ def test_wheel_holds_all_files(wheel):
         for path in (ROOT / folder).rglob('*'):
             if path.is_file() and path.suffix not in ('.pyc', '.pyo'):
                 assert f'{inside}/{path.relative_to(ROOT / folder).as_posix()}' in wheel
-    assert not [name for name in wheel if name.startswith(('tests', 'configs', 'tools')) or name.endswith('.pyc')]
+    assert not [
+        name
+        for name in wheel
+        if name.startswith(('benchmarks', 'configs', 'scripts', 'tests', 'tools')) or name.endswith('.pyc')
+    ]
 
 
 def test_wheel_has_one_config_of_a_name(wheel):

@@ -1,56 +1,6 @@
-"""Write the model card of an exported file, to publish beside it.
+"""``mmqpt model-card``."""
 
-Example:
-    python tools/model_card.py qpt.safetensors --results work_dirs/finetune/results.json --method QPT \\
-        --order order.json --note licence="CC-BY-4.0" --out MODEL_CARD.md
-
---results is what tools/evaluate.py wrote, --order what `tools/level_order.py --out` wrote.
-"""
-
-import argparse
-import json
-import sys
-from pathlib import Path
-from typing import Any
-
-from mmqpt.core.errors import InputError
-from mmqpt.evaluation.reports.model_card import model_card
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('weights', help='exported file of kind metric')
-    parser.add_argument('--results', type=Path, help='results.json of a protocol')
-    parser.add_argument('--method', help='which of its methods these weights are')
-    parser.add_argument('--order', type=Path, help='JSON file of tools/level_order.py')
-    parser.add_argument('--note', nargs='+', default=[], metavar='NAME=TEXT', help='further rows of the first table')
-    parser.add_argument('--out', type=Path, help='Markdown file; printed by default')
-    args = parser.parse_args()
-    try:
-        for note in args.note:
-            if '=' not in note:
-                raise InputError(f'--note must be NAME=TEXT, got {note!r}')
-        notes = dict(note.split('=', 1) for note in args.note)
-        card = model_card(args.weights, read(args.results), args.method, read(args.order), notes)
-    except (InputError, FileNotFoundError) as error:
-        sys.exit(f'error: {error}')
-    if args.out:
-        args.out.write_text(card, encoding='utf-8')
-    else:
-        print(card, end='')
-
-
-def read(path: Path | None) -> dict[str, Any] | None:
-    """JSON of a file that may have been left out."""
-    if path is None:
-        return None
-    if not path.is_file():
-        raise FileNotFoundError(f'no such file: {path}')
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{path}: no JSON ({error})') from error
-
+from mmqpt.cli.main import run_command
 
 if __name__ == '__main__':
-    main()
+    run_command('model-card')

@@ -1,42 +1,6 @@
-"""Score the test part of a fine-tuning config, print and save SRCC, PLCC, KRCC and RMSE.
+"""``mmqpt test``, under the name that OpenMMLab gives it."""
 
-Example:
-    python tools/test.py configs/finetune/finetune_efficientnet-lite0_1xb16-coslr_biq2021.py work_dirs/x/epoch_12.pth
-"""
-
-import argparse
-import json
-from pathlib import Path
-
-from mmengine.dist import is_main_process
-from mmengine.runner import Runner
-
-from mmqpt.core.errors import InputError
-from mmqpt.engine.launch import add_common_options, load_config, run
-from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint of that config')
-    parser.add_argument('--out', help='JSON file for the metrics; metrics.json in the work dir by default')
-    add_common_options(parser)
-    args = parser.parse_args()
-    cfg = load_config(args)
-    if export_spec_of(load_checkpoint_file(args.checkpoint)).get('kind') != 'metric':
-        raise InputError(f'{args.checkpoint}: not a fine-tuned checkpoint of mmqpt')
-    if 'test_dataloader' not in cfg:
-        raise InputError(f'{args.config}: has no test_dataloader')
-    cfg.model.pretrained = None  # the checkpoint holds everything
-    cfg.load_from = args.checkpoint
-    metrics = Runner.from_cfg(cfg).test()
-    if is_main_process():
-        out = Path(args.out or Path(cfg.work_dir) / 'metrics.json')
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(metrics, indent=2) + '\n', encoding='utf-8')
-        print(f'{json.dumps(metrics)}\nwritten to {out}')
-
+from mmqpt.cli.main import run_command
 
 if __name__ == '__main__':
-    run(main)
+    run_command('test')

@@ -1,4 +1,8 @@
-"""What every run shares. Lists and dicts here are MMEngine's defaults but for what has a comment."""
+"""What every run shares: MMEngine's defaults, except where a comment says why.
+
+A config's list replaces the one here. To add a hook: `custom_hooks = [*_base_.custom_hooks, dict(type='MyHook')]`; a test holds that
+every config keeps all hooks of this file.
+"""
 
 default_scope = 'mmpretrain'
 custom_imports = dict(imports=['mmqpt.components'], allow_failed_imports=False)
@@ -7,13 +11,14 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=3),  # a kill leaves the last good one
+    checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=3),  # a killed run keeps the last good one
     sampler_seed=dict(type='DistSamplerSeedHook'),  # tells SeededSampler the epoch
 )
 custom_hooks = [
     dict(type='ExportSpecHook'),  # checkpoints say what export needs
+    dict(type='RatingScalesHook'),  # several rating scales in one set: where their maps begin
     dict(type='FiniteStepHook', max_in_a_row=10),  # NaN: skip the step, write the batch down, stop at 10 in a row
-    dict(type='ValidateOnResumeHook'),  # an epoch that was saved but not validated is not forgotten
+    dict(type='ValidateOnResumeHook'),  # an epoch that was saved but not validated still counts
     dict(type='CollapseWatchHook', interval=50),  # pre-training: do embeddings shrink to one point?
     dict(type='UnreadablePhotosHook', max_share=0.05),  # photos that can't be read: warn, count, stop above 5 %
 ]

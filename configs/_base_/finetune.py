@@ -1,7 +1,9 @@
 """What every fine-tuning config shares: ResNet-50, crops of 384 px, the epoch with the best SRCC on the validation part.
 
-A config adds the data (``data_root``, ``ann_file`` and the rows of each part) and the hook that keeps the best checkpoint.
-The paper fine-tunes a ResNet-50; everything with a number below is a design choice.
+A config adds the data (`data_root`, `ann_file`), the rows of each part, spelt out or from random_split.py or official_split.py, and
+`default_hooks = dict(checkpoint=_base_.keep_best)`. PRETRAINED is a QPT checkpoint, such as one of
+configs/qpt/qpt_resnet50_8xb32-coslr-200e_in1k.py, or an exported file. The paper fine-tunes a ResNet-50; everything with a number
+below is a design choice.
 """
 
 crop = 384  # side of the training crops in px
@@ -10,7 +12,7 @@ view = dict(min_side=384, max_side=1536, crop=None)  # the size rule; exported w
 model = dict(
     type='IQARegressor',
     backbone=dict(type='ResNet', depth=50),
-    pretrained='{{$PRETRAINED:work_dirs/pretrain/epoch_200.pth}}',  # a QPT checkpoint or an exported file
+    pretrained='{{$PRETRAINED:work_dirs/pretrain/epoch_200.pth}}',
     head=dict(hidden=256, dropout=0.2),
     view=view,
     loss='smooth_l1',
@@ -48,6 +50,8 @@ test_dataloader = dict(
 )
 val_evaluator = dict(type='IQAMetric')
 test_evaluator = dict(type='IQAMetric', out_file='{{$OUT_FILE:work_dirs/predictions.csv}}')
+
+keep_best = dict(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1)  # for the checkpoint hook
 
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict()

@@ -44,8 +44,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=3, by_epoch=True, convert_to_iter_based=True),
 ]
 custom_hooks = [
-    dict(type='ExportSpecHook'),
-    dict(type='ValidateOnResumeHook'),
+    *_base_.custom_hooks,  # a list replaces that of the base: add to it
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.005),  # new = 0.995 old + 0.005 weights
-    dict(type='FiniteStepHook', max_in_a_row=10),  # NaN: skip the step, write the batch down, stop at 10 in a row
 ]

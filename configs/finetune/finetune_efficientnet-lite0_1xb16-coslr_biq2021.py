@@ -25,7 +25,7 @@ holdout = 0.1  # share of the training rows that chooses the epoch
 train_dataloader = dict(batch_size=16, dataset=dict(**rated, where=where_train, holdout=holdout, part='fit'))
 val_dataloader = dict(dataset=dict(**rated, where=where_train, holdout=holdout, part='holdout'))
 test_dataloader = dict(dataset=dict(**rated, where=where_test))
-default_hooks = dict(checkpoint=dict(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1))
+default_hooks = dict(checkpoint=_base_.keep_best)
 
 model = dict(
     backbone=dict(_delete_=True, type='TIMMBackbone', model_name='tf_efficientnet_lite0'),

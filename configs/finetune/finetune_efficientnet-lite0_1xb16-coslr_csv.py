@@ -17,13 +17,13 @@ ann_file = '{{$ANN_FILE:data/scores.csv}}'
 mos_range = [{{'$MOS_RANGE:0,1'}}]  # the ends of the scale in its own units
 where_train = dict(split='train')  # columns of the CSV and the values they must have; dict() for all rows
 where_test = dict(split='test')
-group_column = None  # a column of groups (near-duplicates, reference photos) that validation must not tear apart
+group_column = None  # a column of groups (near-duplicates, reference photos) that validation must not divide
 rated = dict(data_root=data_root, ann_file=ann_file, mos_range=mos_range, group_column=group_column)
 holdout = 0.1  # share of the training rows that chooses the epoch
 train_dataloader = dict(batch_size=16, dataset=dict(**rated, where=where_train, holdout=holdout, part='fit'))
 val_dataloader = dict(dataset=dict(**rated, where=where_train, holdout=holdout, part='holdout'))
 test_dataloader = dict(dataset=dict(**rated, where=where_test))
-default_hooks = dict(checkpoint=dict(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1))
+default_hooks = dict(checkpoint=_base_.keep_best)
 
 model = dict(
     backbone=dict(_delete_=True, type='TIMMBackbone', model_name='tf_efficientnet_lite0'),

@@ -5,25 +5,27 @@
         python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_biq2021.py
 
 Batch: 32 crops of 384 px a step; 12,000 photos in all.
-PRETRAINED: a checkpoint of configs/qpt/qpt_resnet50_8xb32-coslr-200e_in1k.py, or an exported file.
 Result: not run yet by us.
 
 SPLIT is a column of the prepared CSV: `official_split`, of whose 2,000 test photos 148 have a near-duplicate in the training
 part (only to compare with published numbers), `split` of labels.csv, which leaves those out, or a random one such as
 ratio802_seed123_split_01. A tenth of the training rows chooses the epoch; near-duplicates stay together where the CSV has
 the column cluster: GROUP_COLUMN=cluster. tools/test.py scores the rows with `test`, which training never reads.
-Everything with a number here and in ../_base_/finetune.py is a design choice.
+The rest is in ../_base_/finetune.py; every number here and there is a design choice.
 """
 
 _base_ = ['../_base_/default_runtime.py', '../_base_/finetune.py']
 
-group_column = '{{$GROUP_COLUMN:name}}'  # every photo on its own, or `cluster` where the prepared CSV has it
 split = '{{$SPLIT:official_split}}'
 rated = dict(
-    data_root='{{$DATA_ROOT:data/biq2021/images}}', ann_file='{{$ANN_FILE:data/biq2021.csv}}', group_column=group_column
+    data_root='{{$DATA_ROOT:data/biq2021/images}}',
+    ann_file='{{$ANN_FILE:data/biq2021.csv}}',
+    group_column='{{$GROUP_COLUMN:name}}',  # every photo on its own, or `cluster` where the prepared CSV has it
 )
-holdout = dict(where={split: 'train'}, holdout=0.1)  # share of the training rows that chooses the epoch
-train_dataloader = dict(dataset=dict(**rated, **holdout, part='fit'))
-val_dataloader = dict(dataset=dict(**rated, **holdout, part='holdout'))
-test_dataloader = dict(dataset=dict(**rated, where={split: 'test'}))
-default_hooks = dict(checkpoint=dict(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1))
+fit = dict(where={split: 'train'}, holdout=0.1, part='fit')
+choose = dict(where={split: 'train'}, holdout=0.1, part='holdout')
+test = dict(where={split: 'test'})
+train_dataloader = dict(dataset=dict(**rated, **fit))
+val_dataloader = dict(dataset=dict(**rated, **choose))
+test_dataloader = dict(dataset=dict(**rated, **test))
+default_hooks = dict(checkpoint=_base_.keep_best)

@@ -5,24 +5,15 @@
         python tools/train.py configs/finetune/finetune_resnet50_1xb32-coslr_koniq10k.py
 
 Batch: 32 crops of 384 px a step; 10,073 photos in all.
-PRETRAINED: a checkpoint of configs/qpt/qpt_resnet50_8xb32-coslr-200e_in1k.py, or an exported file.
 Result: not run yet by us.
 
-SPLIT is a column of the prepared CSV: `official_split`, whose rows with `val` choose the epoch, or a random one such as
-ratio802_seed123_split_01 (the paper: median of 10), of whose training rows a tenth does. tools/test.py scores the rows with
-`test`, which training never reads.
-Everything with a number here and in ../_base_/finetune.py is a design choice.
+The rest is in ../_base_/finetune.py and ../_base_/official_split.py; every number there is a design choice.
 """
 
-_base_ = ['../_base_/default_runtime.py', '../_base_/finetune.py']
+_base_ = ['../_base_/default_runtime.py', '../_base_/finetune.py', '../_base_/official_split.py']
 
-split = '{{$SPLIT:official_split}}'
 rated = dict(data_root='{{$DATA_ROOT:data/koniq10k/1024x768}}', ann_file='{{$ANN_FILE:data/koniq10k.csv}}')
-fit, choose = dict(where={split: 'train'}), dict(where={split: 'val'})
-if split != 'official_split':  # has no part `val`
-    fit = dict(where={split: 'train'}, holdout=0.1, part='fit')
-    choose = dict(where={split: 'train'}, holdout=0.1, part='holdout')
-train_dataloader = dict(dataset=dict(**rated, **fit))
-val_dataloader = dict(dataset=dict(**rated, **choose))
-test_dataloader = dict(dataset=dict(**rated, where={split: 'test'}))
-default_hooks = dict(checkpoint=dict(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=1))
+train_dataloader = dict(dataset=dict(**rated, **_base_.fit))
+val_dataloader = dict(dataset=dict(**rated, **_base_.choose))
+test_dataloader = dict(dataset=dict(**rated, **_base_.test))
+default_hooks = dict(checkpoint=_base_.keep_best)

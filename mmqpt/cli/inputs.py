@@ -52,12 +52,12 @@ def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = Fals
 
 
 def printable(path: str) -> str:
-    """For people: bytes that are no UTF-8, and line breaks, as escapes."""
+    """For people: bytes that are not UTF-8, and line breaks, as escapes."""
     return ''.join(c if c.isprintable() else _escaped(c) for c in path)
 
 
 def _escaped(character: str) -> str:
-    """Python's escape; of a byte that is no UTF-8, which Python keeps as a surrogate, that of the byte."""
+    """Python's escape; for a byte that is not UTF-8, which Python keeps as a surrogate, the escape of the byte."""
     if '\udc80' <= character <= '\udcff':
         return f'\\x{ord(character) - 0xDC00:02x}'
     return character.encode('unicode_escape').decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmqpt.cli.errors import require
 from mmqpt.cli.scoring import open_scorer
 from mmqpt.core.errors import InputError, PhotoError
 
@@ -42,8 +42,7 @@ def map_command(
     from mmqpt.cli.inputs import MAP_SUFFIX, is_map, printable
     from mmqpt.core.files import same_file, target_file
 
-    if importlib.util.find_spec('matplotlib') is None:
-        raise InputError("mmqpt map needs matplotlib: pip install 'mmqpt[report]'")
+    require('matplotlib', 'report', 'mmqpt map')
     if photo.startswith('-') and len(photo) == 1:
         raise InputError('mmqpt map takes one photo, not a list')
     target = Path(photo).stem + MAP_SUFFIX if out is None else out
@@ -52,7 +51,7 @@ def map_command(
     if same_file(target, photo):
         raise InputError(f'{"this map" if out is None else "--out"} would replace the photo {printable(photo)}')
     if os.path.isfile(target) and out is None and not is_map(target):
-        raise InputError(f'{printable(target)} exists and is no map; give --out')
+        raise InputError(f'{printable(target)} exists and is not a map; give --out')
     target_file(target)
     scorer, _ = open_scorer(weights, device)
     from mmqpt.metric.quality_map import PATCH, quality_map
@@ -83,7 +82,7 @@ def draw(found: QualityMap, score: float, name: str, path: str) -> None:
         path: of the PNG.
 
     Raises:
-        InputError: ``path`` exists and is no regular file.
+        InputError: ``path`` exists and is not a regular file.
         OSError: can't be written.
     """
     import matplotlib.style

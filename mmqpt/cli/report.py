@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import Any
 
 import click
 
+from mmqpt.cli.errors import require
 from mmqpt.cli.scoring import Run, engine_threads, open_scorer, scoring_options
 from mmqpt.core.errors import InputError
 
@@ -37,8 +37,7 @@ def report_command(source: str, out: str, recursive: bool, photos: int, title: s
     from mmqpt.cli.inputs import list_inputs, printable
     from mmqpt.core.files import same_file, target_file
 
-    if importlib.util.find_spec('jinja2') is None:
-        raise InputError("mmqpt report needs jinja2: pip install 'mmqpt[report]'")
+    require('jinja2', 'report', 'mmqpt report')
     if not out.lower().endswith(('.html', '.htm')):
         raise InputError(f'--out must end with .html or .htm, got {printable(out)!r}')
     if same_file(out, source):
@@ -54,14 +53,14 @@ def report_command(source: str, out: str, recursive: bool, photos: int, title: s
         failed = run.failed
         click.echo(run.summary(), err=True)
     else:
-        from mmqpt.cli.results import read_results
+        from mmqpt.cli.results import read_scores
 
         given = click.get_current_context().get_parameter_source
         scoring = ('weights', 'device', 'batch', 'workers', 'recursive')
         extra = [name for name in scoring if given(name) == click.core.ParameterSource.COMMANDLINE]
         if extra:
             raise click.UsageError(f'--{extra[0]} is for a folder; {printable(source)} is not scored again')
-        rows, meta = read_results(source)
+        rows, meta = read_scores(source)
         folder = str(meta.get('folder') or '')
     if not rows:
         raise InputError(f'{printable(source)}: holds no photos')

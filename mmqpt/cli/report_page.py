@@ -39,7 +39,7 @@ def write_page(
         photos: how many of the best and of the worst to show.
 
     Raises:
-        InputError: ``path`` exists and is no regular file.
+        InputError: ``path`` exists and is not a regular file.
         OSError: can't be written.
     """
     good = sorted((row for row in rows if row.score is not None), key=lambda row: -(row.score or 0))
@@ -65,7 +65,7 @@ def write_page(
         file.write(page)
 
 
-def thumbnail(path: str) -> str | None:
+def embedded_thumbnail(path: str) -> str | None:
     """A small JPEG of a photo as a data URI, upright; None where it can't be read."""
     try:
         pixels = prepare_photo(path, THUMBNAIL)
@@ -83,7 +83,7 @@ def _card(row: Scored, folder: str) -> dict[str, str | None]:
     found = next((place for place in places if os.path.isfile(place)), None)
     name = printable(row.name)
     return {
-        'image': thumbnail(found) if found else None,
+        'image': embedded_thumbnail(found) if found else None,
         'name': name,
         'short': os.path.basename(name),
         'score': f'{row.score:.3f}',

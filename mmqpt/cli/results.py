@@ -1,9 +1,8 @@
-"""Files of scores: written as the scores come, whole after every crash, gone on with by ``--resume``."""
+"""Files of scores: written as the scores come, intact after a crash, resumed by ``--resume``."""
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import math
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mmqpt.cli.errors import require
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing, target_file
 from mmqpt.metric.score_many import Scored
@@ -32,13 +32,13 @@ class ResultFile:
         path: of the file.
         kind: ``'csv'``, ``'json'`` or ``'parquet'``.
         meta: what made the scores, for the JSON file.
-        resume: go on with a file of the same weights; rows with an error are dropped if their photo is in ``inputs``.
+        resume: add to a file of the same weights; rows with an error are dropped if their photo is in ``inputs``.
         overwrite: replace a file that exists.
         inputs: paths of the photos to be scored.
 
     Raises:
         InputError: a file that exists (without ``resume`` and ``overwrite``), that other weights made, that can't be
-            read, that is no regular file, or that is one of ``inputs``; another format's suffix; or no pyarrow for
+            read, that is not a regular file, or that is one of ``inputs``; another format's suffix; or no pyarrow for
             ``parquet``.
         OSError: can't be written.
     """
@@ -46,8 +46,8 @@ class ResultFile:
     def __init__(
         self, path: str, kind: str, meta: dict[str, Any], resume: bool, overwrite: bool, inputs: Iterable[str]
     ) -> None:
-        if kind == 'parquet' and importlib.util.find_spec('pyarrow') is None:
-            raise InputError("--parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+        if kind == 'parquet':
+            require('pyarrow', 'parquet', '--parquet')
         _check_name(path, kind)
         path = target_file(path)
         self.path, self.kind = path, kind
@@ -56,7 +56,7 @@ class ResultFile:
         _check_targets({path, self._rows_file, meta_path(path)}, inputs)
         parts = [name for name in dict.fromkeys((path, self._rows_file)) if os.path.lexists(name)]
         if parts and not resume and not overwrite:
-            raise InputError(f'{parts[0]} exists: go on with it with --resume, or replace it with --overwrite')
+            raise InputError(f'{parts[0]} exists: add to it with --resume, or replace it with --overwrite')
         meta = {**meta, 'kind': kind, 'folder': os.getcwd()}
         rows: list[Scored] = []
         if resume and parts:
@@ -93,7 +93,7 @@ def meta_path(path: str) -> str:
     return f'{path}.meta.json'
 
 
-def read_results(path: str) -> tuple[list[Scored], dict[str, Any]]:
+def read_scores(path: str) -> tuple[list[Scored], dict[str, Any]]:
     """Rows of a finished or unfinished file, the last one of each photo; and what made it (empty where not known).
 
     Raises:
@@ -121,10 +121,10 @@ def read_rows(path: str, kind: str, cut: bool = False) -> list[Scored]:
     Args:
         path: of the file.
         kind: ``'csv'``, ``'json'`` or ``'parquet'``.
-        cut: leave out a last row that is not whole.
+        cut: leave out a last row that is incomplete.
 
     Raises:
-        InputError: other columns, or a row that is none.
+        InputError: other columns, or a row that is not one of scores.
     """
     if kind == 'parquet':
         return _read_parquet(path)
@@ -177,14 +177,14 @@ def _row(path: str, score: str | float | None, error: str | None, line: int) -> 
     try:
         value = None if score is None else float(score)
     except (ValueError, OverflowError):
-        raise ValueError(f'line {line}: the score {score!r:.100} is no number') from None
+        raise ValueError(f'line {line}: the score {score!r:.100} is not a number') from None
     if value is not None and not math.isfinite(value):
-        raise ValueError(f'line {line}: the score {score!r:.100} is no finite number')
+        raise ValueError(f'line {line}: the score {score!r:.100} is not a finite number')
     return Scored(path, value, error or ('no score' if value is None else None))
 
 
 def _whole(data: bytes, kind: str) -> int:
-    """Length of the records that are whole: up to the last line break that no quotes enclose."""
+    """Length of the complete records: up to the last line break outside quotes."""
     end = data.rfind(b'\n') + 1
     while kind == 'csv' and end and data.count(b'"', 0, end) % 2:
         end = data.rfind(b'\n', 0, end - 1) + 1
@@ -204,7 +204,7 @@ def _check_name(path: str, kind: str) -> None:
 
 
 def _check_targets(targets: Iterable[str], inputs: Iterable[str]) -> None:
-    """Refuse to write over photos, and over what is no regular file."""
+    """Refuse to write over photos, and over what is not a regular file."""
     names, files = set(), set()
     for target in targets:
         names.add(os.path.abspath(target_file(target)))
@@ -263,8 +263,7 @@ def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
 
 
 def _read_parquet(path: str) -> list[Scored]:
-    if importlib.util.find_spec('pyarrow') is None:
-        raise InputError(f"{path}: Parquet needs pyarrow: pip install 'mmqpt[parquet]'")
+    require('pyarrow', 'parquet', f'{path}: Parquet')
     import pyarrow as pa
     import pyarrow.parquet as pq
 

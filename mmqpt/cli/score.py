@@ -80,7 +80,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     with contextlib.closing(file) if file else contextlib.nullcontext():
         try:
             for path in refused:
-                run.fail(f'{path}: the name is not UTF-8 and can not be written to {name}')
+                run.fail(f'{path}: the name is not UTF-8 and cannot be written to {name}')
             waiting = iter(inputs)
             for row in run.over([path for path in inputs if path not in known]):
                 if file:

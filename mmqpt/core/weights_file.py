@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
+from mmqpt.core.rating_scales import COMMON, check_scales
 from mmqpt.core.view import View
 from mmqpt.version import __version__
 
@@ -49,6 +51,10 @@ class WeightsSpec:
         view: arguments of :class:`View`, the size rule; None for a backbone.
         head: arguments of :func:`build_head`; None for a backbone.
         mos_range: what scores 0 and 1 mean on the scale of the opinion scores; None for a backbone.
+        scale: the rating scale that scores speak for, one of ``scales`` or ``'common'``; None where the weights were
+            trained on one scale only.
+        scales: for every rating scale that the weights were trained on the fields of :class:`RatingScale`, its map from
+            common scores; None where there was one only.
         dataset: name of the data that the weights were trained on.
         config_sha256: hash of the training config.
         iterations: training iterations.
@@ -67,6 +73,8 @@ class WeightsSpec:
     view: dict[str, Any] | None = None
     head: dict[str, Any] | None = None
     mos_range: tuple[float, float] | None = None
+    scale: str | None = None
+    scales: dict[str, Any] | None = None
     dataset: str | None = None
     config_sha256: str | None = None
     iterations: int | None = None
@@ -93,6 +101,31 @@ class WeightsSpec:
                 raise InputError(f'{name} must be a dict with texts for keys, got {value!r}')
         if self.view is not None:
             _check_view(self.view)
+        if self.scales is not None or self.scale is not None:
+            known = check_scales(self.scales)
+            if self.scale not in (COMMON, *known):
+                raise InputError(f'scale must be {COMMON!r} or one of {", ".join(known)}, got {self.scale!r:.100}')
+
+    def to_mos(self, scores: Any, scale: str | None = None) -> np.ndarray:
+        """What people would say: scores from 0 to 1, of any shape -> opinion scores.
+
+        Args:
+            scores: of this metric.
+            scale: whose people: a name in ``scales``; by default the scale that scores speak for (``mos_range``).
+
+        Raises:
+            InputError: weights without such a scale, or that say of no scale what 0 and 1 mean.
+        """
+        if scale is not None and scale != self.scale:
+            known = check_scales(self.scales or {})
+            if scale not in known:
+                raise InputError(f'these weights have no scale {scale!r}; there are: {", ".join(known) or "none"}')
+            return known[scale].from_common(scores)
+        if self.mos_range is None:
+            raise InputError('these weights do not say what scores 0 and 1 mean')
+        low, high = self.mos_range
+        found: np.ndarray = low + (high - low) * np.asarray(scores, np.float64)
+        return found
 
     def _check_numbers(self) -> None:
         for name in ('input_mean', 'input_std'):

@@ -9,11 +9,14 @@ Example:
 """
 
 from mmqpt.degradations.distance import recipe_distance
+from mmqpt.degradations.pairs import draw_different
 from mmqpt.degradations.presets import KADID, PRESETS
 from mmqpt.degradations.recipe import Recipe, Step, apply
 from mmqpt.degradations.region import apply_region
+from mmqpt.degradations.registry import all_operators, load_operators, operator, register_operator
+from mmqpt.degradations.rows import KINDS, LEVELS, Operator, row
 from mmqpt.degradations.space import DegradationSpace
-from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, Operator, operator
+from mmqpt.degradations.table import OPERATORS
 
 __all__ = [
     'KADID',
@@ -25,8 +28,13 @@ __all__ = [
     'Operator',
     'Recipe',
     'Step',
+    'all_operators',
     'apply',
     'apply_region',
+    'draw_different',
+    'load_operators',
     'operator',
     'recipe_distance',
+    'register_operator',
+    'row',
 ]

@@ -58,10 +58,10 @@ def can_reach(word: Sequence[int], must: set[int], shuffle: bool, order: int) ->
 
 def _count_shuffled(groups: Sequence[Group], order: int) -> list[int]:
     """Number of sequences of exactly 1, 2, ... ``order`` longest blocks."""
-    kinds = Counter(groups)  # groups with as many options are alike
+    kinds = Counter(groups)  # groups with the same number of options count the same
 
     def blocks(*inside: Group) -> int:
-        """Number of blocks that begin with the first of these groups and hold the others."""
+        """Number of blocks that start with the first of these groups and hold the others."""
         rest = kinds.copy()
         rest.subtract(inside)
         must = [group.options for group in rest.elements() if group.must]
@@ -69,14 +69,18 @@ def _count_shuffled(groups: Sequence[Group], order: int) -> list[int]:
         inner = len(inside) - 1 + len(must)
         return math.prod(group.options for group in inside) * math.prod(must) * _orders(inner, _symmetric(may))
 
+    def beside(one: Group, two: Group) -> int:
+        """Number of groups like ``two`` beside one like ``one``."""
+        return kinds[two] - 1 if one == two else kinds[two]
+
     alone = {one: blocks(one) for one in kinds}
-    pairs = {(one, two): blocks(one, two) for one in kinds for two in kinds if kinds[one] > (one == two)}
+    pairs = {(one, two): blocks(one, two) for one in kinds for two in kinds if beside(one, two) > 0}
     begins = dict(alone)  # sequences that begin with one group of a kind
     totals = [sum(kinds[one] * begins[one] for one in kinds)]
     for _ in range(1, order):
         begins = {
             one: alone[one] * begins[one]
-            + sum((kinds[two] - (one == two)) * pairs.get((one, two), 0) * begins[two] for two in kinds)
+            + sum(beside(one, two) * pairs.get((one, two), 0) * begins[two] for two in kinds)
             for one in kinds
         }
         totals.append(sum(kinds[one] * begins[one] for one in kinds))
@@ -97,12 +101,13 @@ def _count_fixed(groups: Sequence[Group], order: int) -> list[int]:
         new = [0] * len(groups)
         for start in places[: first + 1]:
             between = groups[start].options
-            for end in places[start:]:
-                if end > start:
-                    new[start] += between * groups[end].options * after[end] * (end >= last)
-                    between *= groups[end].options + (not groups[end].must)
-                else:
-                    new[start] += between * after[end] * (end >= last)
+            if start >= last:
+                new[start] += between * after[start]
+            for end in places[start + 1 :]:
+                group = groups[end]
+                if end >= last:
+                    new[start] += between * group.options * after[end]
+                between *= group.options if group.must else group.options + 1
         begins = new
         totals.append(sum(begins))
     return totals

@@ -9,7 +9,7 @@ import numpy as np
 
 BORDER = cv2.BORDER_REFLECT_101
 _STRIP = 32
-"""Rows at a time, so that what is made on the way stays in the cache."""
+"""Rows at a time, so that intermediate results stay in the cache."""
 
 
 def gaussian_reach(sigma: float) -> int:
@@ -35,7 +35,7 @@ def exact_weights(kernel: np.ndarray) -> np.ndarray:
 
 
 def spread_filter(image: np.ndarray, kernel: np.ndarray, step: int) -> np.ndarray:
-    """Filter with a ``kernel`` whose taps stand ``step`` px apart (a trous): wide kernels without a Fourier transform.
+    """Filter with a ``kernel`` whose taps are ``step`` px apart (a trous): wide kernels without a Fourier transform.
 
     Every ``step``-th row, seen as an image of ``step`` times as many channels, holds pixels ``step`` px apart side by
     side, so that a small dense filter does it.

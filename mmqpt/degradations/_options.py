@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations.recipe import Step
-from mmqpt.degradations.table import KINDS, LEVELS, OPERATORS, operator
+from mmqpt.degradations.registry import all_operators, operator
+from mmqpt.degradations.rows import KINDS, LEVELS
+from mmqpt.degradations.table import OPERATORS
 
 CHOICES = ('kind', 'operator', 'one')
 
@@ -17,22 +19,26 @@ Option = tuple[str, int, int]
 
 
 def check_options(
-    operators: Sequence[str] | None, levels: Sequence[int] | None, options: Sequence[Sequence[Any]] | None
+    operators: Sequence[str] | None,
+    levels: Sequence[int] | None,
+    options: Sequence[Sequence[Any]] | None,
+    extra: Sequence[str] = (),
 ) -> tuple[Option, ...]:
-    """All options: those given, or the operators at all levels and in both directions."""
+    """All options: those given, or the operators at all levels and in both directions; then those of ``extra``."""
     if options is not None:
         if operators is not None or levels is not None:
             raise InputError('options already name operators and levels: leave out operators and levels')
-        return _given(options)
-    names = tuple(OPERATORS if operators is None else operators)
-    rows = [operator(name) for name in names]
-    if len(set(names)) < len(names):
-        raise InputError(f'operators must not repeat, got {names}')
-    levels = LEVELS if levels is None else levels
-    bad = any(type(level) is not int or level not in LEVELS for level in levels)
-    if not levels or bad or len(set(levels)) < len(levels):
-        raise InputError(f'levels must be different values out of {LEVELS}, got {tuple(levels)}')
-    return tuple((row.name, level, sign) for row in rows for level in levels for sign in row.signs)
+        found = _given(options)
+        names = tuple(dict.fromkeys(name for name, _, _ in found))
+    else:
+        names = tuple(OPERATORS) if operators is None else _names('operators', operators)
+        levels = LEVELS if levels is None else _levels(levels)
+        found = _all_options(names, levels)
+    more = _names('extra', extra)
+    twice = [name for name in more if name in names]
+    if twice:
+        raise InputError(f'extra must name other operators than the space has, got {twice[0]!r}')
+    return (*found, *_all_options(more, LEVELS if levels is None else levels))
 
 
 def check_skip(skip: float | Mapping[str, float], groups: Sequence[str], choice: str) -> dict[str, float]:
@@ -41,10 +47,10 @@ def check_skip(skip: float | Mapping[str, float], groups: Sequence[str], choice:
         return dict.fromkeys(groups, _probability('skip', skip))
     if choice == 'one':
         raise InputError(f"skip must be one probability with choice 'one', got {dict(skip)}")
+    known = KINDS if choice == 'kind' else (*KINDS, *all_operators())
     for name, probability in skip.items():
-        if name not in KINDS and not (choice == 'operator' and name in OPERATORS):
-            names = KINDS if choice == 'kind' else (*KINDS, *OPERATORS)
-            raise InputError(f'skip names an unknown kind {name!r}; there are: {", ".join(names)}')
+        if name not in known:
+            raise InputError(f'skip names an unknown kind {name!r}; there are: {", ".join(known)}')
         _probability(f'skip of {name}', probability)
     if choice == 'kind':
         return {group: float(skip.get(group, 0.0)) for group in groups}
@@ -55,6 +61,8 @@ def check_weights(weights: Mapping[str, float] | None, names: Sequence[str], cho
     """The weights given, all of operators of the space."""
     if weights and choice == 'operator':
         raise InputError("weights have no meaning with choice 'operator', where each operator has a skip of its own")
+    if weights is not None and not isinstance(weights, Mapping):
+        raise InputError(f'weights must be a number for each of some operators, by name, got {weights!r}')
     for name, weight in (weights or {}).items():
         if name not in names:
             raise InputError(f'weights names {name!r}, which is none of the operators of the space')
@@ -73,7 +81,31 @@ def check_severity(severity: Sequence[float] | None) -> tuple[float, ...]:
     return tuple(map(float, severity))
 
 
-def _given(options: Sequence[Sequence[Any]]) -> tuple[Option, ...]:
+def _names(argument: str, given: Any) -> tuple[str, ...]:
+    """Names of operators, none of them twice."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f'{argument} must be a list of names of operators, got {given!r}')
+    names = tuple(operator(name).name for name in given)
+    if len(set(names)) < len(names):
+        raise InputError(f'{argument} must not repeat, got {names}')
+    return names
+
+
+def _levels(given: Any) -> tuple[int, ...]:
+    levels = tuple(given) if isinstance(given, Iterable) else ()
+    bad = any(type(level) is not int or level not in LEVELS for level in levels)
+    if not levels or bad or len(set(levels)) < len(levels):
+        raise InputError(f'levels must be different values out of {LEVELS}, got {given!r}')
+    return levels
+
+
+def _all_options(names: Sequence[str], levels: Sequence[int]) -> tuple[Option, ...]:
+    return tuple((name, level, sign) for name in names for level in levels for sign in operator(name).signs)
+
+
+def _given(options: Any) -> tuple[Option, ...]:
+    if isinstance(options, str) or not isinstance(options, Sequence):
+        raise InputError(f'options must be a list of (operator, level, direction), got {options!r}')
     found = []
     for option in options:
         if isinstance(option, str) or not isinstance(option, Sequence) or len(option) != 3:

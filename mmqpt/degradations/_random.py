@@ -12,7 +12,7 @@ _UNIT = 8192
 """Fixed-point scale of the normal steps; two of the largest stay far inside int16."""
 
 _STRIP = 1 << 15
-"""Values drawn at a time, so that what is made on the way stays in the cache."""
+"""Values drawn at a time, so that intermediate results stay in the cache."""
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -27,7 +27,7 @@ def raw_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def whole_numbers(rng: np.random.Generator, count: int, *ends: int) -> list[list[int]]:
-    """``count`` rows of independent integers from 0 to below each of ``ends``; more rows begin with the same rows."""
+    """``count`` rows of independent integers, each from 0 to below its end; a larger ``count`` only appends rows."""
     return (rng.random((count, len(ends))) * ends).astype(np.int64).tolist()
 
 

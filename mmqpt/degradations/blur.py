@@ -1,8 +1,6 @@
 """Blurs: pure functions on RGB uint8 images of shape (H, W, 3).
 
-The border is mirrored (reflect-101), but for ``zoom_blur``, which only looks towards the centre.
-
-Beside an operator stands its reach: how many px away a pixel can still change the result.
+The border is mirrored (reflect-101), except by ``zoom_blur``, which only looks towards the centre.
 """
 
 from __future__ import annotations
@@ -10,17 +8,31 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, average_along, exact_weights, gaussian, spread_filter
+from mmqpt.degradations._filter import BORDER, average_along, exact_weights, gaussian, gaussian_reach, spread_filter
 from mmqpt.degradations._random import generator, normal_field
+from mmqpt.degradations.rows import KADID_10K, row
+
+_NO_MAP = np.empty(0)
+_SMALL = 1.3
+_WIDE_DISC = 4
 
 
+@row('texture', unit='px', levels=(0.7, 1.1, 1.8, 2.9, 4.8), source=f'{KADID_10K}: Gaussian blur', reach=gaussian_reach)
 def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """Blur with a Gaussian of standard deviation ``sigma`` px, cut at 3 sigma."""
     return gaussian(image, sigma)
 
 
+def anisotropic_reach(sigma: float) -> int:
+    """Half the kernel and half the longest triangle."""
+    passes = _doublings(sigma, _SMALL)
+    spacing = np.sqrt(6 * max(0.0, sigma**2 - _SMALL**2) / max(4**passes - 1, 1))
+    return 4 + int(np.ceil((spacing * (2**passes - 1)) + passes + 1))
+
+
+@row('texture', unit='px', levels=(1, 1.6, 2.5, 3.9, 6), source='Real-ESRGAN', reach=anisotropic_reach)
 def anisotropic_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Blur with a Gaussian of ``sigma`` px along a line at an angle drawn by ``seed``, and a quarter of that across.
+    """Blur with a Gaussian of ``sigma`` px along a line at an angle drawn by ``seed``, and a quarter of that across it.
 
     Beyond 1.3 px the Gaussian along the line is built from a small one at evenly spaced places under a triangle.
     """
@@ -35,13 +47,12 @@ def anisotropic_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     return average_along(image, _trim(kernel), shifts)
 
 
-def anisotropic_reach(sigma: float) -> int:
-    """Half the kernel and half the longest triangle."""
-    passes = _doublings(sigma, _SMALL)
-    spacing = np.sqrt(6 * max(0.0, sigma**2 - _SMALL**2) / max(4**passes - 1, 1))
-    return 4 + int(np.ceil((spacing * (2**passes - 1)) + passes + 1))
+def defocus_reach(radius: float) -> int:
+    """The disc and its rim."""
+    return int(np.ceil(radius)) + 3
 
 
+@row('texture', unit='px', levels=(1, 1.8, 3, 4.6, 7), source=f'{KADID_10K}: lens blur', reach=defocus_reach)
 def defocus_blur(image: np.ndarray, radius: float) -> np.ndarray:
     """Blur with a disc of ``radius`` px, its rim antialiased: a lens out of focus.
 
@@ -53,11 +64,12 @@ def defocus_blur(image: np.ndarray, radius: float) -> np.ndarray:
     return spread_filter(soft, _disc(radius / 2), 2)
 
 
-def defocus_reach(radius: float) -> int:
-    """The disc and its rim."""
-    return int(np.ceil(radius)) + 3
+def motion_reach(length: float) -> int:
+    """Half the line, and the rounding of its pieces."""
+    return int(np.ceil(length / 2)) + 4
 
 
+@row('texture', unit='px', levels=(3, 5.5, 9, 14, 22), source=f'{KADID_10K}: motion blur', reach=motion_reach)
 def motion_blur(image: np.ndarray, length: float, seed: int) -> np.ndarray:
     """Blur along a straight line of ``length`` px at an angle drawn by ``seed``: a camera that moved.
 
@@ -75,11 +87,12 @@ def motion_blur(image: np.ndarray, length: float, seed: int) -> np.ndarray:
     return average_along(image, _trim(kernel), shifts)
 
 
-def motion_reach(length: float) -> int:
-    """Half the line, and the rounding of its pieces."""
-    return int(np.ceil(length / 2)) + 4
-
-
+@row(
+    'texture',
+    unit='share of the radius',
+    levels=(0.015, 0.03, 0.055, 0.09, 0.14),
+    source='Hendrycks and Dietterich, ICLR 2019',
+)
 def zoom_blur(image: np.ndarray, amount: float) -> np.ndarray:
     """Blur along lines through the centre: a zoom moved during the exposure.
 
@@ -96,6 +109,7 @@ def zoom_blur(image: np.ndarray, amount: float) -> np.ndarray:
     return out
 
 
+@row('texture', unit='px', levels=(0.45, 0.75, 1.2, 1.9, 3), source='Hendrycks and Dietterich, ICLR 2019')
 def glass_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Frosted glass: every pixel comes from a place ``sigma`` px off (standard deviation), then a Gaussian of 0.8 px.
 
@@ -111,11 +125,6 @@ def scatter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     places[..., 0] += np.arange(width, dtype=np.int16)
     places[..., 1] += np.arange(height, dtype=np.int16)[:, None]
     return cv2.remap(image, places, _NO_MAP, cv2.INTER_NEAREST, borderMode=BORDER)
-
-
-_NO_MAP = np.empty(0)
-_SMALL = 1.3
-_WIDE_DISC = 4
 
 
 def _disc(radius: float) -> np.ndarray:
@@ -138,7 +147,7 @@ def _whole(vector: np.ndarray) -> tuple[int, int]:
 
 
 def _trim(kernel: np.ndarray) -> np.ndarray:
-    """Cut rows and columns of next to nothing off a centred kernel, evenly, and scale it to a sum of 1."""
+    """Trim negligible rows and columns off a centred kernel, evenly, and scale it to a sum of 1."""
     shown = kernel > kernel.max() * 1e-3
     y, x = (int(np.abs(np.flatnonzero(shown.any(axis)) - kernel.shape[0] // 2).max()) for axis in (1, 0))
     middle = kernel.shape[0] // 2

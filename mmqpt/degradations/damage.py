@@ -7,11 +7,18 @@ import numpy as np
 
 from mmqpt.degradations._filter import BORDER
 from mmqpt.degradations._random import generator, whole_numbers
+from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, TID2013, row
 
 _MACROBLOCK = 16
 _TILE = 32
 
 
+@row(
+    'texture',
+    unit='share of the area',
+    levels=(0.02, 0.045, 0.09, 0.16, 0.28),
+    source=f'{TID2013}: JPEG transmission errors',
+)
 def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Lose runs of 1 to 6 macroblocks of 16 px, as a broken stream does.
 
@@ -24,12 +31,13 @@ def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     mean_run = 3.5
     count = max(1, round(share * rows * columns / mean_run))
     out = image.copy()
-    for row, column, more in whole_numbers(rng, count, rows, columns, 6):
-        y, x, end = _MACROBLOCK * row, _MACROBLOCK * column, _MACROBLOCK * (column + 1 + more)
-        out[y : y + _MACROBLOCK, x:end] = image[y - 1, x:end] if y else 128
+    for down, across, more in whole_numbers(rng, count, rows, columns, 6):
+        y, x, end = _MACROBLOCK * down, _MACROBLOCK * across, _MACROBLOCK * (across + 1 + more)
+        out[y : y + _MACROBLOCK, x:end] = image[y - 1, x:end] if y > 0 else 128
     return out
 
 
+@row('texture', unit='share of the area', levels=(0.01, 0.025, 0.05, 0.09, 0.16), source=f'{KADID_10K}: colour block')
 def colour_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Cover squares of 32 px, anywhere, with random colours; together a ``share`` of the photo, at least one square."""
     height, width = image.shape[:2]
@@ -42,6 +50,7 @@ def colour_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     return out
 
 
+@row('texture', unit='share of the pixels', levels=(0.0008, 0.002, 0.005, 0.012, 0.03), source=DESIGN_CHOICE)
 def dead_pixels(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Stuck sensor cells: a ``share`` of the pixels, at least one, has one channel at 0 or 255.
 
@@ -60,6 +69,7 @@ def dead_pixels(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     return out
 
 
+@row('texture', unit='px', levels=(0.8, 1.6, 3, 5.5, 10), source=DESIGN_CHOICE)
 def interlace(image: np.ndarray, pixels: float) -> np.ndarray:
     """Move every second row sideways by ``pixels`` px: two fields of a moving camera woven into one frame.
 
@@ -74,6 +84,7 @@ def interlace(image: np.ndarray, pixels: float) -> np.ndarray:
     return out
 
 
+@row('texture', unit='values a channel', levels=(9, 6, 4, 3, 2), source='Bayer, 1973')
 def dither(image: np.ndarray, values: float) -> np.ndarray:
     """Keep ``values`` evenly spaced values per channel with ordered dithering (Bayer, 1973; 8 x 8 px)."""
     height, width = image.shape[:2]

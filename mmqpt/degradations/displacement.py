@@ -1,6 +1,6 @@
 """Random displacements of pixels, rows and patches: pure functions on RGB uint8 images of shape (H, W, 3).
 
-The border is mirrored (reflect-101), but for ``block_shift``, whose patches stay inside the photo.
+The border is mirrored (reflect-101), except by ``block_shift``, whose patches stay inside the photo.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import numpy as np
 from mmqpt.degradations._filter import cubic_weights, warp
 from mmqpt.degradations._random import generator, whole_numbers
 from mmqpt.degradations.blur import scatter
+from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
 
 _GRID = 16
 _PATCH = 16
 _OFFSETS = (*range(-12, -3), *range(4, 13))
 
 
+@row('geometry', unit='px', levels=(0.6, 1.1, 1.8, 2.8, 4.5), source='Simard et al., ICDAR 2003')
 def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
     """Move pixels by a smooth random field of up to ``amplitude`` px standard deviation in x and in y.
 
@@ -35,11 +37,13 @@ def elastic(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
     return warp(image, origin)
 
 
+@row('geometry', unit='px', levels=(0.32, 0.5, 0.8, 1.3, 2.2), source=f'{KADID_10K}: jitter')
 def jitter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Take every pixel on its own from a place ``sigma`` px off (standard deviation), rounded to whole px."""
+    """Take every pixel from a place of its own, ``sigma`` px away (standard deviation) and rounded to whole px."""
     return scatter(image, sigma, seed)
 
 
+@row('geometry', unit='px', levels=(1, 2.2, 4, 7, 12), source=DESIGN_CHOICE)
 def rolling_shutter(image: np.ndarray, amplitude: float, seed: int) -> np.ndarray:
     """Shift the rows by up to ``amplitude`` px in a wave down the photo: a vibrating camera that reads row by row.
 
@@ -56,8 +60,14 @@ def rolling_shutter(image: np.ndarray, amplitude: float, seed: int) -> np.ndarra
     return warp(image, origin)
 
 
+@row(
+    'geometry',
+    unit='share of the area',
+    levels=(0.03, 0.07, 0.14, 0.26, 0.45),
+    source=f'{KADID_10K}: non-eccentricity patch',
+)
 def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Overwrite patches of 16 px by what stands 4 to 12 px away in x and in y.
+    """Overwrite patches of 16 px with what lies 4 to 12 px away in x and in y.
 
     The patches lie anywhere and may overlap; their area together is a ``share`` of the photo, at least one patch.
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mmqpt.degradations.recipe import Recipe, Step
-from mmqpt.degradations.table import LEVELS, operator
+from mmqpt.degradations.registry import operator
+from mmqpt.degradations.rows import LEVELS
 
 LEVEL_COST = 1 / len(LEVELS)
 """Distance of two steps of one operator whose levels differ by one."""
@@ -20,10 +21,10 @@ def recipe_distance(one: Recipe, two: Recipe) -> float:
 
     A step put in or left out costs 1, as does one replaced by a step of another kind. Replacing it by another operator
     of its kind costs 0.9, and by the same operator 0.2 a level, at most 0.9; the two directions of a signed operator
-    are counted through the photo as it is, so that brightness+ 1 is 0.4 from brightness- 1. Two steps that change
-    places cost what it takes to replace both. Seeds don't count.
+    are counted through the undegraded photo, so that brightness+ 1 is 0.4 from brightness- 1. Swapping two steps
+    costs as much as replacing both. Seeds don't count.
 
-    The costs are a design choice. The distance is symmetric, 0 for equal keys only, and keeps the triangle inequality.
+    The costs are a design choice. The distance is symmetric, 0 for equal keys only, and obeys the triangle inequality.
     """
     before: list[float] = [STEP_COST * number for number in range(len(two.steps) + 1)]
     for row, step in enumerate(one.steps, 1):

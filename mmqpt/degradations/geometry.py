@@ -11,19 +11,25 @@ import numpy as np
 
 from mmqpt.degradations._filter import BORDER, warp
 from mmqpt.degradations._random import generator
+from mmqpt.degradations.rows import row
+
+_AFFINE = 'common augmentation; design choice'
 
 
+@row('geometry', unit='degrees', levels=(2, 4, 7, 11, 16), source=_AFFINE, mirrored=True, taste=True)
 def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turn about the centre; positive is anticlockwise."""
+    """Rotate about the centre; positive is anticlockwise."""
     angle = np.deg2rad(degrees)
     return _affine(image, np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]))
 
 
+@row('geometry', unit='px/px', levels=(0.03, 0.07, 0.12, 0.19, 0.28), source=_AFFINE, mirrored=True, taste=True)
 def shear(image: np.ndarray, factor: float) -> np.ndarray:
     """Shift every row sideways by ``factor`` px per px of its distance from the middle row."""
     return _affine(image, np.array([[1.0, factor], [0.0, 1.0]]))
 
 
+@row('geometry', unit='1', levels=(0.05, 0.11, 0.19, 0.3, 0.45), source=_AFFINE, mirrored=True, taste=True)
 def stretch(image: np.ndarray, factor: float) -> np.ndarray:
     """Change the aspect ratio: widen by ``1 + factor``, or with a negative factor make taller by ``1 - factor``.
 
@@ -32,6 +38,7 @@ def stretch(image: np.ndarray, factor: float) -> np.ndarray:
     return _affine(image, np.diag([1 + factor, 1.0]) if factor >= 0 else np.diag([1.0, 1 - factor]))
 
 
+@row('geometry', unit='share of half the side', levels=(0.03, 0.06, 0.1, 0.15, 0.22), source=_AFFINE, taste=True)
 def perspective(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
     """Tilt the camera: two corners move inwards and the two opposite them outwards, by the same shares.
 
@@ -52,6 +59,14 @@ def perspective(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
     return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
 
 
+@row(
+    'geometry',
+    unit='1',
+    levels=(0.05, 0.1, 0.18, 0.3, 0.5),
+    source="Brown's lens model",
+    negative=(-0.04, -0.08, -0.13, -0.19, -0.27),
+    taste=True,
+)
 def lens(image: np.ndarray, strength: float) -> np.ndarray:
     """Radial lens distortion: positive is barrel, negative is pincushion.
 

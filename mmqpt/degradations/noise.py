@@ -7,7 +7,7 @@ import numpy as np
 
 from mmqpt.degradations._filter import gaussian, in_strips
 from mmqpt.degradations._random import generator, normal_field, raw_bytes
-from mmqpt.degradations.detail import over_smoothing
+from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
 
 CHROMA_TO_RGB = np.array([[0, 1.402], [-0.344136, -0.714136], [1.772, 0]])
 """What one unit of Cb and of Cr (BT.601) add to red, green and blue."""
@@ -20,13 +20,15 @@ def add(image: np.ndarray, change: np.ndarray) -> np.ndarray:
     return cv2.add(image, change, dtype=cv2.CV_8U)
 
 
+@row('texture', unit='grey levels', levels=(5, 10, 18, 30, 50), source=f'{KADID_10K}: white noise')
 def white_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Add independent normal noise with standard deviation ``sigma`` (grey levels of 255) to every value."""
     return add(image, normal_field(generator(seed), image.shape, sigma, depth=cv2.CV_16S))
 
 
+@row('texture', unit='grey levels', levels=(6, 12, 21, 34, 55), source=f'{KADID_10K}: white noise in colour component')
 def colour_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma is kept but for clipping."""
+    """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma changes only by clipping."""
     rng = generator(seed)
 
     def noisy(part: np.ndarray, _: slice) -> np.ndarray:
@@ -35,6 +37,7 @@ def colour_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     return in_strips(image, noisy)
 
 
+@row('texture', unit='grey levels', levels=(0.3, 0.9, 2.2, 5, 11), source='Foi et al., IEEE TIP 2008')
 def sensor_noise(image: np.ndarray, gain: float, seed: int) -> np.ndarray:
     """Poisson-Gaussian noise of a sensor at high gain, in its normal approximation.
 
@@ -50,6 +53,7 @@ def sensor_noise(image: np.ndarray, gain: float, seed: int) -> np.ndarray:
     return in_strips(image, noisy)
 
 
+@row('texture', unit='1', levels=(0.03, 0.06, 0.11, 0.18, 0.3), source=f'{KADID_10K}: multiplicative noise')
 def speckle_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Multiply every value by normal noise of mean 1 and standard deviation ``sigma``."""
     rng = generator(seed)
@@ -60,6 +64,17 @@ def speckle_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     return in_strips(image, noisy)
 
 
+def _grain_gain() -> float:
+    """One over the standard deviation of white noise under the Gaussian of the grain."""
+    impulse = np.zeros((15, 15), np.float32)
+    impulse[7, 7] = 1
+    return float(1 / np.linalg.norm(gaussian(impulse, 0.9)))
+
+
+_GRAIN_GAIN = _grain_gain()
+
+
+@row('texture', unit='grey levels', levels=(4, 8, 13, 20, 31), source=DESIGN_CHOICE)
 def grain(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Film grain: grey noise of ``sigma`` grey levels in the mid-tones, correlated over about 2 px.
 
@@ -72,12 +87,16 @@ def grain(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     return add(image, cv2.multiply(noise, cv2.LUT(luma, weight), dst=noise))
 
 
+@row('texture', unit='grey levels', levels=(2.5, 5, 9, 15, 24), source=DESIGN_CHOICE)
 def line_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Add one normal value of ``sigma`` grey levels to each row: the read-out stripes of a sensor."""
     rows = generator(seed).standard_normal((len(image), 1)) * sigma
     return add(image, np.ascontiguousarray(np.broadcast_to(np.rint(rows).astype(np.int16), image.shape[:2])))
 
 
+@row(
+    'texture', unit='share of the pixels', levels=(0.003, 0.01, 0.03, 0.07, 0.15), source=f'{KADID_10K}: impulse noise'
+)
 def impulse_noise(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Salt and pepper: set a ``share`` of the pixels to black or white, evenly."""
     height, width = image.shape[:2]
@@ -87,21 +106,3 @@ def impulse_noise(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     out[draw < bound] = 0
     out[draw >= 2**16 - bound] = 255
     return out
-
-
-def denoised_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """Add white noise of ``sigma`` grey levels, then smooth away all detail below 1.5 times that.
-
-    See :func:`over_smoothing`: flat parts lose their texture, blotches and the noise along edges remain.
-    """
-    return over_smoothing(white_noise(image, sigma, seed), 1.5 * sigma)
-
-
-def _grain_gain() -> float:
-    """One over the standard deviation of white noise under the Gaussian of the grain."""
-    impulse = np.zeros((15, 15), np.float32)
-    impulse[7, 7] = 1
-    return float(1 / np.linalg.norm(gaussian(impulse, 0.9)))
-
-
-_GRAIN_GAIN = _grain_gain()

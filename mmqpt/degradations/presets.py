@@ -1,4 +1,4 @@
-"""Spaces with a name. Their contents are covered by ``VERSION`` in recipe.py: change one and raise it.
+"""Spaces with a name.
 
 Every choice of operators, levels and probabilities in this file is a design choice; the paper states none.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations.table import LEVELS
+from mmqpt.degradations.rows import LEVELS
 
 KADID: dict[str, tuple[str, int]] = {
     'Gaussian blur': ('gaussian_blur', 1),
@@ -81,12 +81,17 @@ class Preset(NamedTuple):
 
     arguments: dict[str, Any]
 
+    draws: int = 1
+    """Version of what a seed draws. Raise it where the same seed no longer gives the same recipes, as with another
+    operator in the table (``large``, ``single``), other arguments, or another way to draw (all). Stored recipes do not
+    depend on it; stored seeds, such as that of a training run, do."""
+
 
 PRESETS: dict[str, Preset] = {
     'qpt-paper': Preset(
         'Near the 2e7 degradations that the paper states for three kinds, shuffled, skippable and applied twice. Nine '
         'options a kind, all equally likely, make 4,888 ways for one pass and 4,888^2 for two; different degradations '
-        'are fewer, because some come about in two ways.',
+        'are fewer, because some can arise in two ways.',
         {
             'options': _QPT_PAPER,
             'skip': 0.5,

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations.recipe import Recipe, apply, check_image
-from mmqpt.degradations.table import operator
-
-TIES = ('over_smoothing', 'ringing')
-"""Operators whose values may differ by one grey level from those on the whole photo, about one in a million.
-
-Their float32 sums round with the place in the row, so that a value half-way between two grey levels may fall to either.
-Steps that follow may widen such a difference.
-"""
+from mmqpt.degradations._image import check_image
+from mmqpt.degradations.recipe import Recipe, Step, apply, as_recipe
+from mmqpt.degradations.registry import operator
 
 
-def apply_region(recipe: Recipe, image: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
+def apply_region(
+    recipe: Recipe | Step | Sequence[Step], image: np.ndarray, top: int, left: int, height: int, width: int
+) -> np.ndarray:
     """The pixels of ``apply(recipe, image)[top : top + height, left : left + width]``, for less work.
 
     Steps up to the last whose result depends on the whole photo are applied to all of it, each of the others to the
-    region and as many px around it as it and those after it reach. The pixels are the same but for :data:`TIES`.
+    region and as many px around it as it and those after it reach. The pixels are the same, except
+    for operators with ``ties`` in their row.
 
     Args:
         recipe: what to do.
@@ -36,6 +35,7 @@ def apply_region(recipe: Recipe, image: np.ndarray, top: int, left: int, height:
     Raises:
         InputError: the region does not lie inside the photo, or as :func:`apply`.
     """
+    recipe = as_recipe(recipe)
     check_image(image)
     rows, columns = image.shape[:2]
     if not (0 <= top < top + height <= rows and 0 <= left < left + width <= columns):

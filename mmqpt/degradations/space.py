@@ -12,7 +12,6 @@ import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations._count import Group, can_reach, count_blocks, count_sequences
-from mmqpt.degradations._near import check_distances, differ, draw_near
 from mmqpt.degradations._options import (
     CHOICES,
     Option,
@@ -21,14 +20,11 @@ from mmqpt.degradations._options import (
     check_skip,
     check_weights,
 )
-from mmqpt.degradations.presets import preset_arguments
-from mmqpt.degradations.recipe import _SEED_BITS, Recipe, Step
-from mmqpt.degradations.table import KINDS, operator
-
-_TRIES = 10_000
-_BOUNDED_TRIES = 2_000
-_PATIENCE = 50
-"""Misses before the first of several recipes is drawn anew."""
+from mmqpt.degradations.presets import PRESETS, preset_arguments
+from mmqpt.degradations.recipe import SEED_BITS, Recipe, Step
+from mmqpt.degradations.registry import operator
+from mmqpt.degradations.rows import KINDS
+from mmqpt.degradations.table import OPERATORS
 
 
 class DegradationSpace:
@@ -52,6 +48,9 @@ class DegradationSpace:
         severity: how likely the levels 1 to 5 are beside each other, five numbers; evenly by default.
         options: what to draw from instead of ``operators`` at all ``levels`` and in both directions: each an operator,
             a level and a direction (1 or -1). ``weights`` still go to operators, ``severity`` to an operator's options.
+        extra: operators beside those, at all levels and in both directions: such as your own, which take part only
+            where they are named.
+        preset: not taken here: :meth:`preset` starts from a preset.
 
     Raises:
         InputError: an unknown operator or kind, a value out of range, or a space that holds a single recipe.
@@ -68,7 +67,14 @@ class DegradationSpace:
         weights: Mapping[str, float] | None = None,
         severity: Sequence[float] | None = None,
         options: Sequence[Sequence[Any]] | None = None,
+        extra: Sequence[str] = (),
+        preset: str | None = None,
     ) -> None:
+        for name in (operators, preset):
+            if isinstance(name, str) and name in PRESETS:
+                raise InputError(f'{name!r} is a preset: write DegradationSpace.preset({name!r})')
+        if preset is not None:
+            preset_arguments(preset)  # says which presets there are
         if choice not in CHOICES:
             raise InputError(f'choice must be one of {CHOICES}, got {choice!r}')
         if isinstance(order, bool) or not isinstance(order, int) or order < 1:
@@ -76,10 +82,12 @@ class DegradationSpace:
         self.shuffle = shuffle
         self.order = order
         self.choice = choice
-        self.options = check_options(operators, levels, options)
+        self.options = check_options(operators, levels, options, extra)
         names = tuple(dict.fromkeys(option[0] for option in self.options))
         self.weights = check_weights(weights, names, choice)
         self.severity = check_severity(severity)
+        # A worker that is started afresh unpickles these, and so imports the modules that register them.
+        self._registered = [operator(name).function for name in names if name not in OPERATORS]
         self._group_of = {name: _group(name, choice) for name in names}
         present = dict.fromkeys(self._group_of.values())
         self.groups = tuple(sorted(present, key=KINDS.index) if choice == 'kind' else present)
@@ -100,12 +108,20 @@ class DegradationSpace:
         return cls(**{**preset_arguments(name), **changes})
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any] | None = None) -> DegradationSpace:
+    def from_config(cls, config: Mapping[str, Any] | str | DegradationSpace | None = None) -> DegradationSpace:
         """A space from the ``space`` of a config: arguments, of which ``preset`` may name those to start from.
 
+        The name of a preset alone will do, and a space is returned unchanged.
+
         Raises:
-            InputError: as of the class; also for an argument that there is not, or of another type.
+            InputError: as of the class; also for an unknown argument, or one of another type.
         """
+        if isinstance(config, DegradationSpace):
+            return config
+        if isinstance(config, str):
+            return cls.preset(config)
+        if config is not None and not isinstance(config, Mapping):
+            raise InputError(f'space must be a dict of arguments or the name of a preset, got {config!r:.80}')
         changes = dict(config or {})
         try:
             return cls.preset(changes.pop('preset', 'large'), **changes)
@@ -119,14 +135,14 @@ class DegradationSpace:
     def size(self) -> int:
         """The exact number of different degradations: sequences of (operator, direction, level), seeds not counted.
 
-        Sequences that come about in two ways count once: geometry in pass 1 alone and geometry in pass 2 alone are the
+        Sequences that can arise in two ways count once: geometry in pass 1 alone and geometry in pass 2 alone are the
         same degradation. The sequence without steps counts where every kind can be skipped. :meth:`paths` is the
         larger number that counts ways.
         """
         return self._size
 
     def paths(self) -> int:
-        """The number of ways to come to a degradation: the options of one pass to the power of ``order``.
+        """The number of ways to arrive at a degradation: the options of one pass to the power of ``order``.
 
         With 8, 9 and 9 options in the three kinds, shuffled, skippable and applied twice this is 4365^2 = 1.91e7, near
         the 2e7 that the paper states.
@@ -140,12 +156,16 @@ class DegradationSpace:
         word = [self._places[step.operator, step.level, step.sign] for step in recipe.steps]
         return can_reach(word, self._must, self.shuffle, self.order)
 
-    def draw(self, rng: np.random.Generator) -> Recipe:
+    def draw(self, rng: np.random.Generator | None = None) -> Recipe:
         """Draw a recipe.
 
         Args:
-            rng: the only source of randomness.
+            rng: the only source of randomness, never left out.
+
+        Raises:
+            InputError: ``rng`` is no generator.
         """
+        rng = check_rng(rng)
         steps: list[Step] = []
         for _ in range(self.order):
             draws = rng.random(len(self.groups))
@@ -155,54 +175,13 @@ class DegradationSpace:
             steps += [self.draw_step(rng, group) for group in kept]
         return Recipe(tuple(steps))
 
-    def draw_different(
-        self, count: int, rng: np.random.Generator, min_distance: float = 0.0, max_distance: float | None = None
-    ) -> list[Recipe]:
-        """Draw ``count`` recipes of which no two have the same key.
-
-        Args:
-            count: how many.
-            rng: the only source of randomness.
-            min_distance: the least distance of two of them, see :func:`recipe_distance`.
-            max_distance: the largest distance of two of them, or None for no bound. With a bound, the first recipe is
-                drawn as by :meth:`draw`, and the others are the first with randomly chosen steps changed, left out or
-                put in; steps that stay keep their seeds, and so does one whose level or direction alone changes.
-
-        Raises:
-            InputError: the space holds fewer recipes, the bounds are no distances, or no such recipes turned up in
-                10,000 draws in a row (2,000 in all where distances are bounded).
-        """
-        if count > self.size():
-            raise InputError(f'{count} different recipes asked for, but the space holds {self.size()}')
-        check_distances(min_distance, max_distance)
-        bounded = min_distance > 0 or max_distance is not None
-        found: list[Recipe] = []
-        misses = 0
-        while len(found) < count:
-            if found and max_distance is not None:
-                recipe = draw_near(self, found[0], min_distance, max_distance, rng)
-            else:
-                recipe = self.draw(rng)
-            if all(differ(recipe, other, min_distance, max_distance) for other in found):
-                found.append(recipe)
-                misses = misses if bounded else 0
-                continue
-            misses += 1
-            if misses == (_BOUNDED_TRIES if bounded else _TRIES):
-                bounds = f'{min_distance} or more' if max_distance is None else f'{min_distance} to {max_distance}'
-                wanted = f'{count} recipes at distances of {bounds}' if bounded else f'{count} different recipes'
-                raise InputError(f'could not find {wanted} in {misses} draws')
-            if bounded and misses % _PATIENCE == 0:
-                found = []  # the first may be one without such neighbours
-        return found
-
     def draw_step(self, rng: np.random.Generator, group: str | None = None) -> Step:
         """Draw one step of a group, by default of any."""
         if group is None:
             group = self.groups[rng.integers(len(self.groups))]
         options, bounds = self._tables[group]
         option = options[bisect.bisect_right(bounds, rng.random())]
-        return Step(*option, int(rng.integers(1 << _SEED_BITS)))
+        return Step(*option, int(rng.integers(1 << SEED_BITS)))
 
     def _table(self, group: str) -> tuple[list[Option], list[float]]:
         """The options of a group and the upper bounds of their shares of [0, 1)."""
@@ -238,6 +217,14 @@ def short(number: int) -> str:
         return str(number)
     digits, power = f'{Decimal(number):.2e}'.split('e')
     return f'{digits}e{int(power)}'
+
+
+def check_rng(rng: Any) -> np.random.Generator:
+    """The generator, or an InputError that says how to make one."""
+    if not isinstance(rng, np.random.Generator):
+        got = 'nothing' if rng is None else f'{rng!r:.80}'
+        raise InputError(f'rng must be a NumPy generator, such as numpy.random.default_rng(0), got {got}')
+    return rng
 
 
 def _group(name: str, choice: str) -> str:

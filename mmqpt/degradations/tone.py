@@ -1,14 +1,13 @@
-"""Tone changes: pure functions on RGB uint8 images of shape (H, W, 3). All but a few are one curve for every pixel."""
+"""Tone changes: pure functions on RGB uint8 images of shape (H, W, 3). One curve for every pixel."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import gaussian, gaussian_reach, in_strips
+from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
 
-_RAMP = np.arange(256, dtype=np.float64)
-_BANDING_SIGMA = 2.0
+RAMP = np.arange(256, dtype=np.float64)
 
 
 def curve(image: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -17,11 +16,34 @@ def curve(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     return cv2.LUT(image, table if table.ndim == 1 else table.reshape(1, 256, 3))
 
 
+def add_luma(image: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Add one int16 value a pixel, of shape (H, W), to all three channels; values are clipped."""
+    return cv2.add(image, cv2.merge([change] * 3), dtype=cv2.CV_8U)
+
+
+@row(
+    'colour',
+    unit='full range',
+    levels=(0.06, 0.12, 0.2, 0.3, 0.42),
+    source=f'{KADID_10K}: mean shift',
+    mirrored=True,
+    reach=0,
+    taste=True,
+)
 def brightness(image: np.ndarray, shift: float) -> np.ndarray:
     """Add ``shift`` (in units of the full range) to every value: the mean shift of KADID-10k."""
-    return curve(image, _RAMP + 255 * shift)
+    return curve(image, RAMP + 255 * shift)
 
 
+@row(
+    'colour',
+    unit='full range',
+    levels=(0.06, 0.11, 0.17, 0.24, 0.32),
+    source=f'{KADID_10K}: brighten, darken',
+    mirrored=True,
+    reach=0,
+    taste=True,
+)
 def midtones(image: np.ndarray, shift: float) -> np.ndarray:
     """Move mid-grey by ``shift`` (in units of the full range) while black and white stay.
 
@@ -29,69 +51,51 @@ def midtones(image: np.ndarray, shift: float) -> np.ndarray:
     addition, so that chroma is kept.
     """
     exponent = np.log(0.5 + shift) / np.log(0.5)
-    change = 255 * (_RAMP / 255) ** exponent - _RAMP
+    change = 255 * (RAMP / 255) ** exponent - RAMP
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return _add_luma(image, cv2.LUT(luma, change.round().astype(np.int16)))
+    return add_luma(image, cv2.LUT(luma, change.round().astype(np.int16)))
 
 
+@row(
+    'colour',
+    unit='1',
+    levels=(1.2, 1.45, 1.8, 2.3, 3.2),
+    source=f'{KADID_10K}: contrast change',
+    negative=(0.82, 0.66, 0.5, 0.36, 0.22),
+    taste=True,
+)
 def contrast(image: np.ndarray, gain: float) -> np.ndarray:
     """Scale the distance to the mean grey of the photo by ``gain``."""
     mean = float(image.mean())
-    return curve(image, mean + gain * (_RAMP - mean))
+    return curve(image, mean + gain * (RAMP - mean))
 
 
+@row(
+    'colour',
+    unit='1',
+    levels=(1.2, 1.45, 1.8, 2.3, 3.1),
+    source=DESIGN_CHOICE,
+    negative=(0.83, 0.69, 0.55, 0.42, 0.3),
+    reach=0,
+    taste=True,
+)
 def gamma(image: np.ndarray, exponent: float) -> np.ndarray:
     """Raise values in [0, 1] to ``exponent``: below 1 brightens the shadows, above 1 darkens them."""
-    return curve(image, 255 * (_RAMP / 255) ** exponent)
+    return curve(image, 255 * (RAMP / 255) ** exponent)
 
 
+@row(
+    'colour',
+    unit='f-stops',
+    levels=(0.3, 0.65, 1.1, 1.7, 2.5),
+    source=DESIGN_CHOICE,
+    negative=(-0.4, -0.85, -1.4, -2.1, -3),
+    reach=0,
+    taste=True,
+)
 def exposure(image: np.ndarray, stops: float) -> np.ndarray:
     """Multiply the light by ``2^stops``, in linear sRGB, and clip: highlights burn out, or shadows sink into black."""
-    return curve(image, 255 * _from_linear((_to_linear(_RAMP / 255) * 2.0**stops).clip(0, 1)))
-
-
-def haze(image: np.ndarray, density: float) -> np.ndarray:
-    """Mix with light grey air of value 220: ``(1 - density) image + density 220`` (homogeneous scattering)."""
-    return curve(image, (1 - density) * _RAMP + density * 220)
-
-
-def quantise(image: np.ndarray, values: float) -> np.ndarray:
-    """Keep ``values`` evenly spaced values per channel: posterisation."""
-    steps = values - 1
-    return curve(image, np.round(_RAMP / 255 * steps) * (255 / steps))
-
-
-def banding(image: np.ndarray, step: float) -> np.ndarray:
-    """Round the smooth part of the luma (a Gaussian of 2 px) to multiples of ``step`` grey levels; detail is kept.
-
-    Skies and walls show contour lines, as in video of too few bits.
-    """
-    smooth = gaussian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _BANDING_SIGMA)
-    change = np.round(_RAMP / step) * step - _RAMP
-    return _add_luma(image, cv2.LUT(smooth, change.round().astype(np.int16)))
-
-
-def vignette(image: np.ndarray, loss: float) -> np.ndarray:
-    """Darken towards the corners, which lose a share ``loss`` of their value; the loss grows as the squared radius."""
-    height, width = image.shape[:2]
-    x = np.linspace(-1, 1, width, dtype=np.float32) if width > 1 else np.zeros(1, np.float32)
-    y = np.linspace(-1, 1, height, dtype=np.float32) if height > 1 else np.zeros(1, np.float32)
-    aspect = width**2 / (width**2 + height**2)
-    loss_x = np.float32(loss * aspect) * x**2
-    loss_y = np.float32(loss * (1 - aspect)) * y**2
-
-    def darkened(part: np.ndarray, rows: slice) -> np.ndarray:
-        factor = 1 - loss_x[None, :] - loss_y[rows, None]
-        return cv2.multiply(part, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
-
-    return in_strips(image, darkened)
-
-
-BANDING_REACH = gaussian_reach(_BANDING_SIGMA)
-
-
-def _add_luma(image: np.ndarray, change: np.ndarray) -> np.ndarray:
-    return cv2.add(image, cv2.merge([change] * 3), dtype=cv2.CV_8U)
+    return curve(image, 255 * _from_linear((_to_linear(RAMP / 255) * 2.0**stops).clip(0, 1)))
 
 
 def _to_linear(value: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Steps whose loss or gradients are not finite: skipped, counted, written down so that they can be replayed."""
+"""Steps whose loss or gradients are not finite: skipped, counted, and written down for a replay."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
-from mmqpt.engine.hooks import batches_per_step, unwrapped
-from mmqpt.engine.safe_checkpoints import WHOLE
+from mmqpt.engine.runner_state import bare_model, begins_step, single_optimizer
+from mmqpt.engine.safe_checkpoints import ATOMIC
 from mmqpt.models.backbone import batch_norms
 
 FOLDER = 'bad_steps'
@@ -27,18 +27,18 @@ FOLDER = 'bad_steps'
 class FiniteStepHook(Hook):
     """A step with a NaN or infinite loss or gradient changes nothing: no weight, no average of BatchNorm, no momentum.
 
-    Gradients are looked at just before the optimiser uses them, after they were averaged over the ranks, so that all
-    ranks skip the same steps. Under AMP, gradients that overflow while the loss is finite are the loss scaler's own
-    affair, which skips them too and lowers its scale; they are not counted.
+    Gradients are checked just before the optimiser uses them, after they were averaged over the ranks, so that all
+    ranks skip the same steps. Under AMP, gradients that overflow while the loss is finite are left to the loss scaler,
+    which skips them too and lowers its scale; they are not counted.
 
     Each rank writes ``bad_steps/step_N_rank_R.json`` in the work dir: names, sample keys and recipes of its batch,
-    which tools/replay_batch.py loads again. The first rank keeps the weights of the last first bad step in a row beside
-    it (``bad_steps/step_N.pth``). ``skipped_steps`` in the log counts them. Under gradient accumulation a bad batch
-    spoils its whole step, which counts once.
+    which tools/replay_batch.py loads again. Beside it the first rank keeps the weights of the latest row of bad steps,
+    as they were at its first (``bad_steps/step_N.pth``). ``skipped_steps`` in the log counts them. Under gradient
+    accumulation a bad batch spoils its whole step, which counts once.
 
     Args:
-        max_in_a_row: the run stops at so many bad steps in a row; the checkpoints of before stay.
-        max_files: so many files are written at most, by each rank.
+        max_in_a_row: the run stops at this many bad steps in a row; earlier checkpoints stay.
+        max_files: each rank writes at most this many files.
 
     Raises:
         InputError: an argument below 1; too many bad steps in a row.
@@ -55,25 +55,25 @@ class FiniteStepHook(Hook):
         self.skipped = 0
         self.in_a_row = 0
         self.written = 0
-        self.bad = False  # whether this step's gradients are
-        self.known = False  # whether a batch of this step was bad already
+        self.bad_gradients = False  # in this batch's optimiser step
+        self.step_counted = False  # an earlier batch of this step was bad already
         self.weights_file: Path | None = None
-        self._kept: list[tuple[Tensor, Tensor]] = []  # the averages of BatchNorm, and what they were before the step
+        self._kept: list[tuple[Tensor, Tensor]] = []  # BatchNorm averages, and their values before the step
 
     def before_train(self, runner: Runner) -> None:
-        """Looks at gradients from now on."""
+        """Checks gradients from now on."""
         self.skipped = int(runner.message_hub.runtime_info.get('skipped_steps', 0))
-        optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
+        optimizer = single_optimizer(runner)
         if optimizer is None:
             raise InputError('FiniteStepHook needs a single optimizer; leave it out of custom_hooks')
-        optimizer.register_step_pre_hook(self._look_at_gradients)
+        optimizer.register_step_pre_hook(self._check_gradients)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Keeps what the forward pass changes."""
-        self.bad = False
-        if runner.optim_wrapper.inner_count % batches_per_step(runner) == 0:
-            self.known = False
-        layers = [layer for layer in batch_norms(unwrapped(runner)) if layer.training and layer.track_running_stats]
+        self.bad_gradients = False
+        if begins_step(runner):
+            self.step_counted = False
+        layers = [layer for layer in batch_norms(bare_model(runner)) if layer.training and layer.track_running_stats]
         live = [value for layer in layers for value in layer.buffers(recurse=False)]
         if len(live) == len(self._kept):
             for value, (_, kept) in zip(live, self._kept, strict=True):
@@ -88,19 +88,20 @@ class FiniteStepHook(Hook):
         loss = (outputs or {}).get('loss')
         if self.skipped:
             runner.message_hub.update_scalar('train/skipped_steps', self.skipped)
-        if loss is None or math.isfinite(float(loss.detach())):
-            if self.known:
-                return
-            if not self.bad:
-                self.in_a_row = 0
-                return
+        finite_loss = loss is None or math.isfinite(float(loss.detach()))
+        if finite_loss and self.step_counted:
+            return
+        if finite_loss and not self.bad_gradients:
+            self.in_a_row = 0
+            return
         for value, kept in self._kept:
             value.copy_(kept)
-        self.skipped += not self.known
-        self.in_a_row += not self.known
+        if not self.step_counted:
+            self.skipped += 1
+            self.in_a_row += 1
         runner.message_hub.update_info('skipped_steps', self.skipped)
         where = self._write(runner, data_batch, outputs)
-        self.known = True
+        self.step_counted = True
         shown = 'none' if loss is None else float(loss.detach())
         runner.logger.warning(
             f'step {runner.iter + 1}: the loss ({shown}) or a gradient is not finite; the step was skipped '
@@ -109,7 +110,7 @@ class FiniteStepHook(Hook):
         if self.in_a_row >= self.max_in_a_row:
             raise InputError(
                 f'{self.in_a_row} steps in a row had a loss or gradients that are not finite, the last is step '
-                f'{runner.iter + 1}; the checkpoints of before are kept, the batches are in {where.parent}'
+                f'{runner.iter + 1}; earlier checkpoints are kept, the batches are in {where.parent}'
             )
 
     def after_train(self, runner: Runner) -> None:
@@ -117,25 +118,27 @@ class FiniteStepHook(Hook):
         if self.skipped:
             runner.logger.warning(f'{self.skipped} steps were skipped: a loss or gradients were not finite')
 
-    def _look_at_gradients(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def _check_gradients(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Called by PyTorch before a step. Without gradients it does nothing, not even weight decay."""
         weights = [weight for group in optimizer.param_groups for weight in group['params'] if weight.grad is not None]
         if not weights:
             return
         sizes = torch._foreach_norm([weight.grad for weight in weights])
         if not bool(torch.stack([size.float() for size in sizes]).isfinite().all()):
-            self.bad = True
+            self.bad_gradients = True
             for weight in weights:
                 weight.grad = None
 
     def _write(self, runner: Runner, batch: Any, outputs: dict[str, Any] | None) -> Path:
-        """The batch of this rank as JSON, and once for the bad steps in a row the weights."""
+        """The batch of this rank as JSON, and the weights once per row of bad steps."""
         folder = Path(runner.work_dir) / FOLDER
         path = folder / f'step_{runner.iter + 1}_rank_{get_rank()}.json'
         if self.written >= self.max_files:
             return path
         folder.mkdir(parents=True, exist_ok=True)
         samples = (batch or {}).get('data_samples', ()) if isinstance(batch, dict) else ()
+        first = self.in_a_row == 1 and not self.step_counted  # of a row of bad steps
+        weights = folder / f'step_{runner.iter + 1}.pth' if first else self.weights_file
         content = {
             'step': runner.iter + 1,
             'epoch': runner.epoch,
@@ -143,21 +146,19 @@ class FiniteStepHook(Hook):
             'seed': runner.seed,
             'outputs': {key: _number(value) for key, value in (outputs or {}).items()},
             'config': runner.cfg.pretty_text,
-            'weights': f'step_{runner.iter + 1}.pth'
-            if self.in_a_row == 1
-            else getattr(self.weights_file, 'name', None),
+            'weights': weights.name if weights else None,
             'samples': [describe_sample(sample) for sample in samples],
         }
         with replacing(path) as partial:
             Path(partial).write_text(json.dumps(content, indent=1), encoding='utf-8')
         self.written += 1
-        if self.in_a_row == 1 and not self.known:
-            self._keep_weights(runner, folder / content['weights'])
+        if first and weights is not None:
+            self._keep_weights(runner, weights)
         return path
 
     def _keep_weights(self, runner: Runner, path: Path) -> None:
-        """The weights that met the batch: the step changed none of them."""
-        options = {'save_optimizer': False, 'save_param_scheduler': False, 'backend_args': {'backend': WHOLE}}
+        """Save the weights that met the batch; the step changed none of them."""
+        options = {'save_optimizer': False, 'save_param_scheduler': False, 'backend_args': {'backend': ATOMIC}}
         runner.save_checkpoint(str(path.parent), path.name, **options)
         if self.weights_file is not None and is_main_process():
             self.weights_file.unlink(missing_ok=True)
@@ -165,7 +166,7 @@ class FiniteStepHook(Hook):
 
 
 def describe_sample(sample: Any) -> dict[str, Any]:
-    """What loads a sample again, and what it is made of: name, sample key, recipes as JSON, places of the patches."""
+    """Name, sample key, recipes as JSON and places of the patches: what loads a sample again, and what to compare."""
     known: dict[str, Any] = {'name': sample.get('img_path')}
     key = sample.get('sample_key')
     if key is not None:
@@ -180,6 +181,6 @@ def describe_sample(sample: Any) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | str:
-    """JSON knows no NaN."""
+    """As JSON takes it: NaN and infinity as text."""
     number = float(value.detach() if hasattr(value, 'detach') else value)
     return number if math.isfinite(number) else str(number)

@@ -9,24 +9,29 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.rated.scales import Labels
+from mmqpt.engine.runner_state import bare_model
+from mmqpt.models.protocol import Exportable, ShowsEmbeddings
 from mmqpt.version import __version__
 
 
 @HOOKS.register_module()
 class ExportSpecHook(Hook):
-    """Stores in every checkpoint what export needs (``meta['mmqpt']``), so that export never runs a config as code."""
+    """Stores in every checkpoint what export needs (``meta['mmqpt']``), so that export never runs a config as code.
+
+    Models that are not :class:`Exportable` are left alone.
+    """
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Adds the model's spec, the data set, the hash of the config and the version."""
-        model = unwrapped(runner)
-        if not hasattr(model, 'export_spec'):
+        model = bare_model(runner)
+        if not isinstance(model, Exportable):
             return
         checkpoint['meta']['mmqpt'] = {
             **_plain(model.export_spec()),
@@ -38,17 +43,37 @@ class ExportSpecHook(Hook):
 
 
 @HOOKS.register_module()
+class RatingScalesHook(Hook):
+    """Begins the maps of the model's rating scales at the labels of the training set."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """For models and sets with rating scales; on a resumed run as well, to the same numbers.
+
+        Raises:
+            InputError: one of them has none, or others.
+        """
+        model = bare_model(runner)
+        labels: Labels = getattr(runner.train_dataloader.dataset, 'labels', dict)()
+        if labels and hasattr(model, 'start_scales'):
+            model.start_scales(labels)
+        elif getattr(model, 'scales', None) is not None:
+            raise InputError('the model has rating scales, but the training set has none: give scale_column or scale')
+
+
+@HOOKS.register_module()
 class ValidateOnResumeHook(Hook):
     """Validates the epoch that a run is resumed from, before it goes on.
 
-    MMEngine saves an epoch's checkpoint and validates afterwards. A run that is stopped in between would never learn
-    how good that epoch was, and might call another one the best.
+    MMEngine saves an epoch's checkpoint and validates afterwards. A run stopped in between would never learn how good
+    that epoch was, and might call another one the best.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which keeps the best, has been set up
 
     def before_train(self, runner: Runner) -> None:
-        """Only where the run was resumed after whole epochs."""
+        """Only if the run was resumed at the end of an epoch."""
         whole = runner.iter == runner.epoch * len(runner.train_dataloader)
         if runner._resume and runner.epoch > 0 and whole and runner.val_loop is not None:
             runner.val_loop.run()
@@ -68,7 +93,7 @@ class ProgressBarHook(Hook):
         self.shown: dict[str, str] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Starts where a resumed run goes on."""
+        """Starts at the step that a resumed run starts from."""
         if is_main_process():
             self.bar = tqdm(total=runner.max_iters, initial=runner.iter, desc='train', unit='step', mininterval=1)
 
@@ -89,7 +114,7 @@ class ProgressBarHook(Hook):
             self.bar.set_postfix(self.shown)
 
     def after_train(self, runner: Runner) -> None:
-        """Leaves the full bar."""
+        """Leaves the finished bar on the screen."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
@@ -112,7 +137,7 @@ class UnreadablePhotosHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
     ) -> None:
-        """Reads what the samples of the batch carry."""
+        """Reads which photos the samples of the batch stand in for."""
         for sample in (data_batch or {}).get('data_samples', ()):
             for path, reason in sample.get('skipped', ()):
                 if path not in self.skipped:
@@ -133,17 +158,17 @@ class UnreadablePhotosHook(Hook):
 
 @HOOKS.register_module()
 class CollapseWatchHook(Hook):
-    """Watches whether the embeddings of pre-training shrink to one point or a few directions, and warns loudly.
+    """Warns when the embeddings of pre-training shrink to one point or a few directions.
 
-    Contrastive learning that has collapsed looks healthy for hours: the loss is a number near ``chance_level``. Every
-    ``interval`` steps these go into the log:
+    Contrastive learning that has collapsed looks healthy for hours: the loss stays near ``chance_level``. Every
+    ``interval`` steps the log gets:
 
     - ``embedding_rank``: how many directions the step's queries use, 1 to their number or length: the exponential of
       the entropy of their normalised singular values (RankMe, Garrido et al., ICML 2023).
     - ``embedding_similarity``: mean cosine of two queries of a step; 1 when all are the same.
-    - ``queue_age``: mean age of the keys in the queue, in steps.
+    - ``queue_age``: mean age of the keys in the queue, in steps, for models with a queue.
 
-    Models without ``embeddings`` are left alone.
+    Models that do not :class:`ShowsEmbeddings` are left alone.
 
     Args:
         interval: steps between two looks.
@@ -165,28 +190,30 @@ class CollapseWatchHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
     ) -> None:
-        """Looks at the model's ``embeddings`` (M, E)."""
-        model = unwrapped(runner)
-        embeddings = getattr(model, 'embeddings', None)
-        if embeddings is None or not self.every_n_train_iters(runner, self.interval):
+        """Looks at the embeddings of the batch."""
+        model = bare_model(runner)
+        if not isinstance(model, ShowsEmbeddings) or not self.every_n_train_iters(runner, self.interval):
             return
-        vectors = embeddings.float()
+        embeddings = model.last_embeddings()
+        if embeddings is None:
+            return
+        vectors = embeddings.queries.float()
         if not vectors.isfinite().all():
             runner.logger.warning(f'COLLAPSE: step {runner.iter + 1}: embeddings are not finite; the weights are lost')
             return
         rank, similarity = effective_rank(vectors), mean_similarity(vectors)
         runner.message_hub.update_scalar('train/embedding_rank', rank)
         runner.message_hub.update_scalar('train/embedding_similarity', similarity)
-        runner.message_hub.update_scalar(
-            'train/queue_age', (float(model.queue.filled) / (len(vectors) * get_world_size()) + 1) / 2
-        )
+        if embeddings.queued is not None:
+            batches = float(embeddings.queued) / (len(vectors) * get_world_size())
+            runner.message_hub.update_scalar('train/queue_age', (batches + 1) / 2)
         self.looks = self.looks + 1 if similarity > self.max_similarity else 0
         if self.looks and self.looks % self.patience == 0:
             runner.logger.warning(
                 f'COLLAPSE: step {runner.iter + 1}: embeddings of different patches have a mean cosine of '
-                f'{similarity:.3f} and use {rank:.1f} directions; the network tells them apart no more. From random '
-                'weights use a neck with BatchNorm (NonLinearNeck); else lower the learning rate or enlarge the batch '
-                '(docs/experiments.md, section 4)'
+                f'{similarity:.3f} and use {rank:.1f} directions; the network no longer tells them apart. From random '
+                'weights, use a neck with BatchNorm (NonLinearNeck); otherwise lower the learning rate or enlarge the '
+                'batch (docs/experiments.md, section 4)'
             )
 
 
@@ -201,16 +228,6 @@ def mean_similarity(vectors: Tensor) -> float:
     """Mean cosine of two different rows of M >= 2 unit vectors (M, E)."""
     count = len(vectors)
     return float((vectors.sum(dim=0).square().sum() - count) / (count * (count - 1)))
-
-
-def batches_per_step(runner: Runner) -> int:
-    """Batches whose gradients make one step of the optimiser."""
-    return getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-
-
-def unwrapped(runner: Runner) -> Any:
-    """The model without what spreads it over ranks."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _plain(value: Any) -> Any:

@@ -29,21 +29,28 @@ class _Result:  # MMEngine turns named tuples into plain ones
     mos: float
     score: float
     subset: str
+    on_scale: float  # what raters of the photo's own scale would say, from 0 to 1
+    mos_range: tuple[float, float] | None
 
 
 @METRICS.register_module()
 class IQAMetric(BaseMetric):
     """Correlation of predicted and opinion scores; RMSE in the units of the set's MOS.
 
+    For a model with rating scales the pooled figures are those of the common score, and the figures within a scale
+    those of what its own raters would say; so is the predicted MOS in ``out_file``.
+
     A figure that is not defined, such as SRCC of constant predictions, is None, and a warning says why. MMEngine's
     ``save_best`` passes over such an epoch, and its logs show no value for it.
 
-    Right on several ranks: a photo that a sampler repeats to give every rank as many counts once.
+    On several ranks, a photo that the sampler repeats to give every rank the same number counts once.
 
     Args:
         out_file: CSV to write the predictions to (name, mos, score in [0, 1], predicted MOS), or None.
         full: also PLCC and RMSE after the 4- and 5-parameter logistic fits, see :func:`measures`.
-        by: also report every figure for each value of this key of the samples or column of ``ann_file``: ``SRCC_ss01``.
+        by: also report every figure for each value of this key of the samples or column of ``ann_file``, such as
+            ``'scale'``: ``SRCC_ss01``; and the mean of the correlations within them, ``SRCC_macro``, which says how
+            well photos of one group are told apart, where the pooled figure also rewards knowing the group.
         ann_file: CSV of the set, where ``by`` is one of its columns.
         collect_device: see MMEngine.
         prefix: see MMEngine.
@@ -76,8 +83,13 @@ class IQAMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """One result per photo."""
         for sample in data_samples:
-            name = sample['name']
-            self.results.append(_Result(name, float(sample['mos']), float(sample['pred_score']), self._subset(sample)))
+            score = float(sample['pred_score'])
+            on_scale = float(sample.get('pred_on_scale', score))
+            self.results.append(
+                _Result(
+                    sample['name'], float(sample['mos']), score, self._subset(sample), on_scale, sample.get('mos_range')
+                )
+            )
 
     def _subset(self, sample: dict[str, Any]) -> str:
         if not self.by:
@@ -91,7 +103,7 @@ class IQAMetric(BaseMetric):
         return str(subset)
 
     def evaluate(self, size: int) -> dict[str, Any]:
-        """MMEngine cuts the results to ``size``, which is right for its own order of photos only; we count photos."""
+        """MMEngine cuts the results to ``size``, which fits its own order of photos only; here photos are counted."""
         self._size = size
         return super().evaluate(sys.maxsize)
 
@@ -100,9 +112,10 @@ class IQAMetric(BaseMetric):
         low, high = self.dataset_meta['mos_range']  # type: ignore[index]
         results = self._once(results)
         predicted = np.array([low + result.score * (high - low) for result in results])
+        own = np.array([_own_units(result, (low, high)) for result in results])
         mos = np.array([result.mos for result in results])
         if self.out_file:
-            self._write(results, predicted)
+            self._write(results, own)
         bad = [result for result in results if not np.isfinite(result.score)]
         if bad:
             raise InputError(
@@ -112,9 +125,14 @@ class IQAMetric(BaseMetric):
         if len(results) < 3:
             raise InputError(f'SRCC and the like need at least 3 photos, got {len(results)}')
         values = self._figures(predicted, mos, '')
-        for subset in sorted({result.subset for result in results} if self.by else set()):
+        subsets = sorted({result.subset for result in results} if self.by else set())
+        for subset in subsets:
             keep = [i for i, result in enumerate(results) if result.subset == subset]
-            values |= self._figures(predicted[keep], mos[keep], f'_{subset}')
+            values |= self._figures(own[keep], mos[keep], f'_{subset}')
+        if self.by:
+            for figure in ('SRCC', 'PLCC', 'KRCC'):
+                within = [values[f'{figure}_{subset}'] for subset in subsets]
+                values[f'{figure}_macro'] = None if None in within else float(np.mean(within))  # type: ignore[arg-type]
         self._forget(values)
         return values
 
@@ -124,7 +142,7 @@ class IQAMetric(BaseMetric):
         unique = [found[name] for name in dict.fromkeys(result.name for result in results)]
         if len(unique) != self._size:
             raise InputError(
-                f'predictions of {len(unique)} photos for a set of {self._size} rows: a row of its CSV is there twice, '
+                f'predictions of {len(unique)} photos for a set of {self._size} rows: its CSV has a row twice, '
                 f'or the sampler leaves photos out'
             )
         return unique
@@ -144,7 +162,7 @@ class IQAMetric(BaseMetric):
         return {f'{figure}{suffix}': found.get(figure) for figure in self.figures}
 
     def _forget(self, values: dict[str, float | None]) -> None:
-        """Without this, MMEngine's log would show an undefined figure with the value of an earlier epoch."""
+        """Else MMEngine's log would show the value of an earlier epoch for an undefined figure."""
         hub = MessageHub.get_current_instance()
         for name, value in values.items():
             key = f'val/{self.prefix}/{name}'
@@ -163,6 +181,12 @@ class IQAMetric(BaseMetric):
                 for result, value in zip(results, predicted, strict=True)
             )
         print_log(f'predictions of {len(results)} photos written to {path}', 'current')
+
+
+def _own_units(result: _Result, usual: tuple[float, float]) -> float:
+    """A prediction in the units of the photo's own scale."""
+    low, high = result.mos_range or usual
+    return low + result.on_scale * (high - low)
 
 
 def _read_column(ann_file: str, column: str) -> dict[str, str]:

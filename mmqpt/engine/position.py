@@ -1,4 +1,4 @@
-"""Where in the data a checkpoint was saved, and whether a run may go on from there."""
+"""Where in the data a checkpoint was saved, and whether a run may resume from there."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mmqpt.datasets.photos.sampler import SeededSampler
 
 @HOOKS.register_module()
 class DataPositionHook(Hook):
-    """Keeps in ``meta['position']`` of checkpoints what a step counts: photos a step, steps an epoch, the seed.
+    """Stores photos a step, steps an epoch and the sampler's seed in ``meta['position']`` of checkpoints.
 
-    ``ResumableTrainLoop`` registers it by itself.
+    ``ResumableTrainLoop`` registers it, calls :meth:`check` before the first step and reads ``seed``.
 
     Attributes:
-        seed: of the sampler of the run that is resumed, or None.
+        seed: of the sampler of the run being resumed, or None.
     """
 
     priority = 'HIGH'
@@ -34,24 +34,24 @@ class DataPositionHook(Hook):
         checkpoint['meta']['position'] = _position(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps the position of the run that is resumed."""
+        """Keeps the position of the run being resumed."""
         if runner._resume:
             self.found = checkpoint.get('meta', {}).get('position')
             self.seed = (self.found or {}).get('seed')
 
     def check(self, runner: Runner) -> None:
-        """Refuse what would use some photos twice and others never, or count steps that are not the same.
+        """Refuse to resume where photos would be used twice or never, or steps would not mean the same.
 
         Raises:
-            InputError: the checkpoint counts other steps than this run does.
+            InputError: the steps of the checkpoint are not those of this run.
         """
         now = _position(runner)
         for name, what in (('photos_per_step', 'photos a step'), ('steps_per_epoch', 'steps an epoch')):
             if self.found is not None and self.found[name] != now[name]:
                 raise InputError(
                     f'the checkpoint is of a run with {self.found[name]} {what}, this one has {now[name]}: steps, '
-                    'learning rates and photos that were used would not fit. Give as many photos, and batch_size x '
-                    'ranks as before, or start anew from its weights (load_from without resume)'
+                    'learning rates and photos already used would not match. Use the same photos and the same '
+                    'batch_size x ranks, or start a new run from its weights (load_from without resume)'
                 )
 
 

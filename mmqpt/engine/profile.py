@@ -1,4 +1,4 @@
-"""What holds a training run back: figures of a profile, and the one sentence that they come to. Measured elsewhere."""
+"""What holds a training run back: the figures of a profile and a sentence that sums them up. Measures nothing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LOADING = ('read', 'decode', 'degrade', 'pack', 'collate')
 """Parts of a loader's work: finding and reading the sample, ``LoadPhoto``, all between, ``Pack...``, and the batch."""
 
 STEP = ('wait', 'transfer', 'forward', 'backward', 'optimiser', 'rest')
-"""Parts of a training step: waiting for the loader, the data preprocessor (copying to the device, and degradation where
-that is its work), losses, gradients, update, and all else (hooks, the log)."""
+"""Parts of a training step: waiting for the loader, the data preprocessor (copying to the device), losses, gradients,
+update, and all else (hooks, the log)."""
 
 WAITING = 0.7
-"""A worker that loads less than this share of what a core could is said to wait. Ours."""
+"""A worker that loads less than this share of what a core could is said to wait. A design choice."""
 
-MENDS = {
-    'read': 'files on a quicker disk or in shards make reading cheaper',
+REMEDIES = {
+    'read': 'files on a faster disk or in shards make reading cheaper',
     'decode': 'smaller files or LoadPhoto(min_side=...) make decoding cheaper',
     'degrade': 'a smaller window or a lower order makes degrading cheaper',
     'pack': 'fewer or smaller patches make packing cheaper',
@@ -39,8 +39,8 @@ class Profile:
         workers: of the loader; 0 loads in the training process.
         batch: photos a step.
         loading_ms: ms of one core's time a photo of each of :data:`LOADING`; waiting for a disk does not count.
-        loader_rate: photos/s of the loader as configured, with nobody else at work.
-        network_rate: photos/s of training steps on one batch that is kept.
+        loader_rate: photos/s of the loader as configured, running alone.
+        network_rate: photos/s of training steps on one batch, loaded once.
         step_ms: ms a step of each of :data:`STEP`, with the loader as configured.
         peak_memory_mib: of the GPU's memory, or of the process where there is none.
         transforms_ms: the same of each transform of the pipeline, by the name of its class.
@@ -105,7 +105,7 @@ def workers_needed(rate: float, worker_rate: float) -> int:
 
 
 def verdict(profile: Profile) -> str:
-    """One sentence: what holds the run back, with figures, and what would mend it."""
+    """One sentence: what holds the run back, with figures, and what would help."""
     loads = shares(profile.loading_ms)
     slowest = max(loads, key=lambda name: loads[name])
     most = f'{slowest} is {loads[slowest]:.0%} of the time of loading'
@@ -122,27 +122,27 @@ def verdict(profile: Profile) -> str:
         return (
             f'held back by the loader: num_workers is 0, so the network, which takes {_short(profile.network_rate)} '
             f'photos/s, waits while the training process loads {_short(profile.loader_rate)} photos/s; '
-            f'num_workers={needed}, a core each ({profile.cores} here), would feed it; {most}: {MENDS[slowest]}'
+            f'num_workers={needed}, a core each ({profile.cores} here), would feed it; {most}: {REMEDIES[slowest]}'
         )
     if profile.loader_rate < profile.network_rate:
         return (
             f'held back by the loader: it gives {loader}, the network takes {_short(profile.network_rate)}; '
             f'{needed - profile.workers} more workers, a core each ({profile.cores} cores here), would feed it; '
-            f'{most}: {MENDS[slowest]}'
+            f'{most}: {REMEDIES[slowest]}'
         )
     parts = {name: value for name, value in profile.step_ms.items() if name != 'wait'}
     part = max(parts, key=lambda name: parts[name])
     share = shares(profile.step_ms)
     return (
         f'held back by the network: it takes {_short(profile.network_rate)} photos/s, the loader gives {loader}; '
-        f'{part} is {share[part]:.0%} of a step, waiting for the loader {share["wait"]:.0%}; {_network_mend(part)}, '
+        f'{part} is {share[part]:.0%} of a step, waiting for the loader {share["wait"]:.0%}; {_network_remedy(part)}, '
         f'and {needed} workers would do'
     )
 
 
-def _network_mend(part: str) -> str:
+def _network_remedy(part: str) -> str:
     if part == 'transfer':
-        return 'degrading in the workers (PatchPairs) would relieve the device, where it is done there'
+        return 'degrading in the workers (PatchPairs) instead of on the device would help'
     if part == 'rest':
         return 'fewer hooks or a longer interval of the log would help'
     return '--amp, smaller or fewer patches, or more GPUs would help'
@@ -158,7 +158,7 @@ def _verdict_on_cpu(profile: Profile, most: str, slowest: str) -> str:
         f'{_short(network)} ms to train on ({part:.0%} is loading)'
     )
     if loading > network:
-        return f'held back by the loader, {costs}; {most}: {MENDS[slowest]}; more cores help both'
+        return f'held back by the loader, {costs}; {most}: {REMEDIES[slowest]}; more cores help both'
     parts = {name: value for name, value in profile.step_ms.items() if name != 'wait'}
     longest = max(parts, key=lambda name: parts[name])
     return (

@@ -22,22 +22,22 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.hooks import unwrapped
 from mmqpt.engine.profile import LOADING, STEP, Profile
+from mmqpt.engine.runner_state import bare_model
 
 
 def profile_training(cfg: Config, steps: int = 20, warmup: int = 5) -> Profile:
-    """Times the parts of a config's training in this process and the loader's workers.
+    """Times the parts of a config's training, in this process and the loader's workers.
 
-    First photos are loaded one by one on one core; then the network trains on one batch that is kept; then the loader
-    is emptied as fast as it fills; at last both work together, as in a run. Weights are random and stay so, with a
-    learning rate of 0: speed does not depend on them. Hooks run but for those that save, validate or draw a progress
-    bar. A run on several GPUs waits for its slowest rank besides. MMEngine's ``compile`` is not used.
+    First, photos are loaded one by one on one core; then the network trains on one batch, loaded once; then the loader
+    runs alone, as fast as it can; finally both work together, as in a run. Weights are random and stay so, with a
+    learning rate of 0: speed does not depend on them. Hooks run, except those that save, validate or draw a progress
+    bar. Waiting for other ranks is not measured. MMEngine's ``compile`` is not used.
 
     Args:
         cfg: of pre-training or fine-tuning; not changed.
-        steps: how many batches are timed in each part.
-        warmup: how many go before them.
+        steps: batches to time in each part.
+        warmup: batches before them, not timed.
 
     Raises:
         InputError: ``steps`` < 1, ``warmup`` < 0, or the data give no batch; and errors of the config.
@@ -55,7 +55,7 @@ def profile_training(cfg: Config, steps: int = 20, warmup: int = 5) -> Profile:
             loader_rate = time_loader(loader, steps, warmup)
             step_ms, photos = time_steps(runner, steps, warmup)
         finally:
-            loader._iterator = None  # the loader's last word to persistent workers: they end now, not with the process
+            loader._iterator = None  # ends persistent workers now, not with the process
     return Profile(
         device=device.type,
         cores=cores(),
@@ -80,8 +80,8 @@ def time_loading(loader: DataLoader, steps: int, warmup: int) -> tuple[Any, dict
     """Loads batches in this process, on one thread.
 
     Returns:
-        A batch; ms of processor time a photo of each of ``LOADING``, so that other programs on the machine matter
-        little; and the same of each transform.
+        A batch; ms of processor time a photo of each of ``LOADING``, which other programs on the machine hardly
+        affect; and the same of each transform.
     """
     compose: Any = getattr(loader.dataset, 'pipeline', None)
     kept = list(getattr(compose, 'transforms', ()))
@@ -116,10 +116,19 @@ def time_loading(loader: DataLoader, steps: int, warmup: int) -> tuple[Any, dict
             continue
         name = name.split()[1]
         transforms[name] = transforms.get(name, 0) + milliseconds
-        found['decode' if name.startswith('Load') else 'pack' if name.startswith('Pack') else 'degrade'] += milliseconds
+        found[_part_of(name)] += milliseconds
         found['read'] -= milliseconds  # transforms work within __getitem__
     found['read'] = max(0.0, found['read'])
     return batch, found, transforms
+
+
+def _part_of(transform: str) -> str:
+    """Which of ``LOADING`` a transform belongs to, by the name of its class."""
+    if transform.startswith('Load'):
+        return 'decode'
+    if transform.startswith('Pack'):
+        return 'pack'
+    return 'degrade'
 
 
 def time_network(runner: Runner, batch: Any, steps: int, warmup: int) -> tuple[float, float]:
@@ -139,7 +148,7 @@ def time_network(runner: Runner, batch: Any, steps: int, warmup: int) -> tuple[f
 
 
 def time_loader(loader: DataLoader, steps: int, warmup: int) -> float:
-    """Photos/s of the loader when nobody else works; whole rounds of its workers, which give batches in turn."""
+    """Photos/s of the loader alone, over whole rounds of its workers, which give batches in turn."""
     workers = max(1, loader.num_workers)
     before, timed = (workers * math.ceil(max(count, 1) / workers) for count in (warmup, steps))
     photos = 0
@@ -175,10 +184,10 @@ def time_steps(runner: Runner, steps: int, warmup: int) -> tuple[dict[str, float
 
 
 class Stopwatch:
-    """Adds up seconds by name; waits for the device before it looks at the clock.
+    """Adds up seconds by name; waits for the device before it reads the clock.
 
     Args:
-        device: whose work is waited for.
+        device: to wait for.
         clock: gives seconds.
     """
 
@@ -189,14 +198,14 @@ class Stopwatch:
         self.reset()
 
     def reset(self) -> None:
-        """Start anew; on a GPU the peak of its memory, too."""
+        """Start again, with the peak memory of a GPU too."""
         self.seconds.clear()
         if self.device.type == 'cuda':
             torch.cuda.reset_peak_memory_stats(self.device)
         self.start = self.now()
 
     def now(self) -> float:
-        """Seconds, when the device has done all that it was given."""
+        """Seconds, once the device has finished its work."""
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
         return self.clock()
@@ -221,8 +230,8 @@ class Stopwatch:
 
 @contextmanager
 def _timed_parts(runner: Runner, watch: Stopwatch) -> Iterator[None]:
-    """While open, the parts of ``train_step`` add their time to ``watch``."""
-    model = unwrapped(runner)
+    """Inside, the parts of ``train_step`` add their time to ``watch``."""
+    model = bare_model(runner)
     places = (
         (model.data_preprocessor, 'forward', 'transfer'),
         (runner.model, '_run_forward', 'forward'),
@@ -230,7 +239,7 @@ def _timed_parts(runner: Runner, watch: Stopwatch) -> Iterator[None]:
         (runner.optim_wrapper, 'step', 'optimiser'),
         (runner.optim_wrapper, 'zero_grad', 'optimiser'),
     )
-    before = [vars(owner).get(method) for owner, method, _ in places]  # a scheduler counts the steps in such a place
+    before = [vars(owner).get(method) for owner, method, _ in places]  # a scheduler may have wrapped one to count steps
     for owner, method, name in places:
         setattr(owner, method, watch.timed(name, getattr(owner, method)))
     try:
@@ -276,7 +285,7 @@ def _sampled(loader: DataLoader, epoch: int) -> Iterator[list[Any]]:
 
 
 def _batches(loader: DataLoader) -> Iterator[Any]:
-    """Batches without end, epoch after epoch."""
+    """Endless batches, epoch after epoch."""
     for epoch in itertools.count():
         if hasattr(loader.sampler, 'set_epoch'):
             loader.sampler.set_epoch(epoch)

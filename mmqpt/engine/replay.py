@@ -1,4 +1,4 @@
-"""Load again a batch that a run had to skip, and see where in it, or in the weights, numbers stop being finite."""
+"""Load a skipped batch again, and find where in it, or in the weights, numbers stop being finite."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def load_batch(record: dict[str, Any], cfg: Config) -> tuple[dict[str, Any], list[str]]:
-    """The batch as the loader gave it, and what is not as it was (photos that changed since, other versions of code).
+    """The batch as the loader gave it, and what differs from then (photos that changed, other versions of the code).
 
     Args:
         record: of :func:`read_record`.
         cfg: the config of the run.
 
     Raises:
-        InputError: the data set has fewer photos than then.
+        InputError: the data set has fewer photos than it had.
     """
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     loaded, differences = [], []
@@ -92,12 +92,12 @@ def build_model(cfg: Config, weights: str | os.PathLike[str] | None) -> nn.Modul
 
 
 def replay(record: dict[str, Any], cfg: Config, batch: dict[str, Any], model: Any) -> dict[str, Any]:
-    """Run the step again, without changing any weight; under the run's AMP where the model is on a GPU.
+    """Run the step again without changing any weight, under the run's AMP if the model is on a GPU.
 
     Returns:
-        ``losses``: name -> value; ``inputs``: least, greatest, mean and number of values that are not finite, for each
-        sample; ``first``: the first layer whose output is not finite, or None; ``weights``: names of weights that are
-        not finite; ``gradients``: names of weights whose gradient is not finite.
+        ``losses``: name -> value; ``inputs``: for each sample least, greatest and mean of the finite values, and how
+        many are not finite; ``first``: the first layer whose output is not finite, or None; ``weights``: names of
+        weights that are not finite; ``gradients``: names of weights whose gradient is not finite.
     """
     seed_step(record['seed'], record['step'] - 1, record['rank'])
     data = model.data_preprocessor(batch, training=True)
@@ -136,11 +136,11 @@ def replay(record: dict[str, Any], cfg: Config, batch: dict[str, Any], model: An
 
 
 def config_of(record: dict[str, Any], folder: Path) -> Config:
-    """The config that the run was started with; it is the user's own, and is run as code, as every config.
+    """The config that the run was started with; like every config it is run as code, so it must be your own.
 
     Args:
         record: of :func:`read_record`.
-        folder: where the record lies; unused but for the message.
+        folder: where the record lies, for the message.
 
     Raises:
         InputError: the text is no config.

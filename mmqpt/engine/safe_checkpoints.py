@@ -1,4 +1,4 @@
-"""Checkpoints that survive whatever happens while they are written."""
+"""Checkpoints that are whole whatever happens while they are written."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from mmpretrain.registry import HOOKS
 
 from mmqpt.core.files import replacing
 
-WHOLE = 'whole_or_not_at_all'
-"""Name of :class:`WholeFileBackend` for ``backend_args``."""
+ATOMIC = 'mmqpt_atomic'
+"""Name of :class:`AtomicFileBackend` for ``backend_args``."""
 
 STOPPED = 'stopped_iter_{}.pth'
 """Name of what :func:`save_now` saves."""
 
 
-@register_backend(WHOLE)
-class WholeFileBackend(LocalBackend):
-    """MMEngine's local files, but a file is written whole or not at all, and what is removed goes when a hook says so.
+@register_backend(ATOMIC)
+class AtomicFileBackend(LocalBackend):
+    """MMEngine's local files, but written whole or not at all, and removed only when :meth:`remove_pending` is called.
 
-    Bytes go to a hidden name beside the file, to the disk (fsync), and get the file's name last. A process that is
-    killed or a disk that is full leaves the old file, and no new one under its name.
+    Bytes go to a hidden file beside the final one, then to the disk (fsync), and get the final name last. A process
+    that is killed or a full disk leaves the old file, and no new one under its name.
     """
 
     def __init__(self) -> None:
-        self.doomed: list[str] = []
+        self._pending: list[str] = []
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; :func:`replacing` says how."""
@@ -44,57 +44,58 @@ class WholeFileBackend(LocalBackend):
         _sync_folder(folder)
 
     def remove(self, filepath: str | Path) -> None:
-        """Note what is to go; :meth:`remove_doomed` removes it."""
-        self.doomed.append(os.fspath(filepath))
+        """Note a file for :meth:`remove_pending`."""
+        self._pending.append(os.fspath(filepath))
 
-    def remove_doomed(self, keep: Collection[str | None] = ()) -> None:
-        """Remove what :meth:`remove` was told, but for files that have been written anew since."""
-        while self.doomed:
-            name = self.doomed.pop()
+    def remove_pending(self, keep: Collection[str | None] = ()) -> None:
+        """Remove the files that :meth:`remove` noted, except those in ``keep``."""
+        while self._pending:
+            name = self._pending.pop()
             if name not in keep:
                 Path(name).unlink(missing_ok=True)
 
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """MMEngine's ``CheckpointHook``, whose old checkpoints are removed after the new one is on the disk, not before.
+    """MMEngine's ``CheckpointHook``, but old checkpoints are removed after the new one is on the disk, not before.
 
     MMEngine removes first and writes straight to the file: a run with ``max_keep_ckpts=1`` that is killed while it
-    saves has no checkpoint left. Here the last good one stays until the next is whole. It takes one checkpoint's space
-    more, and what a killed run left half written is removed when the next one starts; so is, once the next checkpoint
-    is whole, what :func:`save_now` saved. Takes the arguments of ``CheckpointHook``; with ``backend_args`` or an
-    ``out_dir`` elsewhere (``s3://...``) all this is that backend's own affair.
+    saves has no checkpoint left. Here the last good one stays until the next is whole, which takes the space of one
+    more. Half-written files of a killed run are removed when the next run starts, files of :func:`save_now` once the
+    next checkpoint is whole. Takes the arguments of ``CheckpointHook``; with ``backend_args`` or an ``out_dir``
+    elsewhere (``s3://...``) all this is up to that backend.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         if options.get('backend_args') is None and '://' not in str(options.get('out_dir')):
-            options['backend_args'] = {'backend': WHOLE}
+            options['backend_args'] = {'backend': ATOMIC}
         super().__init__(*args, **options)
 
     def before_train(self, runner: Runner) -> None:
-        """Removes what a run that was killed left half written."""
+        """Removes half-written files of a run that was killed."""
         super().before_train(runner)
-        if isinstance(self.file_backend, WholeFileBackend) and is_main_process():
+        if isinstance(self.file_backend, AtomicFileBackend) and is_main_process():
             for path in Path(self.out_dir).glob('.*.partial.pth'):
                 path.unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
-        self._remove_doomed()
+        self._remove_old()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         super()._save_best_checkpoint(runner, metrics)
-        self._remove_doomed()
+        self._remove_old()
 
-    def _remove_doomed(self) -> None:
-        if isinstance(self.file_backend, WholeFileBackend) and is_main_process():
-            self.file_backend.doomed.extend(map(str, Path(self.out_dir).glob(STOPPED.format('*'))))
+    def _remove_old(self) -> None:
+        if isinstance(self.file_backend, AtomicFileBackend) and is_main_process():
+            for path in Path(self.out_dir).glob(STOPPED.format('*')):
+                self.file_backend.remove(path)
             best = getattr(self, 'best_ckpt_path_dict', {}).values()
-            self.file_backend.remove_doomed(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best})
+            self.file_backend.remove_pending(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best})
 
 
 def save_now(runner: Runner, steps: int, epoch: int) -> str:
-    """Save a run that has to stop, wherever it is, as ``stopped_iter_N.pth`` beside its other checkpoints.
+    """Save a run that has to stop, between any two steps, as ``stopped_iter_N.pth`` beside its other checkpoints.
 
     Args:
         runner: the runner; called on all ranks, written by the first.
@@ -114,7 +115,7 @@ def save_now(runner: Runner, steps: int, epoch: int) -> str:
 
 
 def _sync_folder(folder: str) -> None:
-    """Bring a renaming to the disk, where the system can."""
+    """Make sure a renaming is on the disk, where the system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows opens no folders

@@ -1,4 +1,4 @@
-"""Being asked to stop (SIGTERM of a scheduler, Ctrl-C), as a question that a train loop can ask between two steps."""
+"""Requests to stop (SIGTERM of a scheduler, Ctrl-C), noted for a train loop to ask about between two steps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from types import FrameType
 from typing import Any
 
 RESUME_ME = 75
-"""Exit code of a run that was asked to stop and saved where it was: EX_TEMPFAIL of sysexits.h, "try again"."""
+"""Exit code of a run that was asked to stop and saved its state: EX_TEMPFAIL of sysexits.h, "try again"."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class RunStopped(Exception):
-    """A run that was asked to stop has saved all it had; the message says where and how to go on."""
+    """A run that was asked to stop has saved its state; the message says where."""
 
 
 class StopRequest:
     """Whether a signal asked this process to stop. A second Ctrl-C stops at once, as it always does.
 
     Attributes:
-        signal: the name of the signal that came, or None.
+        signal: the name of the signal received, or None.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """While this lasts, :data:`SIGNALS` are noted instead of ending the process. Only in the main thread."""
+        """Inside, :data:`SIGNALS` are noted instead of ending the process. Does nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -50,11 +50,11 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def no_news_of_workers() -> Iterator[None]:
-    """While this lasts, a loader's worker that dies is found out by who waits for its batch, not by a signal handler.
+def without_sigchld_handler() -> Iterator[None]:
+    """Inside, the death of a loader's worker is noticed by whoever waits for its batch, not by a signal handler.
 
-    PyTorch raises the news from a handler of SIGCHLD, in the middle of whatever the process does, such as a step of the
-    optimiser or the saving of a checkpoint, of which then a part is done. Only in the main thread.
+    PyTorch raises the error from a handler of SIGCHLD, in the middle of whatever the process does: a step of the
+    optimiser, or saving a checkpoint, would be left half done. Does nothing outside the main thread.
     """
     number = getattr(signal, 'SIGCHLD', None)
     if number is None or threading.current_thread() is not threading.main_thread():
@@ -67,19 +67,19 @@ def no_news_of_workers() -> Iterator[None]:
         signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-class DeafWorker:
-    """A loader's ``worker_init_fn`` whose worker ignores Ctrl-C, which terminals send to every process of a job.
+class IgnoreCtrlC:
+    """A ``worker_init_fn`` that makes a loader's worker ignore Ctrl-C, which terminals send to every process of a job.
 
     Args:
-        init: the ``worker_init_fn`` to call besides, or None.
+        init: the ``worker_init_fn`` to call afterwards, or None.
     """
 
     def __init__(self, init: Callable[[int], Any] | None) -> None:
         self.init = init
 
     def __call__(self, worker: int) -> None:
-        """Called by PyTorch in the worker. SIGTERM keeps its meaning: Python ends its workers by it."""
+        """Called by PyTorch in the worker. SIGTERM still ends it: Python ends its workers that way."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after a fork it would be the run's own handler
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after a fork it has the run's own handler
         if self.init is not None:
             self.init(worker)

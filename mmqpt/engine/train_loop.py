@@ -1,4 +1,4 @@
-"""A train loop that goes on exactly where it was, from any step."""
+"""A train loop that resumes exactly, from any step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SeededSampler
-from mmqpt.engine.hooks import batches_per_step, unwrapped
 from mmqpt.engine.position import DataPositionHook
+from mmqpt.engine.runner_state import bare_model, batches_per_step, ends_step, single_optimizer
 from mmqpt.engine.safe_checkpoints import save_now
-from mmqpt.engine.stopping import DeafWorker, RunStopped, StopRequest, no_news_of_workers
+from mmqpt.engine.stopping import IgnoreCtrlC, RunStopped, StopRequest, without_sigchld_handler
+from mmqpt.models.protocol import CountsSteps
 
 
 class State(IntEnum):
-    """What a rank says before a step; the largest of all ranks counts."""
+    """What a rank reports before a step; the largest of all ranks counts."""
 
     GO = 0
     STOP = 1
@@ -36,15 +37,15 @@ class State(IntEnum):
 class ResumableTrainLoop(EpochBasedTrainLoop):
     """MMEngine's loop over epochs, with these differences:
 
-    - A run resumes from any step: ``SeededSampler`` goes on with the first photo that was not used. Other samplers
-      have their first batches loaded and thrown away. A checkpoint of another number of photos a step is refused.
-    - SIGTERM and SIGINT: the step is finished, all is saved (``stopped_iter_N.pth``), and :class:`RunStopped` is
-      raised; tools/train.py then exits with ``RESUME_ME``. All ranks stop at the same step.
-    - A loader that fails (a dead worker, a shard that is gone) on any rank: all is saved before the error is raised.
+    - A run resumes from any step: ``SeededSampler`` starts at the first photo not yet used. For other samplers the
+      batches already used are loaded and thrown away. A checkpoint with another number of photos a step is refused.
+    - SIGTERM and SIGINT: the step is finished, everything is saved (``stopped_iter_N.pth``), and :class:`RunStopped`
+      is raised; tools/train.py then exits with ``RESUME_ME``. All ranks stop at the same step.
+    - A loader that fails (a dead worker, a missing shard) on any rank: everything is saved before the error is raised.
     - Each step seeds PyTorch's generators by (seed, step, rank), so that dropout too is the same after a resume.
-    - The model is told which batch completes an optimiser step under gradient accumulation (``completes_step``).
-    - ``max_iters`` may be given instead of ``max_epochs``: the last epoch then ends early. MMEngine's loop over
-      iterations loads all data again that was used before a resume.
+    - A model that is :class:`CountsSteps` is told which batches end an optimiser step.
+    - ``max_iters`` may be given instead of ``max_epochs``: the last epoch then ends early. After a resume, MMEngine's
+      loop over iterations loads everything again that was used before.
 
     Args:
         runner: the runner.
@@ -83,7 +84,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.stop = StopRequest()
         self.position = DataPositionHook()
         runner.register_hook(self.position)
-        self.dataloader.worker_init_fn = DeafWorker(self.dataloader.worker_init_fn)
+        self.dataloader.worker_init_fn = IgnoreCtrlC(self.dataloader.worker_init_fn)
 
     def run(self) -> torch.nn.Module:
         """Train to the end.
@@ -94,9 +95,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         self._epoch, self._done = divmod(self._iter, len(self.dataloader))
         self.position.check(self.runner)
-        if type(getattr(self.runner.optim_wrapper, 'optimizer', None)).__name__ == 'ZeroRedundancyOptimizer':
+        if type(single_optimizer(self.runner)).__name__ == 'ZeroRedundancyOptimizer':
             raise InputError(
-                'ZeroRedundancyOptimizer can not be saved: it gathers its state from all ranks, and MMEngine saves on '
+                'ZeroRedundancyOptimizer can not be saved: it gathers its state from all ranks, but MMEngine saves on '
                 'the first alone, which would wait for ever'
             )
         try:
@@ -110,7 +111,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         self._batches = batches = self._rest_of_epoch()
-        with no_news_of_workers():
+        with without_sigchld_handler():
             for index in range(self._done, min(len(self.dataloader), self._done + self._max_iters - self._iter)):
                 batch, error = _next(batches)
                 self._agree_to_go_on(error)
@@ -121,9 +122,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """One batch."""
-        model = unwrapped(self.runner)
-        if hasattr(model, 'completes_step'):
-            model.completes_step = self.runner.optim_wrapper.should_sync()
+        model = bare_model(self.runner)
+        if isinstance(model, CountsSteps):
+            model.begin_batch(ends_step(self.runner))
         seed_step(self.runner.seed, self._iter, get_rank())
         super().run_iter(idx, data_batch)
 
@@ -135,30 +136,31 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             return iter(self.dataloader)
         if self._done:
             self.runner.logger.warning(
-                f'{type(sampler).__name__} can not skip what was used: loading {self._done} batches to throw away'
+                f'{type(sampler).__name__} can not skip the photos already used: loads {self._done} batches and throws '
+                'them away'
             )
         return itertools.islice(iter(self.dataloader), self._done, None)
 
     def _end_workers(self) -> None:
-        """Now, not when Python ends, which waits for them; and news of dead ones could come at any later time."""
+        """End them now: Python would wait for them at its end, and a dead one could raise at any time until then."""
         iterator: Any = getattr(self.dataloader, '_iterator', None) or self._batches
         if hasattr(iterator, '_shutdown_workers'):
-            with no_news_of_workers():
+            with without_sigchld_handler():
                 iterator._shutdown_workers()
         self.dataloader._iterator = self._batches = None
 
     def _agree_to_go_on(self, error: Exception | None) -> None:
-        """Raise on all ranks if one must stop; what was done is saved first. All ranks must call it before a step."""
+        """Raise on all ranks if one must stop, after saving. All ranks must call it before each step."""
         if error and 'exited unexpectedly' in str(error):
-            time.sleep(1)  # a scheduler signals all processes of a job; ours may still be on its way
-        waiting = self._iter % batches_per_step(self.runner)  # batches whose gradients are no step yet
+            time.sleep(1)  # a scheduler signals all processes of a job; our signal may be on its way
+        waiting = self._iter % batches_per_step(self.runner)  # batches of a step that is not complete
         mine = State.LOADER_FAILED if error else State.STOP if self.stop.signal else State.GO
         worst = State(_largest(mine))
         if worst is State.GO or (worst is State.STOP and waiting):
             return
         steps = self._iter - waiting
         path = save_now(self.runner, steps, steps // len(self.dataloader)) if steps else None
-        barrier()  # nobody ends before the file is on the disk: launchers kill the others then
+        barrier()  # no rank ends before the file is on the disk: launchers would kill the others
         saved = f'saved as {path}' if path else 'before the first step was done'
         if worst is State.LOADER_FAILED and not self.stop.signal:
             raise InputError(f'after {steps} steps ({saved}) the loader failed: {_reason(error)}') from error
@@ -175,14 +177,14 @@ def _next(batches: Iterator[Any]) -> tuple[Any, Exception | None]:
         return next(batches), None
     except StopIteration:
         return None, InputError('it gave fewer batches than its length')
-    except Exception as error:  # of any kind: workers pass on what they met
+    except Exception as error:  # of any kind: workers pass on whatever they raised
         return None, error
 
 
 def _reason(error: Exception | None) -> str:
     """One sentence; an error in a worker comes with that worker's traceback, whose last line is the error."""
     if error is None:
-        return 'it is that of another rank, whose own message says why'
+        return 'on another rank, whose own message says why'
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
     if 'exited unexpectedly' in reason:
         reason += ' (out of memory, or of shared memory, as in containers with a small /dev/shm?)'

@@ -69,7 +69,9 @@ def export_checkpoint(
         input_std=tuple(meta['std']),
         view=meta.get('view'),
         head=meta.get('head'),
-        mos_range=tuple(data['mos_range']) if 'mos_range' in data else None,
+        mos_range=_mos_range(meta),
+        scale=meta.get('scale'),
+        scales=meta.get('scales'),
         dataset=data.get('dataset') or Path(data.get('data_root', '')).name or None,
         config_sha256=meta['config_sha256'],
         iterations=meta['iterations'],
@@ -115,6 +117,15 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     else:
         raise InputError(f'the exported file must end with .safetensors or .pth, got {out}')
     return name
+
+
+def _mos_range(meta: dict[str, Any]) -> tuple[float, float] | None:
+    """What scores 0 and 1 mean: ends of the data set's scale, of the reference scale, or 0 and 1 for the common one."""
+    if meta.get('scales'):
+        reference = meta['scales'].get(meta.get('scale'))
+        return tuple(reference['mos_range']) if reference else (0.0, 1.0)
+    found = meta.get('data', {}).get('mos_range')
+    return None if found is None else tuple(found)
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:

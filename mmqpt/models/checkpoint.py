@@ -1,4 +1,4 @@
-"""Reading MMEngine checkpoints without running code that a stranger put into them."""
+"""Reads MMEngine checkpoints without running code that a stranger put into them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _latin_bytes(text: str, coding: str = 'latin1') -> bytes:
 
 
 def _named(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
-    """A function under the name that a checkpoint calls it by; torch before 2.6 goes by the function's own name."""
+    """A function under the name that checkpoints give it; torch before 2.6 goes by the function's own name."""
 
     def call(*args: Any) -> Any:
         return function(*args)
@@ -69,8 +69,9 @@ def allow_resume() -> None:
     """Let MMEngine's loaders read MMEngine's checkpoints, and nothing that would run code.
 
     ``--resume`` and ``load_from`` go through ``torch.load``, which runs code in a checkpoint under torch < 2.6, and
-    for a URL under every version. From here on they read weights and plain data only. Of classes they know what the
-    log buffers in every MMEngine checkpoint are made of, which torch refuses (``Unsupported global: HistoryBuffer``).
+    for a URL under every version. After this call they read weights and plain data only. The only classes they accept
+    are those of the log buffers in every MMEngine checkpoint, which torch refuses (``Unsupported global:
+    HistoryBuffer``).
     """
     torch.serialization.add_safe_globals(_SAFE)
     for prefix, loader in list(CheckpointLoader._schemes.items()):
@@ -110,7 +111,7 @@ def _guarded(loader: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """torch's own switch, which goes before what a caller of ``torch.load`` asks for."""
+    """torch's own switch, which overrides what a caller of ``torch.load`` asks for."""
     with _lock:
         before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
         os.environ[_FORCE] = '1'
@@ -128,26 +129,26 @@ def _refusing(name: str) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except UNREADABLE as error:
-        # torch says first how to run what is in the file, and what is wrong with it further on.
+        # torch first says how to run what is in the file, and only further on what is wrong with it.
         found = re.search(r'WeightsUnpickler error: (\S.*)|(Unsupported .*)', str(error))
         reason = found[0].removeprefix('WeightsUnpickler error: ').strip() if found else first_line(error)
         raise InputError(f'{name}: not a checkpoint that can be loaded safely ({reason})') from error
 
 
 def export_spec_of(loaded: dict[str, Any]) -> dict[str, Any]:
-    """What ``ExportSpecHook`` put into a checkpoint; empty for one that is not of mmqpt."""
+    """What ``ExportSpecHook`` put into a checkpoint; empty for one that mmqpt did not write."""
     meta = loaded.get('meta')
     found = meta.get('mmqpt') if isinstance(meta, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
-    """The checkpoint of a run that has the most steps, of those that are whole; None where there is none.
+    """The whole checkpoint of a run with the most steps; None where there is none.
 
-    Taken are ``epoch_N.pth``, ``iter_N.pth``, and ``stopped_iter_N.pth`` of a run that was asked to stop. MMEngine's
-    own ``last_checkpoint`` may name a file that a stopped run did not finish or has already removed, or be empty.
+    Candidates are ``epoch_N.pth``, ``iter_N.pth``, and ``stopped_iter_N.pth`` of a run that was asked to stop.
+    MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has removed, or be empty.
     """
-    newest = []
+    newest: list[tuple[int, int, Path]] = []
     for kind in ('epoch', 'iter', 'stopped_iter'):
         numbered = [
             (int(match[1]), path)

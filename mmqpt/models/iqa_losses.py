@@ -1,8 +1,8 @@
-"""Losses of fine-tuning: pure functions of a batch, and the one config key that chooses and sums them.
+"""Losses of fine-tuning: pure functions of a batch, and how a config chooses and sums them.
 
 All scores are in [0, 1] on the scale of the training set. The losses that compare photos of a batch (``plcc``,
 ``rank``, ``norm_in_norm``) see the batch of their own rank; distributed training averages their gradients (design
-choice: nothing is gathered). Batches that say nothing, such as one photo or equal scores, give a finite loss and a
+choice: nothing is gathered). Batches without information, such as one photo or equal scores, give a finite loss and a
 finite gradient.
 """
 
@@ -76,7 +76,7 @@ def rank_loss(predicted: Tensor, target: Tensor, margin: float = 0.05) -> Tensor
 
 
 def ladder_loss(scores: Tensor, levels: Tensor, margin: float = 0.02) -> Tensor:
-    """Hinge on rungs: of two levels of one degradation, the harsher one must score lower by ``margin`` for every level.
+    """Hinge on rungs: of two levels of a degradation, the harsher must score lower by ``margin`` per level.
 
     The mean over photos and pairs ``a < b`` of rungs of
     ``max(0, margin (levels_b - levels_a) - (scores_a - scores_b))``.
@@ -88,7 +88,7 @@ def ladder_loss(scores: Tensor, levels: Tensor, margin: float = 0.02) -> Tensor:
     """
     if scores.dim() != 2 or scores.shape[1] < 2 or scores.shape != levels.shape:
         raise InputError(
-            f'scores and levels must be (N, R >= 2) alike, got {tuple(scores.shape)} and {tuple(levels.shape)}'
+            f'scores and levels must both be (N, R >= 2), got {tuple(scores.shape)} and {tuple(levels.shape)}'
         )
     if not 0 < margin < math.inf:
         raise InputError(f'margin must be > 0 and finite, got {margin}')
@@ -129,6 +129,9 @@ SCORE_LOSSES: dict[str, Callable[..., Tensor]] = {
     'norm_in_norm': norm_in_norm_loss,
 }
 """Of (N,) predicted and (N,) target scores."""
+
+PAIR_LOSSES = ('plcc', 'rank', 'norm_in_norm')
+"""Those that compare photos with each other: within one rating scale only."""
 
 HISTOGRAM_LOSSES: dict[str, Callable[..., Tensor]] = {'emd': emd_loss, 'cross_entropy': cross_entropy_loss}
 """Of (N, K) logits and (N, K) target shares; they need a ``DistributionHead``."""
@@ -186,7 +189,7 @@ def build_losses(
     if isinstance(loss, str):
         return [WeightedLoss(loss, arguments=dict(loss_args or {}))]
     if loss_args:
-        raise InputError('loss_args go with a loss given by name; here they belong into the dict of the loss')
+        raise InputError('loss_args go with a loss given by name; otherwise put them into the dict of the loss')
     terms = []
     for entry in [loss] if isinstance(loss, Mapping) else loss:
         if not isinstance(entry, Mapping) or 'type' not in entry:
@@ -195,7 +198,7 @@ def build_losses(
         terms.append(WeightedLoss(arguments.pop('type'), arguments.pop('weight', 1.0), arguments))
     names = [term.name for term in terms]
     if not names or len(set(names)) < len(names):
-        raise InputError(f'losses must be one or more different ones, got {names}')
+        raise InputError(f'give one or more losses, each once, got {names}')
     return terms
 
 

@@ -18,7 +18,8 @@ from mmqpt.core.view import View
 from mmqpt.models.backbone import build_backbone, fixed_size, freeze_statistics, load_backbone, size_step
 from mmqpt.models.freezing import eval_mode, freeze_backbone
 from mmqpt.models.histograms import score_histogram
-from mmqpt.models.iqa_losses import build_losses, ladder_loss
+from mmqpt.models.iqa_losses import PAIR_LOSSES, build_losses, ladder_loss
+from mmqpt.models.rating_scales import RatingScales, within_scales
 
 
 @MODELS.register_module()
@@ -31,9 +32,14 @@ class IQARegressor(BaseModel):
         view: arguments of :class:`View`, the size rule at test time; exported with the weights.
         loss: a name, a dict or a list of dicts, see :func:`build_losses`; on scores in [0, 1].
         loss_args: further arguments of a loss given by name, such as ``beta`` of smooth-L1 (in units of the score).
+        scales: names of the rating scales of the training set (``IQADataset(scale_column=...)`` or
+            ``ConcatRatedSets``), or a dict of the arguments of :class:`RatingScales`; None where all photos share one.
+            The network then predicts one common quality, and a map for each scale takes it to the labels of that scale;
+            losses that compare photos (plcc, rank, norm_in_norm) are taken within a scale, and in the others each scale
+            weighs by its number of photos, not by its spread.
         ladder: ``dict(weight=..., margin=...)`` of :func:`ladder_loss`, for samples with a ladder from
             :class:`LevelLadder`; None leaves ladders unused.
-        freeze: parts of the backbone that training leaves alone, see :func:`freeze_backbone`.
+        freeze: parts of the backbone to leave untrained, see :func:`freeze_backbone`.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
@@ -42,8 +48,8 @@ class IQARegressor(BaseModel):
         data_preprocessor: a ``PhotoPreprocessor``.
 
     Raises:
-        InputError: an unknown loss or head, a loss on histograms without a ``DistributionHead``, or a view with photos
-            of sizes that the backbone does not take.
+        InputError: an unknown loss or head, a loss on histograms without a ``DistributionHead``, or a view that gives
+            photos of sizes that the backbone does not take.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class IQARegressor(BaseModel):
         view: dict[str, Any] | None = None,
         loss: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] = 'smooth_l1',
         loss_args: dict[str, Any] | None = None,
+        scales: Sequence[str] | Mapping[str, Any] | None = None,
         ladder: dict[str, float] | None = None,
         freeze: int | str | Sequence[str] | None = None,
         norm_eval: bool = False,
@@ -74,6 +81,9 @@ class IQARegressor(BaseModel):
         for term in losses:
             if term.on_histograms and not isinstance(self.head, DistributionHead):
                 raise InputError(f"loss {term.name!r} needs head=dict(type='DistributionHead', bins=K)")
+            if term.on_histograms and scales is not None:
+                raise InputError(f'loss {term.name!r} is on histograms of one scale: it does not go with scales')
+        self.scales = _scales(scales)
         self.view = View(**(view or {}))
         self._check_sizes()
         self.norm_eval = norm_eval
@@ -107,7 +117,8 @@ class IQARegressor(BaseModel):
             data_samples: N samples; for the loss with ``gt_score``, and where known ``gt_histogram`` (K shares) and
                 ``gt_score_sd``.
             mode: ``'loss'``: a dict with the loss, or with every term of it. ``'predict'``: the samples with
-                ``pred_score``. ``'tensor'``: (N,) scores of the photos as they are, without the size rule.
+                ``pred_score``, and with ``pred_on_scale`` where the model knows their rating scale. ``'tensor'``: (N,)
+                scores of the photos as they are, without the size rule.
         """
         if mode == 'tensor':
             return self.score_views(torch.stack(inputs) if isinstance(inputs, list) else inputs)
@@ -118,8 +129,13 @@ class IQARegressor(BaseModel):
         if mode == 'predict':
             for image, sample in zip(inputs, data_samples, strict=True):
                 if image.dim() != 3:
-                    raise InputError(f'a photo to score must be (3, H, W), got {tuple(image.shape)}: crops are of View')
+                    raise InputError(f'a photo to score must be (3, H, W), got {tuple(image.shape)}; View cuts crops')
                 sample.set_pred_score(self.predict_photo(image[None]))
+                if self.scales is not None and sample.get('scale') in self.scales.names:
+                    index = self.scales.index([sample.get('scale')]).to(sample.pred_score.device)
+                    sample.set_field(
+                        float(self.scales(sample.pred_score, index)), 'pred_on_scale', field_type='metainfo'
+                    )
             return data_samples
         raise InputError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
 
@@ -145,12 +161,26 @@ class IQARegressor(BaseModel):
             'head': {'channels': self.channels, **self._head_cfg},
             'view': self.view.as_dict(),
             'input_size': self.input_size,
+            **({'scale': self.scales.reference, 'scales': self.scales.export()} if self.scales else {}),
         }
+
+    def start_scales(self, labels: Mapping[str, tuple[Sequence[float], tuple[float, float]]]) -> None:
+        """Begin the maps of the rating scales at the labels of the training set; called by :class:`RatingScalesHook`.
+
+        Raises:
+            InputError: the model has no scales, or others.
+        """
+        if self.scales is None:
+            raise InputError(
+                f'the training set has the rating scales {", ".join(labels)}: give the model scales=[...], or leave '
+                'scale and scale_column out of the set'
+            )
+        self.scales.start(labels)
 
     def _loss(self, inputs: Tensor | list[Tensor], samples: list[DataSample]) -> dict[str, Tensor]:
         if isinstance(inputs, list):
             raise InputError(
-                'training needs crops of one size; use RandomQualityCrop with a crop that every photo holds'
+                'training needs crops of one size; use RandomQualityCrop with a crop that fits into every photo'
             )
         target = torch.cat([sample.gt_score for sample in samples]).to(inputs.device)  # (N,)
         crops = 1
@@ -162,25 +192,35 @@ class IQARegressor(BaseModel):
             predicted = self.head.expectation(logits)
         else:
             predicted = self.head(features).float()  # (N C,)
+        index = None
+        if self.scales is not None:
+            index = self.scales.index([_scale_of(sample) for sample in samples]).to(inputs.device)
+            index = index.repeat_interleave(crops)  # (N C,)
+            predicted = self.scales(predicted, index)
         found = {}
         for term in self.losses:
             if term.on_histograms:
                 shares = self._histograms(samples, target, logits.shape[1]).repeat_interleave(crops, dim=0)
                 value = term(logits, shares)
-            else:
+            elif index is None:
                 value = term(predicted, target.repeat_interleave(crops))
+            elif term.name in PAIR_LOSSES:
+                value = within_scales(term, predicted, target.repeat_interleave(crops), index)
+            else:
+                gains = self.scales.gains(index)  # type: ignore[union-attr]
+                value = term(predicted * gains, target.repeat_interleave(crops) * gains)
             found['loss' if len(self.losses) == 1 else f'loss_{term.name}'] = value
         if self.ladder:
-            found['loss_ladder'] = self._ladder_loss(samples)
+            found['loss_ladder'] = self._ladder_loss(samples, **self.ladder)
         return found
 
-    def _ladder_loss(self, samples: list[DataSample]) -> Tensor:
+    def _ladder_loss(self, samples: list[DataSample], weight: float, margin: float) -> Tensor:
         if not all('ladder' in sample for sample in samples):
-            raise InputError('the model has a ladder, but samples have none; put a LevelLadder into the pipeline')
+            raise InputError('the model has a ladder, but the samples have none; put a LevelLadder into the pipeline')
         rungs = self.data_preprocessor.scale(torch.stack([sample.ladder for sample in samples]))  # (N, R, 3, H, W)
         levels = torch.stack([sample.ladder_levels for sample in samples])  # (N, R)
         scores = self.score_views(rungs.flatten(0, 1)).float().view_as(levels)
-        return self.ladder['weight'] * ladder_loss(scores, levels, self.ladder['margin'])
+        return weight * ladder_loss(scores, levels, margin)
 
     @staticmethod
     def _histograms(samples: list[DataSample], scores: Tensor, bins: int) -> Tensor:
@@ -212,11 +252,26 @@ class IQARegressor(BaseModel):
             )
 
 
+def _scales(given: Sequence[str] | Mapping[str, Any] | None) -> RatingScales | None:
+    """The rating scales of a config."""
+    if given is None:
+        return None
+    return RatingScales(**given) if isinstance(given, Mapping) else RatingScales(given)
+
+
+def _scale_of(sample: DataSample) -> str:
+    scale = sample.get('scale')
+    if scale is None:
+        raise InputError('the model has rating scales, but photos have none: give the set scale_column or scale')
+    return str(scale)
+
+
 def _ladder(given: Mapping[str, float] | None) -> dict[str, float] | None:
     """The terms of ``ladder`` with their defaults, or an error."""
     if given is None:
         return None
     terms = {'weight': 1.0, 'margin': 0.02, **given}
-    if len(terms) > 2 or not all(isinstance(value, (int, float)) and 0 < value < math.inf for value in terms.values()):
+    numbers = all(isinstance(value, (int, float)) and 0 < value < math.inf for value in terms.values())
+    if set(terms) != {'weight', 'margin'} or not numbers:
         raise InputError(f'ladder takes weight > 0 and margin > 0, both finite, got {dict(given)}')
     return terms

@@ -11,7 +11,8 @@ from mmqpt.core.errors import InputError
 class KeyQueue(nn.Module):
     """A ring of the last ``length`` keys (He et al., MoCo, CVPR 2020). All of it is saved with the checkpoint.
 
-    Slots that were never written do not count, so a run starts with few negatives rather than with random ones.
+    Slots that were never written do not count, so a run starts with few negatives rather than with random ones. Keys of
+    a step that takes several batches wait, outside the ring and its checkpoint, until the step is complete.
 
     Args:
         length: number of keys.
@@ -29,6 +30,7 @@ class KeyQueue(nn.Module):
         self.register_buffer('keys', torch.zeros(length, width))
         self.register_buffer('position', torch.zeros((), dtype=torch.long))
         self.register_buffer('filled', torch.zeros((), dtype=torch.long))
+        self._waiting: list[Tensor] = []
 
     def __len__(self) -> int:
         return self.keys.shape[0]
@@ -37,13 +39,29 @@ class KeyQueue(nn.Module):
         """bool (length,): which slots hold a key."""
         return torch.arange(len(self), device=self.keys.device) < self.filled
 
+    def fill(self) -> Tensor:
+        """The share of the slots that hold a key, a scalar; 0 for a queue of length 0."""
+        return self.filled / max(1, len(self))
+
+    @property
+    def within_step(self) -> bool:
+        """Whether keys of an incomplete step wait."""
+        return bool(self._waiting)
+
     @torch.no_grad()
-    def enqueue(self, keys: Tensor) -> None:
+    def enqueue(self, keys: Tensor, ends_step: bool = True) -> None:
         """Write keys over the oldest ones; without a host sync, for any number of keys.
 
         Args:
             keys: (B, width). Of more than ``length`` keys the last ones stay.
+            ends_step: whether the step is complete; if not, the keys wait for those of the step's other batches.
         """
+        self._waiting.append(keys)
+        if ends_step:
+            self._write(torch.cat(self._waiting))
+            self._waiting.clear()
+
+    def _write(self, keys: Tensor) -> None:
         length = len(self)
         if length == 0:
             return

@@ -1,4 +1,4 @@
-"""From what the loader gives to what the networks take: RGB in [0, 1], normalised by the model itself."""
+"""Turns what the loader gives into RGB in [0, 1]; the model itself normalises it for its network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmqpt.core.errors import InputError
 
 @MODELS.register_module()
 class PhotoPreprocessor(BaseDataPreprocessor):
-    """Casts to the device, scales to [0, 1] and orders channels as RGB; holds the mean and std of the backbone.
+    """Copies to the device, scales to [0, 1] and orders channels as RGB; holds the mean and std of the backbone.
 
     Images of one size are stacked; images of different sizes stay a list.
 

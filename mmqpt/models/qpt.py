@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_gather, all_reduce, get_world_size
+from mmengine.dist import all_gather, all_reduce
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -16,8 +16,12 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import pool_features
+from mmqpt.models.anchor import anchor_loss, set_to_identity
 from mmqpt.models.backbone import batch_norms, build_backbone, freeze_statistics, load_backbone
+from mmqpt.models.contrast import content_negatives, degradation_negatives, positives
+from mmqpt.models.key_encoder import average_statistics, momentum_at, move_towards, statistics_of_one_batch
 from mmqpt.models.key_queue import KeyQueue
+from mmqpt.models.protocol import Embeddings
 
 
 @MODELS.register_module()
@@ -29,20 +33,19 @@ class QPT(BaseSelfSupervisor):
     and, as an option, the other photos of the batch. Keys of a photo that an earlier step put into the queue count as
     negatives too: they had another recipe.
 
+    Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
+    statistics alike, with ``m`` of :func:`momentum_at`. Statistics are those of all ranks, so that keys do not depend
+    on the rank that makes them. The key encoder always normalises with those averaged statistics, never with those of
+    the batch, so BatchNorm can't tell which patches were in one batch (EMAN, Cai et al., CVPR 2021). Without
+    ``pretrained`` weights the statistics start as those of the first batch: with BatchNorm's own, mean 0 and variance
+    1, all keys of a network with random weights are nearly alike, and the queries follow them to one point
+    (docs/experiments.md, section 4). This, like everything that the paper does not state, is a design choice.
+
     With gradient accumulation all batches of a step see one key encoder and one queue, as one large batch would: the
-    key encoder moves before the first of them, and their keys enter the queue after the last (``completes_step``).
+    key encoder moves before the first of them, and their keys enter the queue after the last (:meth:`begin_batch`).
 
     A batch whose embeddings are not finite, on any rank, changes neither the key encoder nor the queue; its loss is
     NaN on all ranks, and ``FiniteStepHook`` skips the step.
-
-    Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
-    statistics alike, with ``m = min(momentum, (1 + t) / (10 + t))`` at step t, so that short runs move too. Statistics
-    are those of all ranks, so that keys do not depend on the rank that makes them. The key encoder always normalises
-    with those averaged statistics, never with those of the batch, so BatchNorm can't tell which patches were in one
-    batch (EMAN, Cai et al., CVPR 2021). Without ``pretrained`` weights those statistics start
-    as the ones of the first batch: with BatchNorm's own, mean 0 and variance 1, all keys of a network with random
-    weights are nearly alike, and the queries follow them to one point (docs/experiments.md, section 4). This, as
-    everything that the paper does not state, is a design choice.
 
     Args:
         backbone: any mmpretrain backbone, or a timm model through ``TIMMBackbone``.
@@ -58,7 +61,7 @@ class QPT(BaseSelfSupervisor):
             on a CPU, and what GPUs want under AMP.
         compile_backbone: whether torch.compile runs the two backbones, and only these: the queue and the averages of
             the key encoder would break its graphs at every step. Names in checkpoints stay the same.
-        anchor: weight of a term that keeps what ``pretrained`` knows, 0 for none; see :meth:`anchor_loss`.
+        anchor: weight of :func:`anchor_loss`, a term that keeps what ``pretrained`` knows; 0 for none.
         pooling: what the neck sees of the backbone, one of ``POOLINGS``.
         pretrained: weights to start the backbone from, see :func:`load_backbone`.
         input_size: px, for asking the backbone for its feature length once.
@@ -102,9 +105,8 @@ class QPT(BaseSelfSupervisor):
         self.neck.train()
         self.pooling = pooling
         self._statistics_started = bool(pretrained)
-        self.embeddings: Tensor | None = None  # unit vectors (M, E) of the last step's queries, for hooks
-        self.completes_step = True  # the train loop says False for batches whose gradients wait for more
-        self._waiting: list[Tensor] = []  # keys of such batches
+        self._last_embeddings: Embeddings | None = None
+        self._ends_step = True
         self.queue = KeyQueue(queue_length, width)
         self.momentum = momentum
         self.batch_negatives = batch_negatives
@@ -135,12 +137,10 @@ class QPT(BaseSelfSupervisor):
         super().init_weights()
         if self.pretrained:
             load_backbone(self.backbone, self.pretrained)
-        self._start_key_encoder()
+        self._copy_key_encoder()
         if self.anchor:
             self.anchor_backbone.load_state_dict(self.backbone.state_dict())
-            with torch.no_grad():
-                nn.init.eye_(self.anchor_map.weight)
-                nn.init.zeros_(self.anchor_map.bias)
+            set_to_identity(self.anchor_map)
 
     def train(self, mode: bool = True) -> QPT:
         """The key encoder stays in eval mode; so does BatchNorm of the backbone under ``norm_eval``."""
@@ -157,6 +157,14 @@ class QPT(BaseSelfSupervisor):
         """Pooled backbone features (N, C) of photos (N, 3, H, W) in [0, 1]."""
         return self._pooled(self.backbone, self.data_preprocessor.normalise(inputs))
 
+    def begin_batch(self, ends_step: bool) -> None:
+        """See :class:`CountsSteps`."""
+        self._ends_step = ends_step
+
+    def last_embeddings(self) -> Embeddings | None:
+        """See :class:`ShowsEmbeddings`."""
+        return self._last_embeddings
+
     def loss(self, inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict[str, Tensor]:
         """QC-Loss of a batch.
 
@@ -169,61 +177,45 @@ class QPT(BaseSelfSupervisor):
             queue that is filled, and with an anchor ``anchor_loss``, its weighted term, which MMEngine adds to
             ``loss``.
         """
-        if inputs.dim() != 6 or inputs.shape[1] < 2 or inputs.shape[2] < 2:
-            raise InputError(f'inputs must have shape (N, V >= 2, P >= 2, 3, S, S), got {tuple(inputs.shape)}')
-        photos, versions, patches = inputs.shape[:3]
-        images = self.data_preprocessor.normalise(inputs.flatten(0, 2))  # (N V P, 3, S, S)
-        images = images.contiguous(memory_format=self.memory_format)
-        if self.training and not self._statistics_started:
+        photos, versions, patches = _grid(inputs)  # below M = N V P
+        images = self._prepared(inputs)  # (M, 3, S, S)
+        if self.training:
             self._start_statistics(images)
-        features = self._pooled(self.backbone, images)  # (N V P, C)
-        query = self._project(features, self.neck)  # (N V P, E)
-        sound = not self.training or _finite_everywhere(query)
-        with torch.no_grad():
-            if self.training and sound:
-                self._average_statistics()
-                if not self._waiting:
-                    self._update_key_encoder()
-            key = self._project(self._pooled(self.key_backbone, images), self.key_neck)
-        if self.training:
-            keys = torch.cat(all_gather(key))  # of all ranks, in rank order
-            sound = sound and bool(keys.isfinite().all())
+        features = self._pooled(self.backbone, images)  # (M, C)
+        query = self._project(features, self.neck)  # (M, E)
+        finite = not self.training or _finite_everywhere(query)
+        if self.training and finite:
+            self._update_key_encoder()
+        key = self._keys(images)  # (M, E)
 
-        k = key.view(photos, versions, patches, -1)
-        positive = k[:, :, _others(patches)]  # (N, V, P, P - 1, E)
-        other = k[:, _others(versions)].flatten(2, 3)  # (N, V, (V - 1) P, E)
+        keys = key.view(photos, versions, patches, -1)
+        positive = positives(keys)  # (M, P - 1, E)
+        degradation = degradation_negatives(keys)  # (M, (V - 1) P, E)
         if not self.degradation_negatives:
-            other = other[:, :, :0]
-        degradation = other[:, :, None].expand(-1, -1, patches, -1, -1)  # (N, V, P, (V - 1) P, E)
-        content, mask = self._content(key, versions * patches)
-        losses = self.head.loss(query, positive.flatten(0, 2), degradation.flatten(0, 2), content, mask)
+            degradation = degradation[:, :0]
+        content, mask = content_negatives(keys, self.queue.keys, self.queue.mask(), self.batch_negatives)
+        losses = self.head.loss(query, positive, degradation, content, mask)
+
         if self.training:
-            self._enqueue(keys if sound else keys[:0])
-            self.embeddings = query.detach()
-            if not sound:
+            finite = self._enqueue(key, finite)
+            self._last_embeddings = Embeddings(query.detach(), self.queue.filled.clone())
+            if not finite:
                 losses['loss'] = losses['loss'] * math.nan  # on every rank, and in every gradient
-        losses['queue_fill'] = self.queue.filled / max(1, len(self.queue))
+        losses['queue_fill'] = self.queue.fill()
         if self.anchor:
             losses['anchor_loss'] = self.anchor * self.anchor_loss(features, images)
         return losses
 
     def anchor_loss(self, features: Tensor, images: Tensor) -> Tensor:
-        """How much of the start's features can't be read, linearly, from today's.
-
-        A frozen copy of the backbone as it was after loading ``pretrained`` gives targets, which a linear map, learned
-        along and starting as the identity, predicts from the features of the same patches: mean squared error over the
-        mean variance of the targets within the batch. 0 at the start. Learning without Forgetting (Li and Hoiem, ECCV
-        2016) does so with the outputs of the old network; the linear map, which leaves features free to move as long
-        as nothing is lost, is a design choice.
+        """The anchor's term without its weight, a scalar: what today's features have lost of those at the start.
 
         Args:
             features: (M, C) of the query encoder.
             images: (M, 3, S, S), normalised.
         """
         with torch.no_grad():
-            target = self._pooled(self.anchor_backbone, images).float()
-            spread = target.var(dim=0).mean().clamp(min=1e-8) if len(target) > 1 else target.new_ones(())
-        return F.mse_loss(self.anchor_map(features).float(), target) / spread
+            target = self._pooled(self.anchor_backbone, images)
+        return anchor_loss(self.anchor_map(features), target)
 
     def export_spec(self) -> dict[str, Any]:
         """What is needed to use the backbone elsewhere; stored in checkpoints and exported files."""
@@ -233,21 +225,10 @@ class QPT(BaseSelfSupervisor):
             **self.data_preprocessor.statistics,
         }
 
-    def _enqueue(self, keys: Tensor) -> None:
-        """Every rank writes the keys (B, E) of all ranks into its queue, after the last batch of an optimiser step."""
-        self._waiting.append(keys)
-        if self.completes_step:
-            self.queue.enqueue(torch.cat(self._waiting))
-            self._waiting.clear()
-
-    def _content(self, key: Tensor, group: int) -> tuple[Tensor, Tensor]:
-        """Content-based negatives (C, E), and the mask (M, C) or (C,) of those that count for a query."""
-        stored, mask = self.queue.keys.to(key.dtype), self.queue.mask()
-        if not self.batch_negatives:
-            return stored.clone(), mask
-        photo = torch.arange(key.shape[0], device=key.device) // group
-        other = photo[:, None] != photo[None, :]  # (M, M)
-        return torch.cat([stored, key]), torch.cat([mask.expand(key.shape[0], -1), other], dim=1)
+    def _prepared(self, inputs: Tensor) -> Tensor:
+        """(N, V, P, 3, S, S) in [0, 1] -> (M, 3, S, S) as the backbone takes them."""
+        images = self.data_preprocessor.normalise(inputs.flatten(0, 2))
+        return images.contiguous(memory_format=self.memory_format)
 
     def _pooled(self, backbone: nn.Module, images: Tensor) -> Tensor:
         return pool_features(backbone(images), backbone, self.pooling)
@@ -257,54 +238,69 @@ class QPT(BaseSelfSupervisor):
         """Features -> unit vectors (M, E), normalised in float32."""
         return F.normalize(neck((features,))[0].float(), dim=1)
 
-    def _start_key_encoder(self) -> None:
+    @torch.no_grad()
+    def _keys(self, images: Tensor) -> Tensor:
+        """Unit vectors (M, E) of the key encoder."""
+        return self._project(self._pooled(self.key_backbone, images), self.key_neck)
+
+    def _enqueue(self, key: Tensor, finite: bool) -> bool:
+        """Put the keys (M, E) of all ranks, in rank order, into the queue, on every rank; none that are not finite.
+
+        Args:
+            key: of this rank.
+            finite: whether the queries of all ranks are.
+
+        Returns:
+            Whether all queries and keys are finite.
+        """
+        keys = torch.cat(all_gather(key))
+        finite = finite and bool(keys.isfinite().all())
+        self.queue.enqueue(keys if finite else keys[:0], self._ends_step)
+        return finite
+
+    def _update_key_encoder(self) -> None:
+        """Move the key encoder towards the query encoder, once per optimiser step."""
+        average_statistics(self._batch_norms())
+        if self.queue.within_step:
+            return
+        share = 1 - momentum_at(self.steps, self.momentum)
+        move_towards(self.key_backbone, self.backbone, share)
+        move_towards(self.key_neck, self.neck, share)
+        self.steps += 1
+
+    def _copy_key_encoder(self) -> None:
         """The key encoder becomes a copy of the query encoder."""
         self.key_backbone.load_state_dict(self.backbone.state_dict())
         self.key_neck.load_state_dict(self.neck.state_dict())
 
     @torch.no_grad()
     def _start_statistics(self, images: Tensor) -> None:
-        """Before the first step: the averages of BatchNorm become the statistics of this batch (M, 3, S, S)."""
+        """Before the first step from random weights: BatchNorm's averages become the statistics of this batch."""
+        if self._statistics_started:
+            return
         self._statistics_started = True
         if int(self.steps) > 0:  # resumed
             return
-        layers = [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.momentum = 1.0
-        self._project(self._pooled(self.backbone, images), self.neck)
-        self._average_statistics()
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-        self._start_key_encoder()
+        layers = self._batch_norms()
+        with statistics_of_one_batch(layers):
+            self._project(self._pooled(self.backbone, images), self.neck)
+        average_statistics(layers)
+        self._copy_key_encoder()
 
-    @torch.no_grad()
-    def _average_statistics(self) -> None:
-        """The averages of BatchNorm become the mean over all ranks, each of which saw its own patches.
+    def _batch_norms(self) -> list[nn.modules.batchnorm._BatchNorm]:
+        """Layers of the query encoder whose statistics follow the batches."""
+        return [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
 
-        So the key encoder is the same on all ranks at every step, and a checkpoint of one rank is that of all.
-        """
-        if get_world_size() == 1:
-            return
-        layers = [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
-        held = [value for layer in layers for value in (layer.running_mean, layer.running_var) if value is not None]
-        if held:
-            together = torch.cat([value.flatten() for value in held])
-            all_reduce(together, op='mean')
-            for value, mean in zip(held, together.split([value.numel() for value in held]), strict=True):
-                value.data.copy_(mean.view_as(value))  # backward needs the batch's statistics, not these
 
-    @torch.no_grad()
-    def _update_key_encoder(self) -> None:
-        """key = m key + (1 - m) query. The share is a tensor, so that no host sync is needed."""
-        share = 1 - torch.clamp((1 + self.steps) / (10 + self.steps), max=self.momentum)
-        for query, key in ((self.backbone, self.key_backbone), (self.neck, self.key_neck)):
-            for ours, theirs in zip(key.state_dict().values(), query.state_dict().values(), strict=True):
-                if ours.is_floating_point():
-                    ours.lerp_(theirs, share.to(ours.dtype))
-                else:
-                    ours.copy_(theirs)
-        self.steps += 1
+def _grid(inputs: Tensor) -> torch.Size:
+    """N, V and P of (N, V, P, 3, S, S).
+
+    Raises:
+        InputError: another shape, or fewer than two versions or patches.
+    """
+    if inputs.dim() != 6 or inputs.shape[1] < 2 or inputs.shape[2] < 2:
+        raise InputError(f'inputs must have shape (N, V >= 2, P >= 2, 3, S, S), got {tuple(inputs.shape)}')
+    return inputs.shape[:3]
 
 
 def _finite_everywhere(embeddings: Tensor) -> bool:
@@ -312,9 +308,3 @@ def _finite_everywhere(embeddings: Tensor) -> bool:
     finite = embeddings.isfinite().all().long()
     all_reduce(finite, op='min')
     return bool(finite)
-
-
-def _others(count: int) -> Tensor:
-    """(count, count - 1): row i holds all indices but i."""
-    index = torch.arange(count).expand(count, count)
-    return index[~torch.eye(count, dtype=torch.bool)].view(count, count - 1)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -25,6 +26,19 @@ def mmqpt(metric_weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
+
+    return call
+
+
+@pytest.fixture
+def run_command(capsys: pytest.CaptureFixture) -> Callable[..., SimpleNamespace]:
+    """Runs ``mmqpt NAME ...`` in this process, in the working folder: exit code, standard output and error."""
+    from mmqpt.cli.main import cli
+
+    def call(name: str, *args: object) -> SimpleNamespace:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([name, *map(str, args)], prog_name='mmqpt')
+        return SimpleNamespace(returncode=stop.value.code, **capsys.readouterr()._asdict())
 
     return call
 

@@ -1,46 +1,92 @@
-"""Help, and the doors to the tools."""
+"""Help, the table of commands, and how they end."""
 
+import errno
 import subprocess
 import sys
 
 import pytest
 
-from mmqpt.cli import doors
-from mmqpt.cli.main import cli
+from mmqpt.cli import errors, evaluate, print_config
+from mmqpt.cli.commands import COMMANDS, GROUPS
+from mmqpt.cli.main import find_command
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.engine.stopping import RunStopped
 
-HEAVY = ['torch', 'numpy', 'cv2', 'PIL', 'pyiqa', 'mmengine', 'matplotlib', 'jinja2', 'tqdm']
+OPENMMLAB = ['mmengine', 'mmcv', 'mmpretrain', 'matplotlib', 'sklearn']
+HEAVY = ['torch', 'numpy', 'cv2', 'PIL', 'pyiqa', 'jinja2', 'tqdm', *OPENMMLAB]
+TRAINING = ['pretrain', 'finetune', 'test', 'evaluate', 'export', 'print-config', 'pretext-check', 'profile']
 
 
-def test_help_imports_nothing_heavy():
+def imported(names, *args):
+    """Which of these modules a command in a process of its own has imported when it ends."""
     code = (
         'import sys\nfrom mmqpt.cli.main import main\n'
-        f'try:\n    main()\nfinally:\n    print([name for name in {HEAVY} if name in sys.modules])'
+        f'try:\n    main()\nfinally:\n    print([name for name in {names} if name in sys.modules])'
     )
-    for args in (['--help'], ['score', '--help'], ['--version']):
-        done = subprocess.run([sys.executable, '-c', code, *args], capture_output=True, text=True, check=True)
-        assert done.stdout.endswith('\n[]\n')
+    done = subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize('command', ['', 'score', 'map', 'report', *doors.DOORS])
-def test_every_help_shows_an_example(mmqpt, command, capfd):
-    result = mmqpt(*[command] * bool(command), '--help')
+@pytest.mark.parametrize('args', [['--help'], ['score', '--help'], ['--version'], *([name, '-h'] for name in TRAINING)])
+def test_help_imports_nothing_heavy(args):
+    assert imported(HEAVY, *args) == '[]'
+
+
+def test_scoring_imports_nothing_of_openmmlab(metric_weights, photo_folder):
+    photo = sorted(photo_folder.iterdir())[0]
+    assert imported(['torch', *OPENMMLAB], 'score', photo, '--weights', metric_weights) == "['torch']"
+
+
+def test_help_shows_every_command_and_an_example_of_each_group(mmqpt):
+    text = mmqpt('--help').stdout
+    for title, example, commands in GROUPS:
+        assert f'{title}:\n' in text
+        assert f'Example: {example}\n' in text
+        for name, entry in commands.items():
+            assert f'  {name} ' in text
+            assert entry.help in text
+
+
+def test_help_of_a_plain_installation():
+    """Without the packages of any extra; a command that can't show its help without one names the extra."""
+    missing = [*errors.EXTRAS, 'openpyxl', 'xlrd', 'webdataset', 'datasets', 'lmdb', 'pyarrow']
+    code = (
+        f'import sys\nsys.modules.update(dict.fromkeys({missing}))\n'
+        'from mmqpt.cli.main import COMMANDS, cli\n'
+        'for name in COMMANDS:\n'
+        '    try:\n        cli.main([name, "--help"])\n'
+        '    except SystemExit as stop:\n        print(name, "ended with", stop.code)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    ended = dict(line.split(' ended with ') for line in done.stdout.splitlines() if ' ended with ' in line)
+    assert {name: code for name, code in ended.items() if code != '0'} == {'find-duplicates': '2'}
+    assert set(ended) == set(COMMANDS)
+    assert "needs imagehash, which is not installed: pip install 'mmqpt[evaluate]'" in done.stderr
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_every_help_shows_an_example(mmqpt, command):
+    result = mmqpt(command, '--help')
     text = result.stdout
     assert result.exit_code == 0
     assert 'Example' in text
-    assert f'mmqpt {command}'.strip() in text
-    if command in doors.DOORS:
-        assert f'usage: mmqpt {command}' in text  # by the tool
-        assert sys.argv[0] != f'mmqpt {command}'
+    assert f'  mmqpt {command} ' in text or f'photos mmqpt {command} ' in text or f'.csv mmqpt {command} ' in text
+    assert f'usage: mmqpt {command}' in text.replace('Usage', 'usage')
 
 
 def test_without_a_command_it_shows_its_help(mmqpt):
     result = mmqpt()
     assert result.exit_code == 2
     assert 'score' in result.output
-    assert set(cli.commands) == {'score', 'map', 'report', *doors.DOORS}
 
 
-def test_tools_get_their_options_and_end_with_their_code(mmqpt, photo_folder, tmp_path):
+def test_an_unknown_command_is_one_sentence(mmqpt):
+    result = mmqpt('scores')
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: No such command 'scores'.")
+
+
+def test_commands_get_their_options(mmqpt, photo_folder, tmp_path):
     photo = sorted(photo_folder.iterdir())[0]
     result = mmqpt('browse', photo, '--operators', 'jpeg', '--recipes', 1, '--out', 'sheet', '--side', 64)
     assert result.exit_code == 0, result.output
@@ -51,48 +97,76 @@ def test_tools_get_their_options_and_end_with_their_code(mmqpt, photo_folder, tm
     result = mmqpt('pretrain', '--no-such-option')
     assert result.exit_code == 2
     assert 'usage: mmqpt pretrain' in result.stderr
+    assert result.stderr.splitlines()[-1] == 'error: the following arguments are required: config'
 
 
-@pytest.mark.parametrize('text', ['configs/qpt/{}.py', 'qpt/{}.py', '{}.py', '{}'])
-def test_shipped_configs_are_found_by_name(tmp_path, monkeypatch, text):
-    monkeypatch.chdir(tmp_path)
-    name = 'qpt_resnet18_1xb32-coslr_folder'
-    given = text.format(name)
-    found = doors.find_config(given)
-    assert found.endswith(f'/configs/qpt/{name}.py')
-    (tmp_path / given).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / given).write_text('')
-    assert doors.find_config(given) == given  # one's own goes first
-
-
-@pytest.mark.parametrize('arg', ['--amp', 'none', 'x=qpt_resnet18_1xb32-coslr_folder', 'default_runtime', '../configs'])
-def test_other_arguments_stay(arg):
-    assert doors.find_config(arg) == arg
+def test_cfg_options_are_parsed_as_by_mmengine(mmqpt):
+    options = ('model.queue_length=77', 'a.b=[(1,2),x]', 'c=1,2', 'd=true', '--cfg-options', 'e="f"')
+    result = mmqpt('print-config', 'qpt_resnet18_1xb32-coslr_folder', '--cfg-options', *options)
+    assert result.exit_code == 0, result.output
+    assert 'queue_length=77' in result.stdout
+    found = {}
+    exec(result.stdout, found)
+    assert found['a'] == {'b': [(1, 2), 'x']}
+    assert (found['c'], found['d'], found['e']) == ([1, 2], True, 'f')
 
 
 @pytest.mark.parametrize(
-    ('missing', 'command', 'extra'),
+    ('error', 'code', 'said'),
     [
-        ('mmengine', 'pretrain', 'pretrain'),
-        ('jinja2', 'evaluate', 'evaluate'),
-        ('mmpretrain.registry', 'export', 'pretrain'),
+        (InputError('x must be > 0,\n  got 0'), 2, 'error: x must be > 0, got 0'),
+        (OSError(errno.ENOSPC, 'no space', 'a'), 2, "error: [Errno 28] no space: 'a'"),
+        (KeyError('X is not in the model registry. Please check it'), 2, 'error: X is not in the model registry.'),
+        (RunStopped('stopped by SIGTERM'), 75, 'stopped by SIGTERM; --resume goes on'),
+        (KeyboardInterrupt(), 130, 'stopped'),
+        (KeyboardInterrupt('stopped; all is kept'), 130, 'stopped; all is kept'),
+        (
+            PhotoError('Caught PhotoError in worker 0.\nOriginal Traceback (most recent call last):\n  File "x"\n'
+                       'mmqpt.core.errors.PhotoError: a.jpg: damaged'),
+            2,
+            'error: a.jpg: damaged',
+        ),
     ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)  # fmt: skip
+def test_every_error_has_a_code_and_a_sentence(run_command, monkeypatch, error, code, said):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(print_config, 'run', fail)
+    done = run_command('print-config', 'x')
+    assert (done.returncode, done.err.strip()) == (code, said)
+
+
+@pytest.mark.parametrize('error', [KeyError('x'), ValueError('x'), EOFError('x'), ModuleNotFoundError('x', name='x')])
+def test_a_bug_keeps_its_traceback(monkeypatch, error):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(print_config, 'run', fail)
+    with pytest.raises(type(error)):
+        find_command('print-config').main(['x'])
+
+
+@pytest.mark.parametrize('end', [None, 0, 1])
+def test_what_a_script_returns_is_its_code(end):
+    with pytest.raises(SystemExit) as stop:
+        errors.run(lambda: end)
+    assert stop.value.code == (end or 0)
+
+
+@pytest.mark.parametrize(
+    ('missing', 'extra'),
+    [('mmengine', 'pretrain'), ('jinja2', 'evaluate'), ('mmpretrain.registry', 'pretrain'), ('onnx', 'onnx')],
 )
-def test_a_missing_package_is_one_sentence(mmqpt, monkeypatch, tmp_path, missing, command, extra):
-    (tmp_path / doors.DOORS[command][0]).write_text(f"raise ModuleNotFoundError('no', name={missing!r})")
-    monkeypatch.setattr(doors, '_shipped', lambda name: tmp_path)
-    result = mmqpt(command)
+def test_a_missing_package_is_one_sentence(mmqpt, monkeypatch, missing, extra):
+    def fail(args):
+        raise ModuleNotFoundError('no', name=missing)
+
+    monkeypatch.setattr(evaluate, 'run', fail)
+    result = mmqpt('evaluate', 'report', 'x', '--out', 'y')
     assert result.exit_code == 2
     root = missing.split('.')[0]
     assert result.stderr == (
-        f"error: mmqpt {command} needs {root}, which is not installed: pip install 'mmqpt[{extra}]'\n"
+        f"error: mmqpt evaluate needs {root}, which is not installed: pip install 'mmqpt[{extra}]'\n"
     )
-
-
-def test_a_bug_in_a_tool_is_not_hidden(mmqpt, monkeypatch, tmp_path):
-    (tmp_path / 'test.py').write_text('import mmqpt.no_such_module')
-    monkeypatch.setattr(doors, '_shipped', lambda name: tmp_path)
-    with pytest.raises(ModuleNotFoundError, match='no_such_module'):
-        mmqpt('test')
-    (tmp_path / 'test.py').unlink()
-    assert 'not installed here' in mmqpt('test').stderr

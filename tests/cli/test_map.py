@@ -63,7 +63,7 @@ def test_a_default_name_replaces_maps_only(mmqpt, photos, tmp_path):
     (tmp_path / 'p-map.png').write_text('mine')
     result = mmqpt('map', 'p.png')
     assert result.exit_code == 2
-    assert 'p-map.png exists and is no map; give --out' in result.stderr
+    assert 'p-map.png exists and is not a map; give --out' in result.stderr
     assert (tmp_path / 'p-map.png').read_text() == 'mine'
     assert [mmqpt('map', 'p.png', *args).exit_code for args in (['--out', 'p-map.png'], [])] == [0, 0]
 

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from PIL import Image
 
-from mmqpt.cli.report_page import thumbnail, write_page
+from mmqpt.cli.report_page import embedded_thumbnail, write_page
 from mmqpt.metric.score_many import Scored
 
 EVIL = '"><script>alert(1)<.jpg'
@@ -86,12 +86,12 @@ def test_thumbnails_are_upright_and_small(tmp_path):
     exif = image.getexif()
     exif[0x112] = 6  # to be turned clockwise: blue is then at the top
     image.save(tmp_path / 'x.jpg', exif=exif)
-    data = base64.b64decode(thumbnail(str(tmp_path / 'x.jpg')).split(',')[1])
+    data = base64.b64decode(embedded_thumbnail(str(tmp_path / 'x.jpg')).split(',')[1])
     with Image.open(io.BytesIO(data)) as small:
         assert small.size == (120, 240)
         assert small.getpixel((60, 20))[2] > 200
         assert small.getpixel((60, 220))[0] > 200
-    assert thumbnail(str(tmp_path / 'none.jpg')) is None
+    assert embedded_thumbnail(str(tmp_path / 'none.jpg')) is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmqpt.cli.results import encode, read_results, read_rows
+from mmqpt.cli.results import encode, read_rows, read_scores
 from mmqpt.core.errors import InputError
 from mmqpt.metric.score_many import Scored
 
@@ -30,14 +30,14 @@ def test_rows_come_back_from_every_cut(tmp_path, kind):
 def test_the_last_row_of_a_photo_counts_and_other_columns_are_left_out(tmp_path):
     path = tmp_path / 'x.csv'
     path.write_text('score,path,group\n0.5,a.jpg,x\n0.25,./a.jpg,x\n,b.jpg,y\n')
-    assert read_results(str(path)) == ([Scored('./a.jpg', 0.25), Scored('b.jpg', None, 'no score')], {})
+    assert read_scores(str(path)) == ([Scored('./a.jpg', 0.25), Scored('b.jpg', None, 'no score')], {})
 
 
 @pytest.mark.parametrize(
     ('name', 'text', 'said'),
     [
         ('x.csv', 'name,mos\na,1\n', 'its columns must be path, score, error'),
-        ('x.csv', 'path,score,error\na,b,\n', "line 2: the score 'b' is no number"),
+        ('x.csv', 'path,score,error\na,b,\n', "line 2: the score 'b' is not a number"),
         ('x.csv', 'path,score,error\na\n', 'line 2: a row of another length'),
         ('x.jsonl', '{"path": "a", "score": 1}\n[]\n', 'line 2: not an object with path'),
         ('x.jsonl', '{"path": "a"\n', 'line 1: not an object'),
@@ -48,9 +48,9 @@ def test_the_last_row_of_a_photo_counts_and_other_columns_are_left_out(tmp_path)
 def test_other_files_are_refused_by_name(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=rf'(?s){name}.*{said}'):
-        read_results(str(tmp_path / name))
+        read_scores(str(tmp_path / name))
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.csv'):
-        read_results(str(tmp_path / 'none.csv'))
+        read_scores(str(tmp_path / 'none.csv'))

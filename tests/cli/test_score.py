@@ -157,7 +157,7 @@ def test_resume_is_refused_where_scores_or_paths_mean_something_else(
         assert result.stderr.count('\n') == 1
         assert (tmp_path / 'out.csv').read_bytes() == before
 
-    refused('in', '--csv', 'out.csv', said='out.csv exists: go on with it with --resume')
+    refused('in', '--csv', 'out.csv', said='out.csv exists: add to it with --resume')
     refused('in', '--csv', 'out.csv', '--resume', '--weights', 'other.safetensors', said='made with another weights')
     refused('in', '--json', 'out.csv', '--resume', said='a file that ends with .csv is written by --csv')
     meta = json.loads((tmp_path / 'out.csv.meta.json').read_text())
@@ -239,7 +239,7 @@ def test_batches_and_workers_give_the_same_scores(mmqpt, folder):
 
 @pytest.mark.parametrize('kind', ['csv', 'json', 'parquet'])
 def test_a_link_to_a_file_stays_and_the_file_itself_is_written(mmqpt, folder, tmp_path, kind):
-    from mmqpt.cli.results import read_results
+    from mmqpt.cli.results import read_scores
 
     (tmp_path / 'sub').mkdir()
     name = f'out.{kind}'
@@ -248,7 +248,7 @@ def test_a_link_to_a_file_stays_and_the_file_itself_is_written(mmqpt, folder, tm
         assert mmqpt('score', 'in', f'--{kind}', name, *more).exit_code == 0
         assert (tmp_path / name).is_symlink()
         assert sorted(os.listdir('sub')) == [name, f'{name}.meta.json']
-        rows, meta = read_results(name)
+        rows, meta = read_scores(name)
         assert [row.name for row in rows] == ['in/a.jpg', 'in/b.jpg']
         assert meta['kind'] == kind
     assert mmqpt('score', 'in', f'--{kind}', name).exit_code == 2

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mmqpt.cli.inputs import printable
-from mmqpt.cli.results import read_results
+from mmqpt.cli.results import read_scores
 from mmqpt.core.errors import InputError
 
 
@@ -27,28 +27,28 @@ from mmqpt.core.errors import InputError
 def test_rows_that_are_none(line, tmp_path):
     (tmp_path / 's.jsonl').write_text(line + '\n')
     with pytest.raises(InputError, match=r's\.jsonl: .*(line 1|limit)'):
-        read_results(str(tmp_path / 's.jsonl'))
+        read_scores(str(tmp_path / 's.jsonl'))
 
 
 @pytest.mark.parametrize('score', ['nan', 'inf', '"' + 'x' * 200_000 + '"'])
 def test_csv_scores_that_are_none(score, tmp_path):
     (tmp_path / 's.csv').write_text(f'path,score\na.jpg,{score}\n')
-    with pytest.raises(InputError, match=r's\.csv: .*(line 2: the score .* is no finite number|field limit)'):
-        read_results(str(tmp_path / 's.csv'))
+    with pytest.raises(InputError, match=r's\.csv: .*(line 2: the score .* is not a finite number|field limit)'):
+        read_scores(str(tmp_path / 's.csv'))
 
 
 def test_meta_that_nests_without_end(tmp_path):
     (tmp_path / 's.csv').write_text('path,score\na.jpg,0.5\n')
     (tmp_path / 's.csv.meta.json').write_text('[' * 100_000)
     with pytest.raises(InputError, match=r's\.csv\.meta\.json: not a JSON object'):
-        read_results(str(tmp_path / 's.csv'))
+        read_scores(str(tmp_path / 's.csv'))
 
 
 def test_parquet_of_other_types(tmp_path):
     pa, pq = pytest.importorskip('pyarrow'), pytest.importorskip('pyarrow.parquet')
     pq.write_table(pa.table({'path': [1], 'score': ['x'], 'error': [None]}), tmp_path / 's.parquet')
     with pytest.raises(InputError, match=r's\.parquet: its columns must be texts and numbers'):
-        read_results(str(tmp_path / 's.parquet'))
+        read_scores(str(tmp_path / 's.parquet'))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every config loads, says how to launch it, and builds all of its parts."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_has_one_base_at_most(path):
         assert '_base_ =' not in shared.read_text(), shared
 
 
+class Rated(list):
+    """Stands in for rated photos: the rating scale of each."""
+
+    @property
+    def scales(self):
+        return self
+
+
 def test_all_parts_build(path):
     cfg = Config.fromfile(path)
     model = MODELS.build({**cfg.model, 'pretrained': None})
@@ -51,13 +60,36 @@ def test_all_parts_build(path):
         HOOKS.build(copy.deepcopy(hook))
     for name in LOADERS:
         if name in cfg:
-            DATA_SAMPLERS.build({**cfg[name].sampler}, default_args={'dataset': range(10), 'seed': 0})
+            rated = Rated((model.scales.names if getattr(model, 'scales', None) else ['one']) * 10)
+            DATA_SAMPLERS.build({**cfg[name].sampler}, default_args={'dataset': rated, 'seed': 0})
             for step in cfg[name].dataset.pipeline:
                 with DefaultScope.overwrite_default_scope(cfg.default_scope):
                     TRANSFORMS.build(copy.deepcopy(step))
     for name in ('val_evaluator', 'test_evaluator'):
         if name in cfg:
             METRICS.build(copy.deepcopy(cfg[name]))
+
+
+def test_keeps_every_hook_of_the_runtime(path):
+    """MMEngine replaces lists: a config that sets custom_hooks without adding to those of its base would drop them."""
+    cfg, runtime = Config.fromfile(path), Config.fromfile(ROOT / 'configs' / '_base_' / 'default_runtime.py')
+    for hook in runtime.custom_hooks:
+        assert hook in cfg.custom_hooks
+    types = [hook.type for hook in cfg.custom_hooks]
+    assert len(set(types)) == len(types)
+    assert {name: hook.type for name, hook in cfg.default_hooks.items()} == {
+        name: hook.type for name, hook in runtime.default_hooks.items()
+    }
+
+
+def test_fine_tuning_keeps_the_epoch_that_validates_best(path):
+    cfg = Config.fromfile(path)
+    checkpoint = cfg.default_hooks.checkpoint
+    if path.parent.name == 'finetune':
+        assert checkpoint.save_best.startswith('iqa/SRCC')
+        assert checkpoint.rule == 'greater'
+    else:
+        assert 'save_best' not in checkpoint
 
 
 def test_default_space_is_as_large_as_the_papers(path):
@@ -144,6 +176,37 @@ def test_every_set_has_a_config_of_the_papers_backbone(key, prepared):
     if SETS[key].group_column == 'ref':
         refs = {row['name']: row['ref'] for row in prepared}
         assert not {refs[name] for name in fit} & {refs[name] for name in choose}
+
+
+@pytest.mark.parametrize('key', SETS)
+def test_configs_of_sets_differ_in_their_data_alone(key):
+    """All else is shared; PIPAL, whose images are small, has a view of its own."""
+    found, wanted = (Config.fromfile(str(RESNET).replace('SET', name)).to_dict() for name in (key, 'bid'))
+    if key == 'pipal':
+        found['model'].pop('view')
+        wanted['model'].pop('view')
+    for name in LOADERS:
+        data = [cfg[name].pop('dataset') for cfg in (found, wanted)]
+        for row in ('data_root', 'ann_file', 'group_column', 'where', 'holdout', 'part'):
+            data[0].pop(row, None)
+            data[1].pop(row, None)
+        if key == 'pipal' and name == 'train_dataloader':
+            data = [dataset['type'] for dataset in data]
+        assert data[0] == data[1]
+    for name in ('model', *LOADERS, 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator', 'test_evaluator'):
+        assert found[name] == wanted[name], name
+
+
+def test_a_config_of_your_own(tmp_path):
+    """That of docs/finetuning.md, beside copies of the bases."""
+    text = (ROOT / 'docs' / 'finetuning.md').read_text().split('## A config of your own')[1].split('```')[1]
+    shutil.copytree(ROOT / 'configs' / '_base_', tmp_path / '_base_')
+    (tmp_path / 'finetune').mkdir()
+    (tmp_path / 'finetune' / 'mine.py').write_text(text.removeprefix('python'))
+    cfg = Config.fromfile(tmp_path / 'finetune' / 'mine.py')
+    runtime = Config.fromfile(ROOT / 'configs' / '_base_' / 'default_runtime.py')
+    assert cfg.custom_hooks == [*runtime.custom_hooks, {'type': 'EMAHook'}]
+    assert [cfg[name].dataset.get('part') for name in LOADERS] == ['fit', 'holdout', None]
 
 
 @pytest.mark.parametrize('key', ['koniq10k', 'flive'])

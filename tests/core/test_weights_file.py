@@ -226,3 +226,27 @@ def test_metadata_of_any_safetensors(spec, tensors, tmp_path):
         read_metadata(path)
     with pytest.raises(FileNotFoundError, match='no such file of weights'):
         read_metadata(tmp_path / 'none')
+
+
+def test_rating_scales(spec, tensors, tmp_path):
+    scales = {'a': {'mos_range': [1, 5], 'offset': 0.0, 'slopes': [0.8], 'knots': []}}
+    spec = WeightsSpec(**{**asdict(spec), 'mos_range': (0, 1), 'scale': 'common', 'scales': scales})
+    write_weights(tmp_path / 'w.safetensors', tensors, spec)
+    read = read_weights(tmp_path / 'w.safetensors')[1]
+    assert read == spec
+    assert read.to_mos([0.25, 0.5]).tolist() == [0.25, 0.5]
+    assert read.to_mos([0.25, 0.5], 'a').tolist() == pytest.approx([2, 3])
+    with pytest.raises(InputError, match="no scale 'b'; there are: a"):
+        read.to_mos(0.5, 'b')
+    with pytest.raises(InputError, match="scale must be 'common' or one of a"):
+        WeightsSpec(**{**asdict(spec), 'scale': 'x'})
+    with pytest.raises(InputError, match='slope'):
+        WeightsSpec(**{**asdict(spec), 'scales': {'a': {**scales['a'], 'slopes': [-1]}}})
+
+
+def test_to_mos_without_scales(spec):
+    assert spec.to_mos([0, 0.5, 1]).tolist() == [1, 3, 5]
+    with pytest.raises(InputError, match='there are: none'):
+        spec.to_mos(0.5, 'a')
+    with pytest.raises(InputError, match='do not say what scores 0 and 1 mean'):
+        WeightsSpec(**{**asdict(spec), 'mos_range': None}).to_mos(0.5)

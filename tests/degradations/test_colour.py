@@ -133,9 +133,3 @@ def test_diffusion_is_a_blur_of_chroma_alone(photo):
     inside = ((out > 0) & (out < 255)).all(2)
     assert np.abs(after[..., 0] - before[..., 0])[inside].max() <= 2
     assert np.abs(after[..., 1:] - expected)[inside].max() <= 3
-
-
-@pytest.mark.parametrize('colours', [10, 64])
-def test_palette_has_at_most_that_many_colours(photo, colours):
-    found = len(np.unique(colour.palette(photo, colours).reshape(-1, 3), axis=0))
-    assert colours / 2 <= found <= colours

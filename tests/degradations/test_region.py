@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations import LEVELS, OPERATORS, Operator, Recipe, Step, apply, apply_region
-from mmqpt.degradations.region import TIES
 
 LOCAL = [row for row in OPERATORS.values() if row.reach is not None]
 KEYS = [(row.name, level, sign) for row in OPERATORS.values() for level in LEVELS for sign in row.signs]
@@ -20,7 +19,9 @@ seeded = settings(derandomize=True, deadline=None, database=None, max_examples=1
 
 
 def steps(keys):
-    return st.builds(lambda key, seed: Step(*key, seed), st.sampled_from([k for k in keys if k[0] not in TIES]), SEEDS)
+    return st.builds(
+        lambda key, seed: Step(*key, seed), st.sampled_from([k for k in keys if not OPERATORS[k[0]].ties]), SEEDS
+    )
 
 
 # Any steps, and then some that do not need the whole photo.
@@ -69,7 +70,7 @@ def seen(monkeypatch):
 
 @pytest.mark.parametrize('row', LOCAL, ids=lambda row: row.name)
 def test_every_operator_at_corners_edges_and_inside(row, images):
-    bound = int(row.name in TIES)
+    bound = int(row.ties)
     for image, level, sign in itertools.product(images, LEVELS, row.signs):
         recipe = Recipe((Step(row.name, level, sign, seed=level),))
         whole = apply(recipe, image)
@@ -158,5 +159,5 @@ def test_region_outside(images, region):
 
 
 def test_bad_image():
-    with pytest.raises(InputError, match=r'image must be a uint8 array of shape \(H, W, 3\), got uint8 \(4, 4\)'):
+    with pytest.raises(InputError, match=r'image must be an RGB uint8 array of shape \(H, W, 3\), got uint8 \(4, 4\)'):
         apply_region(Recipe(), np.zeros((4, 4), np.uint8), 0, 0, 1, 1)

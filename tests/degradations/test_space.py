@@ -1,6 +1,7 @@
 """The space of degradations: counted by brute force, drawn from evenly."""
 
 import itertools
+import random
 from collections import Counter
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations import KINDS, LEVELS, OPERATORS, DegradationSpace, Recipe, Step, recipe_distance
+from mmqpt.degradations import KINDS, LEVELS, OPERATORS, DegradationSpace, Recipe, Step
 from mmqpt.degradations.space import short
 
 # 8, 9 and 9 options with one level: 4 unsigned and 2 signed, 3 and 3, and 9 unsigned operators.
@@ -275,91 +276,6 @@ def test_operators_as_steps_are_skipped_and_shuffled_on_their_own(rng):
     assert stats.binomtest(sum(pairs), len(pairs), 0.5).pvalue > 1e-3
 
 
-def test_draw_different_never_repeats(rng):
-    small = DegradationSpace(['pixelate', 'jpeg'], levels=(1,), order=1)
-    for space, count in ((DegradationSpace(), 50), (small, 2), (small, 5)):
-        for _ in range(50):
-            keys = [recipe.key for recipe in space.draw_different(count, rng)]
-            assert len(set(keys)) == len(keys) == count
-
-
-def test_draw_different_can_exhaust_a_space(rng):
-    space = DegradationSpace(['pixelate', 'jpeg'], levels=(1, 5))
-    everything = enumerate_sequences(('pixelate', 'jpeg'), (1, 5), dict.fromkeys(KINDS, 0.5), True, 2)
-    assert {recipe.key for recipe in space.draw_different(space.size(), rng)} == everything
-    with pytest.raises(
-        InputError, match=f'{space.size() + 1} different recipes asked for, but the space holds {space.size()}'
-    ):
-        space.draw_different(space.size() + 1, rng)
-
-
-BOUNDS = [(0.2, 0.2, 2), (0, 0.4, 3), (0, 1, 4), (1, 2, 2), (2, None, 4), (0.9, 1.3, 3), (0, 0.2, 2)]
-
-
-@pytest.mark.parametrize(('least', 'most', 'count'), BOUNDS)
-@pytest.mark.parametrize(
-    'options', [{}, {'choice': 'operator', 'skip': 0.96}, {'choice': 'one', 'order': 3, 'skip': 0}]
-)
-def test_draw_different_keeps_distances(least, most, count, options, rng):
-    space = DegradationSpace(**options)
-    for _ in range(30):
-        recipes = space.draw_different(count, rng, least, most)
-        assert len(recipes) == count
-        assert all(recipe in space for recipe in recipes)
-        for one, two in itertools.combinations(recipes, 2):
-            assert one.key != two.key
-            assert least - 1e-9 <= recipe_distance(one, two) <= (most or 99) + 1e-9
-
-
-def test_near_recipes_share_steps_and_seeds(rng):
-    space = DegradationSpace()
-    for _ in range(100):
-        one, two = space.draw_different(2, rng, max_distance=0.2)
-        changed = [(a, b) for a, b in zip(one.steps, two.steps, strict=True) if a != b]
-        ((before, after),) = changed
-        assert (before.operator, before.seed) == (after.operator, after.seed)
-        assert abs(before.sign * before.level - after.sign * after.level) == 1
-
-
-def test_near_recipes_change_any_step_evenly(rng):
-    options = [(name, level, 1) for name in ('jpeg', 'pixelate', 'quantise') for level in LEVELS]
-    space = DegradationSpace(options=options, skip=0, shuffle=False, order=1)
-    places, moves = Counter(), Counter()
-    for _ in range(2000):
-        one, two = space.draw_different(2, rng, max_distance=0.2)
-        place = next(i for i, (a, b) in enumerate(zip(one.steps, two.steps, strict=True)) if a != b)
-        places[place] += 1
-        if one.steps[place].level == 3:
-            moves[two.steps[place].level] += 1
-    assert share_of(places, {0: 1, 1: 1, 2: 1}) > 1e-3
-    assert share_of(moves, {2: 1, 4: 1}) > 1e-3
-
-
-def test_distances_that_no_recipes_have():
-    rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match=r'could not find 3 recipes at distances of 0.0 to 0.2 in 2000 draws'):
-        DegradationSpace(skip=0).draw_different(3, rng, max_distance=0.2)
-    with pytest.raises(InputError, match=r'could not find 2 recipes at distances of 7 or more in 2000 draws'):
-        DegradationSpace(order=1).draw_different(2, rng, min_distance=7)
-    unlikely = DegradationSpace(['jpeg', 'denoise'], levels=(1,), skip=0, order=1, weights={'jpeg': 1e12})
-    with pytest.raises(InputError, match='could not find 2 different recipes in 10000 draws'):
-        unlikely.draw_different(2, rng)
-
-
-@pytest.mark.parametrize(
-    ('bounds', 'message'),
-    [
-        ({'min_distance': -1}, 'min_distance must be a number >= 0, got -1'),
-        ({'min_distance': 'far'}, "min_distance must be a number >= 0, got 'far'"),
-        ({'max_distance': 0.1}, r'max_distance must be >= 0.2 \(one level\) and >= min_distance \(0.0\), .* got 0.1'),
-        ({'min_distance': 2, 'max_distance': 1}, r'and >= min_distance \(2\), or None, got 1'),
-    ],
-)
-def test_bad_distances(bounds, message, rng):
-    with pytest.raises(InputError, match=message):
-        DegradationSpace().draw_different(2, rng, **bounds)
-
-
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -380,6 +296,15 @@ def test_bad_distances(bounds, message, rng):
         ({'options': []}, 'the space holds a single recipe'),
         ({'operators': ['jpeg', 'blurr']}, "unknown degradation operator 'blurr'"),
         ({'operators': ['jpeg', 'jpeg']}, 'operators must not repeat'),
+        ({'operators': 'jpeg'}, "operators must be a list of names of operators, got 'jpeg'"),
+        ({'operators': 'large'}, r"'large' is a preset: write DegradationSpace.preset\('large'\)"),
+        ({'preset': 'large'}, r"'large' is a preset: write DegradationSpace.preset\('large'\)"),
+        ({'preset': 'small'}, "unknown preset 'small'; there are: qpt-paper, large"),
+        ({'operators': 3}, 'operators must be a list of names of operators, got 3'),
+        ({'options': 'jpeg'}, r"options must be a list of \(operator, level, direction\), got 'jpeg'"),
+        ({'weights': ['jpeg']}, r"weights must be a number for each of some operators, by name, got \['jpeg'\]"),
+        ({'levels': 5}, 'levels must be different values out of .*, got 5'),
+        ({'levels': '15'}, "levels must be different values out of .*, got '15'"),
         ({'operators': []}, 'the space holds a single recipe'),
         ({'operators': ['jpeg'], 'levels': (1,), 'skip': 0}, 'the space holds a single recipe'),
         ({'skip': 1}, 'the space holds a single recipe'),
@@ -398,6 +323,26 @@ def test_bad_distances(bounds, message, rng):
 def test_errors(options, message):
     with pytest.raises(InputError, match=message):
         DegradationSpace(**options)
+
+
+@pytest.mark.parametrize('rng', [0, np.random, np.random.RandomState(0), random.Random(0)])
+def test_draw_takes_a_generator_alone(rng):
+    with pytest.raises(InputError, match=r'rng must be a NumPy generator, such as numpy.random.default_rng\(0\), got '):
+        DegradationSpace().draw(rng)
+
+
+def test_draw_without_a_generator():
+    with pytest.raises(InputError, match=r'such as numpy.random.default_rng\(0\), got nothing'):
+        DegradationSpace().draw()
+
+
+def test_config_may_be_the_name_of_a_preset_or_a_space():
+    space = DegradationSpace.from_config('kadid')
+    assert space.options == DegradationSpace.preset('kadid').options
+    assert DegradationSpace.from_config(space) is space
+    for config in (3, ['kadid']):
+        with pytest.raises(InputError, match='space must be a dict of arguments or the name of a preset, got '):
+            DegradationSpace.from_config(config)
 
 
 def test_repr_tells_the_size():

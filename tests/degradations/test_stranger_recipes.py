@@ -8,7 +8,14 @@ from mmqpt.degradations.space import DegradationSpace
 
 
 @pytest.mark.parametrize(
-    'text', ['[' * 100_000, '{"steps": [], "version": ' + '9' * 5000 + '}', '{"steps": [[]], "version": 1}', '\ud800']
+    'text',
+    [
+        '[' * 100_000,
+        '{"steps": [[]], "format": 2}',
+        '{"steps": [], "version": ' + '9' * 5000 + '}',
+        '{"steps": [[]], "version": 1}',
+        '\ud800',
+    ],
 )
 def test_json_that_is_no_recipe(text):
     with pytest.raises(InputError, match='recipe'):

@@ -40,21 +40,6 @@ def test_gamma(photo, ramp, exponent):
     assert (np.sign(out[0, 1:255].astype(int) - ramp[0, 1:255]) == (1 if exponent < 1 else -1)).mean() > 0.9
 
 
-@pytest.mark.parametrize('density', [0.12, 0.72])
-def test_haze(photo, density):
-    assert_rounded(tone.haze(photo, density), (1 - density) * photo + density * 220)
-
-
-@pytest.mark.parametrize('values', [2, 4, 9, 24])
-def test_quantise_keeps_evenly_spaced_values(ramp, photo, values):
-    kept = np.unique(tone.quantise(ramp, values))
-    np.testing.assert_allclose(kept, np.linspace(0, 255, values), atol=0.5)
-    assert np.isin(tone.quantise(photo, values), kept).all()
-    # The nearest of them is taken.
-    error = np.abs(tone.quantise(photo, values).astype(int) - photo)
-    assert error.max() <= 255 / (values - 1) / 2 + 0.5
-
-
 @pytest.mark.parametrize('shift', [-0.3, 0.12])
 def test_midtones_move_mid_grey_and_keep_the_ends(ramp, shift):
     out = tone.midtones(ramp, shift)[..., 0].ravel().astype(int)
@@ -77,23 +62,3 @@ def test_exposure_multiplies_the_light(ramp, stops):
     expected = (light(ramp.astype(float)) * 2.0**stops).clip(0, 1)
     assert np.abs(light(tone.exposure(ramp, stops).astype(float)) - expected).max() < 0.005
     assert np.isin(255, tone.exposure(ramp, stops)) == (stops > 0)
-
-
-def test_banding_makes_steps_of_a_gradient_and_keeps_detail():
-    image = np.linspace(20, 230, 200).astype(np.uint8)[None, :, None].repeat(40, 0).repeat(3, 2)
-    out = tone.banding(image, 32)[20, 10:-10, 0].astype(int)
-    assert len(np.unique(np.rint(out / 32))) <= 8
-    assert np.abs(out - 32 * np.rint(out / 32)).max() <= 2
-    detailed = image.copy()
-    detailed[20, 100] += 10
-    difference = tone.banding(detailed, 32).astype(int) - tone.banding(image, 32)
-    assert difference[20, 100].tolist() == pytest.approx([10, 10, 10], abs=1)
-
-
-def test_vignette_loses_its_share_in_the_corners():
-    image = np.full((61, 101, 3), 200, np.uint8)
-    out = tone.vignette(image, 0.6)
-    assert out[0, 0].tolist() == [80, 80, 80]
-    assert out[30, 50].tolist() == [200, 200, 200]
-    assert out[30, 0, 0] == pytest.approx(200 * (1 - 0.6 * 101**2 / (101**2 + 61**2)), abs=1)
-    np.testing.assert_array_equal(out, out[::-1, ::-1])

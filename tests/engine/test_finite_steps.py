@@ -64,9 +64,7 @@ def test_what_is_written_down(stepwise, train, tmp_path):
 def test_too_many_in_a_row_stop(stepwise, train, tmp_path):
     cfg = stepwise(tmp_path)
     next(hook for hook in cfg.custom_hooks if hook['type'] == 'FiniteStepHook')['max_in_a_row'] = 3
-    with pytest.raises(
-        InputError, match=r'3 steps in a row .* the last is step 11; the checkpoints of before are kept'
-    ):
+    with pytest.raises(InputError, match=r'3 steps in a row .* the last is step 11; earlier checkpoints are kept'):
         train(cfg, {'type': 'PoisonAt', 'steps': [2, 4, 9, 10, 11, 12]})
     assert newest_checkpoint(tmp_path).name == 'epoch_1.pth'
 
@@ -86,7 +84,10 @@ def test_accumulated_a_bad_batch_spoils_its_step_alone(stepwise, train, states, 
     assert all(torch.equal(first[name], last[name]) for name in weights)
     assert int(last['queue.filled']) == 4 * (3 + 1)  # the good batch between them counts
     assert int(runner.model.queue.filled) == 4 * (18 - 2)
-    assert not runner.model._waiting
+    assert not runner.model.queue.within_step
+    found = records(tmp_path)
+    assert [(record['step'], record['weights']) for record in found] == [(4, 'step_4.pth'), (6, 'step_4.pth')]
+    assert (tmp_path / 'bad_steps' / 'step_4.pth').is_file()  # both records name the one file that there is
 
 
 def test_fine_tuning_is_guarded_too(tiny_finetune, tmp_path, train, states):

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
 from mmqpt.engine.hooks import CollapseWatchHook, UnreadablePhotosHook, effective_rank, mean_similarity
+from mmqpt.models.protocol import Embeddings
 
 
 def test_checkpoint_says_what_export_needs(pretrained_checkpoint):
@@ -149,10 +150,11 @@ def test_rank_and_similarity_of_known_vectors():
     assert mean_similarity(torch.tensor([[1.0, 0], [-1, 0]])) == pytest.approx(-1)
 
 
-def look(hook, embeddings, step):
+def look(hook, queries, step, queued=40):
     warned, logged = [], {}
+    embeddings = queries if queries is None else Embeddings(queries, queued if queued is None else torch.tensor(queued))
     runner = SimpleNamespace(
-        model=SimpleNamespace(embeddings=embeddings, queue=SimpleNamespace(filled=torch.tensor(40))),
+        model=SimpleNamespace(last_embeddings=lambda: embeddings),
         iter=step - 1,
         logger=SimpleNamespace(warning=warned.append),
         message_hub=SimpleNamespace(update_scalar=logged.__setitem__),
@@ -174,6 +176,14 @@ def test_collapse_is_warned_of_after_two_looks_and_not_before():
     assert 'COLLAPSE: step 20: embeddings of different patches have a mean cosine of 1.000' in warned[0]
     assert not look(hook, torch.eye(8), 30)[0]
     assert not look(hook, one_point, 40)[0]
+
+
+def test_models_without_embeddings_or_queue():
+    _, logged = look(CollapseWatchHook(interval=10), torch.eye(8), 10, queued=None)
+    assert set(logged) == {'train/embedding_rank', 'train/embedding_similarity'}
+    assert look(CollapseWatchHook(interval=10), None, 10) == ([], {})  # before the first batch
+    stranger = SimpleNamespace(model=SimpleNamespace(), iter=9)
+    CollapseWatchHook(interval=10).after_train_iter(stranger, 0)
 
 
 def test_embeddings_that_are_not_finite_are_warned_of():

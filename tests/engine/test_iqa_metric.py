@@ -78,7 +78,7 @@ def test_subsets_from_the_samples():
     values = run(SCORES, MOS, more={'kind': kinds}, by='kind')
     keep = [0, 2, 4, 6]
     alone = run([SCORES[i] for i in keep], [MOS[i] for i in keep])
-    assert len(values) == 4 * 3
+    assert len(values) == 4 * 3 + 3  # all, each subset, the mean of the correlations
     for name in ('SRCC', 'PLCC', 'KRCC', 'RMSE'):
         assert values[f'iqa/{name}_x'] == alone[f'iqa/{name}']
     assert values['iqa/SRCC'] == run(SCORES, MOS)['iqa/SRCC']
@@ -196,3 +196,26 @@ def test_an_epoch_with_constant_predictions(tiny_finetune, tmp_path, monkeypatch
     assert [path.name for path in tmp_path.glob('best*')] == ['best_iqa_SRCC_epoch_1.pth']
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert 'SRCC left out: predictions are all 3.0: a correlation is not defined' in log
+
+
+def test_macro_is_the_mean_within_groups():
+    """Groups of their own level: the pooled figure rewards knowing the group."""
+    scores = [0.1, 0.2, 0.15, 0.7, 0.9, 0.8, 0.75]
+    mos = [2.0, 1.0, 1.5, 4.0, 5.0, 4.5, 4.2]
+    values = run(scores, mos, {'scale': [*'aaa', *'bbbb']}, by='scale')
+    assert values['iqa/SRCC_a'] == pytest.approx(-1)
+    assert values['iqa/SRCC_b'] == pytest.approx(1)
+    assert values['iqa/SRCC_macro'] == pytest.approx(0)
+    assert values['iqa/SRCC'] > 0.7
+    assert 'iqa/RMSE_macro' not in values
+
+
+def test_predictions_on_the_scale_of_the_photo(tmp_path):
+    more = {'scale': [*'aaabbb'], 'mos_range': [(1, 5)] * 3 + [(0, 100)] * 3}
+    more['pred_on_scale'] = [0.0, 0.25, 0.5, 0.1, 0.2, 0.3]
+    out = tmp_path / 'p.csv'
+    values = run([0.1, 0.2, 0.3, 0.1, 0.2, 0.3], [1.0, 2.0, 3.0, 10.0, 20.0, 30.0], more, by='scale', out_file=str(out))
+    assert values['iqa/RMSE_a'] == pytest.approx(0)
+    assert values['iqa/RMSE_b'] == pytest.approx(0)
+    with out.open() as file:
+        assert [float(row['predicted_mos']) for row in csv.DictReader(file)] == pytest.approx([1, 2, 3, 10, 20, 30])

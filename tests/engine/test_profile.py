@@ -73,7 +73,7 @@ def test_held_back_by_the_network():
     )
     on_gpu = verdict(replace(FIGURES, workers=1, loader_rate=200.0, step_ms={**step, 'transfer': 300.0}))
     assert 'transfer is 62% of a step' in on_gpu
-    assert 'degrading in the workers (PatchPairs) would relieve the device' in on_gpu
+    assert 'degrading in the workers (PatchPairs) instead of on the device would help' in on_gpu
     assert '1 worker, 200 each' in on_gpu
     assert 'fewer hooks' in verdict(replace(FIGURES, loader_rate=200.0, step_ms={**step, 'rest': 300.0}))
 

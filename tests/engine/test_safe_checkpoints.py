@@ -14,10 +14,10 @@ from mmengine.runner.checkpoint import save_checkpoint
 
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
-from mmqpt.engine.safe_checkpoints import SafeCheckpointHook, WholeFileBackend
+from mmqpt.engine.safe_checkpoints import AtomicFileBackend, SafeCheckpointHook
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 
-ARGS = {'backend': 'whole_or_not_at_all'}
+ARGS = {'backend': 'mmqpt_atomic'}
 
 
 def save_for_ever(folder):
@@ -77,13 +77,13 @@ def test_an_error_while_writing_keeps_the_old_file(tmp_path, monkeypatch):
 
 def test_old_checkpoint_goes_only_after_the_new_one_is_there(tiny_pretrain, tmp_path, monkeypatch):
     present = []
-    put = WholeFileBackend.put
+    put = AtomicFileBackend.put
 
     def spy(self, data, filepath):
         present.append(sorted(path.name for path in tmp_path.glob('epoch_*.pth')))
         put(self, data, filepath)
 
-    monkeypatch.setattr(WholeFileBackend, 'put', spy)
+    monkeypatch.setattr(AtomicFileBackend, 'put', spy)
     cfg = tiny_pretrain(tmp_path, **{'train_cfg.max_epochs': 3})
     cfg.default_hooks.checkpoint = {'type': 'SafeCheckpointHook', 'interval': 1, 'max_keep_ckpts': 1}
     Runner.from_cfg(cfg).train()
@@ -92,14 +92,14 @@ def test_old_checkpoint_goes_only_after_the_new_one_is_there(tiny_pretrain, tmp_
 
 
 def test_disk_that_fills_up_keeps_the_last_checkpoint(tiny_pretrain, tmp_path, monkeypatch):
-    put = WholeFileBackend.put
+    put = AtomicFileBackend.put
 
     def fills(self, data, filepath):
         if '2' in Path(filepath).name:
             raise OSError(28, 'No space left on device', str(filepath))
         put(self, data, filepath)
 
-    monkeypatch.setattr(WholeFileBackend, 'put', fills)
+    monkeypatch.setattr(AtomicFileBackend, 'put', fills)
     cfg = tiny_pretrain(tmp_path, **{'train_cfg.max_epochs': 3})
     cfg.default_hooks.checkpoint = {'type': 'SafeCheckpointHook', 'interval': 1, 'max_keep_ckpts': 1}
     with pytest.raises(OSError, match=r'No space left on device: .*epoch_2\.pth'):
@@ -115,12 +115,12 @@ def test_backend_of_the_users_own_is_left_alone():
 
 
 def test_what_is_written_anew_is_kept(tmp_path):
-    backend = WholeFileBackend()
+    backend = AtomicFileBackend()
     for name in ('old.pth', 'same.pth'):
         backend.put(b'x', tmp_path / name)
         backend.remove(str(tmp_path / name))
     assert len(os.listdir(tmp_path)) == 2
-    backend.remove_doomed(keep={str(tmp_path / 'same.pth'), None})
+    backend.remove_pending(keep={str(tmp_path / 'same.pth'), None})
     assert os.listdir(tmp_path) == ['same.pth']
 
 

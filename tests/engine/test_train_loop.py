@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.stopping import RESUME_ME, DeafWorker, RunStopped, StopRequest
+from mmqpt.engine.stopping import RESUME_ME, IgnoreCtrlC, RunStopped, StopRequest
 from mmqpt.engine.train_loop import ResumableTrainLoop, seed_step
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
+from mmqpt.models.qpt import QPT
 
 ROOT = Path(__file__).parent.parent.parent
 PRETRAIN = ROOT / 'configs' / 'qpt' / 'qpt_resnet18_1xb32-coslr_folder.py'
@@ -94,6 +97,34 @@ def test_accumulated_steps_are_not_torn(undisturbed, stepwise, train, losses_of,
         train(stepwise(tmp_path, **many), {'type': 'SignalAt', 'step': 5})
     train(stepwise(tmp_path, **many), resume=True)
     assert losses_of(tmp_path) == wanted
+
+
+def test_the_model_is_told_which_batches_end_a_step(stepwise, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(QPT, 'begin_batch', lambda self, ends_step: told.append(ends_step))
+    cfg = stepwise(tmp_path, **{'optim_wrapper.accumulative_counts': 4, 'train_cfg.max_epochs': 1})
+    Runner.from_cfg(cfg).train()
+    assert told == [False, False, False, True, False, True]  # the last step of a run takes what is left
+
+
+@MODELS.register_module()
+class Stranger(BaseModel):
+    """A model of somebody else's, which knows nothing of the protocol."""
+
+    def __init__(self):
+        super().__init__(data_preprocessor=MODELS.build({'type': 'PhotoPreprocessor'}))
+        self.layer = torch.nn.Linear(3, 1)
+
+    def forward(self, inputs, data_samples=None, mode='loss'):
+        return {'loss': self.layer(inputs.mean(dim=(-1, -2))).square().mean()}
+
+
+def test_a_model_that_is_told_nothing_trains(stepwise, losses_of, tmp_path):
+    cfg = stepwise(tmp_path, **{'train_cfg.max_epochs': 1, 'optim_wrapper.accumulative_counts': 2})
+    cfg.model = {'type': 'Stranger'}
+    Runner.from_cfg(cfg).train()
+    assert len(losses_of(tmp_path)) == 6
+    assert 'mmqpt' not in load_checkpoint_file(tmp_path / 'epoch_1.pth')['meta']
 
 
 def test_max_iters_ends_within_an_epoch(undisturbed, stepwise, train, losses_of, tmp_path):
@@ -224,7 +255,7 @@ def test_workers_ignore_ctrl_c_and_end_by_sigterm():
     if child == 0:
         called = []
         with StopRequest().listening():
-            DeafWorker(called.append)(3)
+            IgnoreCtrlC(called.append)(3)
             os.kill(os.getpid(), signal.SIGINT)
             if called == [3]:
                 os.kill(os.getpid(), signal.SIGTERM)

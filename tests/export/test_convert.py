@@ -1,6 +1,7 @@
 """Export: the same numbers elsewhere, the spec, refusals."""
 
 import json
+import shutil
 
 import pytest
 import timm
@@ -135,3 +136,52 @@ def test_refusals(pretrained_checkpoint, tmp_path):
     with pytest.raises(InputError, match="timm's test_efficientnet is another network"):
         export_checkpoint(pretrained_checkpoint, tmp_path / 'x.safetensors', 'test_efficientnet')
     assert not (tmp_path / 'x.safetensors').exists()
+
+
+@pytest.fixture
+def rated_in_two(rated_csv, tmp_path):
+    """The photos of ``rated_csv`` on two rating scales, by the column ``kind``."""
+    lines = rated_csv.read_text().splitlines()[:7]
+    path = tmp_path / 'two.csv'
+    path.write_text('\n'.join([lines[0] + ',kind', *(f'{line},{"ab"[i % 2]}' for i, line in enumerate(lines[1:]))]))
+    return path
+
+
+@pytest.mark.parametrize(('reference', 'mos_range'), [('common', (0, 1)), ('b', (1, 5))])
+def test_training_on_rating_scales(tiny_finetune, rated_in_two, tmp_path, reference, mos_range):
+    """From the set to the exported file, resumed in between."""
+    changes = {'model.scales': {'names': ['a', 'b'], 'reference': reference}, 'val_evaluator.by': 'scale'}
+    for loader in ('train', 'val'):
+        changes[f'{loader}_dataloader.dataset.ann_file'] = str(rated_in_two)
+        changes[f'{loader}_dataloader.dataset.scale_column'] = 'kind'
+        changes[f'{loader}_dataloader.dataset.where'] = {}
+    sampler = {'_delete_': True, 'type': 'ScaleSampler', 'batch_size': 4}
+    changes |= {'train_dataloader.sampler': sampler, 'train_dataloader.batch_size': 4}
+    changes |= {'default_hooks.checkpoint.max_keep_ckpts': 2}
+    whole = Runner.from_cfg(tiny_finetune(tmp_path / 'whole', **changes))
+    whole.train()
+    shutil.copytree(tmp_path / 'whole', tmp_path / 'again')
+    (tmp_path / 'again' / 'epoch_2.pth').unlink()
+    cfg = tiny_finetune(tmp_path / 'again', **changes, resume=True, load_from=str(tmp_path / 'again' / 'epoch_1.pth'))
+    resumed = Runner.from_cfg(cfg)
+    resumed.train()
+    for one, two in zip(whole.model.state_dict().items(), resumed.model.state_dict().items(), strict=True):
+        assert one[0] == two[0]
+        assert torch.equal(one[1], two[1]), one[0]
+    spec = export_checkpoint(tmp_path / 'again' / 'epoch_2.pth', tmp_path / 'w.safetensors')
+    assert (spec.scale, spec.mos_range) == (reference, mos_range)
+    assert set(spec.scales) == {'a', 'b'}
+    metric = MMQPT(pretrained_model_path=str(tmp_path / 'w.safetensors')).eval()
+    photo = torch.rand(1, 3, 64, 64)
+    score = metric(photo)
+    assert torch.allclose(score[:, 0], whole.model.eval().predict_photo(photo), atol=1e-5)
+    on_b = whole.model.scales(score[:, 0], torch.tensor([1])).item()
+    assert float(metric.spec.to_mos(score.item(), 'b')) == pytest.approx(1 + 4 * on_b, abs=1e-4)
+
+
+@pytest.mark.parametrize('loader', ['set', 'model'])
+def test_scales_of_the_set_or_of_the_model_alone(tiny_finetune, rated_in_two, tmp_path, loader):
+    changes = {'model.scales': ['a', 'b']} if loader == 'model' else {'train_dataloader.dataset.scale_column': 'kind'}
+    changes |= {'train_dataloader.dataset.ann_file': str(rated_in_two)}
+    with pytest.raises(InputError, match='rating scales'):
+        Runner.from_cfg(tiny_finetune(tmp_path / 'run', **changes)).train()

@@ -30,7 +30,9 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 def tool(monkeypatch):
     def run(*args):
         monkeypatch.setattr(sys, 'argv', list(map(str, [TOOL, *args])))
-        runpy.run_path(str(TOOL), run_name='__main__')
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        return stop.value.code
 
     return run
 
@@ -46,7 +48,7 @@ def without_openmmlab(*args):
 def test_from_a_checkpoint_and_from_an_exported_file(
     tool, finetuned_checkpoint, metric_weights, photo_folder, tmp_path, capsys
 ):
-    tool(finetuned_checkpoint, tmp_path / 'a.onnx', '--onnx')
+    assert tool(finetuned_checkpoint, tmp_path / 'a.onnx', '--onnx') == 0
     said = capsys.readouterr().out
     assert "kind='metric'" in said
     assert 'takes any size' in said
@@ -68,9 +70,7 @@ def test_mistakes_get_one_sentence(tool, pretrained_checkpoint, metric_weights, 
         ((metric_weights, tmp_path / 'x.safetensors'), 'exported already'),
         ((metric_weights, tmp_path / 'x.onnx', '--onnx', '--to', 'timm'), 'not allowed with argument'),
     ):
-        with pytest.raises(SystemExit) as stop:
-            tool(*args)
-        assert stop.value.code == 2
+        assert tool(*args) == 2
         assert message in capsys.readouterr().err.strip().splitlines()[-1]
     code, errors = without_openmmlab(metric_weights, tmp_path / 'x.pt', '--onnx')
     assert code == 2

@@ -198,11 +198,11 @@ def _photo_list(data: bytes, folder: Path) -> None:
 def _scores(data: bytes, folder: Path) -> None:
     from mmqpt.cli.inputs import printable
     from mmqpt.cli.report_page import write_page
-    from mmqpt.cli.results import read_results
+    from mmqpt.cli.results import read_scores
 
     for name in ('fuzzed.csv', 'fuzzed.jsonl'):
         try:
-            rows, _ = read_results(str(_saved(data, folder, name)))
+            rows, _ = read_scores(str(_saved(data, folder, name)))
         except InputError as error:
             if name == 'fuzzed.jsonl' or 'fuzzed' not in str(error):
                 raise

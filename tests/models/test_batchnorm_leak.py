@@ -36,7 +36,7 @@ def auc_of_togetherness(keys_of_their_batch: bool, batches: int = 150) -> float:
     model.train()
     generator = torch.Generator().manual_seed(1)
     made = []
-    model.queue.enqueue = lambda keys: made.append(keys.clone()) or KeyQueue.enqueue(model.queue, keys)
+    model.queue.enqueue = lambda keys, _: made.append(keys.clone()) or KeyQueue.enqueue(model.queue, keys)
     with torch.no_grad():
         for step in range(20 + batches):
             if step == 20:  # the averages have seen some batches

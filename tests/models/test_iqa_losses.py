@@ -206,8 +206,8 @@ def test_one_config_key():
         ('norm_in_norm', {'q': math.inf}, 'p and q must be >= 1 and finite, got 1 and inf'),
         ('plcc', {'floor': 0}, 'floor must be > 0 and finite, got 0'),
         ([{'type': 'l1', 'weight': 0}], None, "weight of loss 'l1' must be > 0 and finite, got 0"),
-        ([{'type': 'l1'}, {'type': 'l1'}], None, r"one or more different ones, got \['l1', 'l1'\]"),
-        ([], None, r'one or more different ones, got \[\]'),
+        ([{'type': 'l1'}, {'type': 'l1'}], None, r"give one or more losses, each once, got \['l1', 'l1'\]"),
+        ([], None, r'give one or more losses, each once, got \[\]'),
         (['l1'], None, "a dict with a type, or a list of such dicts, got 'l1'"),
         ([{'weight': 1}], None, 'a dict with a type'),
         ({'type': 'l1'}, {'beta': 1}, 'loss_args go with a loss given by name'),
@@ -253,7 +253,7 @@ def test_ladder_is_content_with_steps_of_the_margin():
 
 
 def test_ladder_of_bad_arguments():
-    with pytest.raises(InputError, match=r'\(N, R >= 2\) alike, got \(3, 1\) and \(3, 1\)'):
+    with pytest.raises(InputError, match=r'must both be \(N, R >= 2\), got \(3, 1\) and \(3, 1\)'):
         ladder_loss(torch.rand(3, 1), torch.rand(3, 1))
     with pytest.raises(InputError, match=r'got \(3, 2\) and \(2, 2\)'):
         ladder_loss(torch.rand(3, 2), torch.rand(2, 2))

@@ -61,7 +61,7 @@ def test_crops_of_a_photo_are_samples_with_its_score():
     flat = model(crops.flatten(0, 1), [samples[0]] * 3 + [samples[1]] * 3, mode='loss')
     for name, value in flat.items():
         assert found[name].item() == pytest.approx(value.item(), abs=1e-6)
-    with pytest.raises(InputError, match=r'must be \(3, H, W\), got \(3, 3, 32, 32\): crops are of View'):
+    with pytest.raises(InputError, match=r'must be \(3, H, W\), got \(3, 3, 32, 32\); View cuts crops'):
         model(crops, samples, mode='predict')
 
 
@@ -276,3 +276,58 @@ def test_bad_input():
         build()(torch.rand(1, 3, 32, 32), mode='loss')
     with pytest.raises(InputError, match=r'std above 0'):
         build(data_preprocessor={'std': [0, 1, 1]})
+
+
+def rated(score, scale):
+    found = sample(score)
+    found.set_metainfo({'scale': scale})
+    return found
+
+
+def with_scales(**changes):
+    model = build(scales=['a', 'b'], **changes).eval()
+    model.start_scales({'a': ([0.1, 0.2, 0.4], (1, 5)), 'b': ([0.5, 0.8, 0.9], (0, 100))})
+    return model
+
+
+def test_losses_on_scales():
+    """Each scale's own map, gains that make scales weigh alike, and losses of pairs within a scale."""
+    images, samples = torch.rand(4, 3, 32, 32), [rated(s, n) for s, n in zip((0.1, 0.3, 0.5, 0.9), 'aabb', strict=True)]
+    model = with_scales(loss=[{'type': 'l1'}, {'type': 'plcc', 'weight': 0.5}])
+    found = model(images, samples, mode='loss')
+    index, target = torch.tensor([0, 0, 1, 1]), torch.tensor([0.1, 0.3, 0.5, 0.9])
+    predicted = model.scales(model(images), index)
+    gains = model.scales.gains(index)
+    torch.testing.assert_close(found['loss_l1'], ((predicted - target).abs() * gains).mean())
+    wanted = (plcc_loss(predicted[:2], target[:2]) + plcc_loss(predicted[2:], target[2:])) / 4
+    torch.testing.assert_close(found['loss_plcc'], wanted)
+    found['loss_l1'].backward()
+    assert model.scales.moved_offset.grad.abs().sum() > 0
+
+
+def test_prediction_on_the_photo_s_scale():
+    model = with_scales()
+    image = torch.rand(3, 40, 40)
+    a, b, other = model([image] * 3, [rated(0.1, 'a'), rated(0.1, 'b'), rated(0.1, 'x')], mode='predict')
+    assert float(a.pred_score) == float(b.pred_score)
+    assert a.pred_on_scale < b.pred_on_scale
+    assert 'pred_on_scale' not in other
+    torch.testing.assert_close(torch.tensor([a.pred_on_scale]), model.scales(a.pred_score, torch.tensor([0])).detach())
+
+
+def test_scales_in_the_export_spec():
+    spec = with_scales().export_spec()
+    assert spec['scale'] == 'common'
+    assert spec['scales']['b']['mos_range'] == [0.0, 100.0]
+    assert 'scales' not in build().export_spec()
+
+
+def test_mistakes_about_scales():
+    with pytest.raises(InputError, match='photos have none'):
+        with_scales()(torch.rand(1, 3, 32, 32), [sample(0.5)], mode='loss')
+    with pytest.raises(InputError, match="no scale 'x' in the model"):
+        with_scales()(torch.rand(1, 3, 32, 32), [rated(0.5, 'x')], mode='loss')
+    with pytest.raises(InputError, match='the training set has the rating scales a'):
+        build().start_scales({'a': ([0, 1], (0, 1))})
+    with pytest.raises(InputError, match='histograms of one scale'):
+        build(scales=['a'], loss='emd', head={'type': 'DistributionHead', 'bins': 5})

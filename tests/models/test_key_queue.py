@@ -53,3 +53,24 @@ def test_empty_queue_takes_nothing():
 def test_bad_sizes():
     with pytest.raises(InputError, match='length >= 0 and width >= 1, got -1 and 2'):
         KeyQueue(-1, 2)
+
+
+def test_keys_of_an_incomplete_step_wait():
+    queue = KeyQueue(6, 1)
+    queue.enqueue(torch.ones(2, 1), ends_step=False)
+    assert queue.within_step
+    assert queue.fill() == 0
+    assert not any('waiting' in name for name in queue.state_dict())
+    queue.enqueue(2 * torch.ones(1, 1))
+    assert not queue.within_step
+    assert queue.keys.flatten().tolist() == [1, 1, 2, 0, 0, 0]
+    assert queue.fill() == 0.5
+
+
+def test_a_queue_of_length_0_knows_steps_too():
+    queue = KeyQueue(0, 1)
+    queue.enqueue(torch.ones(2, 1), ends_step=False)
+    assert queue.within_step
+    queue.enqueue(torch.ones(2, 1))
+    assert not queue.within_step
+    assert queue.fill() == 0

@@ -251,6 +251,31 @@ def test_compiled_backbones_keep_their_names():
             assert (part._compiled_call_impl is not None) == (wanted and part is not model)
 
 
+def test_names_in_checkpoints_stay(started):
+    """Old runs must resume: these names were written down before the model was taken apart."""
+    model = build(pretrained=started, anchor=1.0)
+    names = list(model.state_dict())
+    encoder = [name.removeprefix('backbone.') for name in names if name.startswith('backbone.')]
+    neck = ['mlp.0.weight', 'mlp.0.bias', 'mlp.2.weight', 'mlp.2.bias']
+    assert len(encoder) > 20
+    assert 'timm_model.conv1.0.weight' in encoder
+    wanted = [
+        'steps',
+        *(f'backbone.{name}' for name in encoder),
+        *(f'neck.{name}' for name in neck),
+        *(f'anchor_backbone.{name}' for name in encoder),
+        'anchor_map.weight',
+        'anchor_map.bias',
+        *(f'key_backbone.{name}' for name in encoder),
+        *(f'key_neck.{name}' for name in neck),
+        'queue.keys',
+        'queue.position',
+        'queue.filled',
+    ]
+    assert sorted(names) == sorted(wanted)
+    assert not [name for name in build().state_dict() if name.startswith('anchor')]
+
+
 def test_norm_eval_keeps_statistics():
     model = build(norm_eval=True).train()
     before = model.backbone.timm_model.bn1.running_mean.clone()

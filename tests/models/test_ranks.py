@@ -142,7 +142,7 @@ def accumulate(count):
     wrapper = OptimWrapper(optimizer, accumulative_counts=count)
     for step in range(2):
         for part in photos(step).chunk(count):
-            model.completes_step = wrapper.should_sync()
+            model.begin_batch(ends_step=wrapper.should_sync())
             wrapper.update_params(model.loss(part)['loss'])
     return model.state_dict()
 

@@ -1,4 +1,4 @@
-"""The command line: each tool as a user runs it, and one sentence for each mistake."""
+"""OpenMMLab's names for the commands: they work as scripts, also through torchrun; one sentence for each mistake."""
 
 import json
 import os
@@ -64,6 +64,15 @@ def test_two_cpu_processes_through_torchrun(photo_folder, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
     assert state['queue.filled'] == 24  # both ranks' keys of one step: 2 x 3 photos x 2 versions x 2 patches
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'tools').rglob('*.py')), ids=lambda path: path.stem)
+def test_every_tool_is_a_command(path, run_script):
+    """Under its own name in the usage."""
+    done = run_script(path.relative_to(ROOT), '--help')
+    assert done.returncode == 0
+    assert done.out.startswith(f'usage: {path.name} ')
+    assert len(path.read_text(encoding='utf-8').splitlines()) < 10
 
 
 def test_print_config_shows_the_override():

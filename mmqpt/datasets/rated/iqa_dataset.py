@@ -15,6 +15,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SampleKey, sample_key
 from mmqpt.datasets.rated.opinions import read_deviation, read_histogram
 from mmqpt.datasets.rated.ratings import check_columns, read_ratings, select_ratings, split_holdout
+from mmqpt.datasets.rated.scales import group_labels, scale_of
 from mmqpt.datasets.rated.sets import read_info
 from mmqpt.datasets.transforms import packing, quality_crop  # noqa: F401 (registers the transforms)
 
@@ -36,6 +37,9 @@ class IQADataset(Dataset):
         name: name of the data set, stored with the weights; by default that of the CSV.
         histogram_columns: columns with the number or share of opinions per category, from the worst to the best, for
             losses on histograms; such as c1 to c5 of KonIQ-10k.
+        scale_column: column whose equal values share a rating scale, such as BIQ2021's ``subset``; photos then carry
+            ``scale``, and the model needs such scales, see :class:`RatingScales`. None where all rows share one.
+        scale: name of the one scale of all rows, for sets that are trained on together; not beside ``scale_column``.
         sd_column: column with the standard deviation of the opinions in units of the scale; a histogram is made of it
             where ``histogram_columns`` are not given.
 
@@ -58,14 +62,18 @@ class IQADataset(Dataset):
         name: str | None = None,
         histogram_columns: Sequence[str] | None = None,
         sd_column: str | None = None,
+        scale_column: str | None = None,
+        scale: str | None = None,
     ) -> None:
+        if scale is not None and scale_column is not None:
+            raise InputError(f'give scale ({scale!r}) or scale_column ({scale_column!r}), not both')
         low, high = (float(x) for x in (mos_range or read_info(ann_file).mos_range))
         self.mos_range = (low, high)
         self.name = name or Path(ann_file).stem
         self.root = Path(data_root)
         ratings = read_ratings(ann_file, self.mos_range)
         opinions = [*(histogram_columns or ()), *([sd_column] if sd_column else [])]
-        check_columns(ratings, [*([group_column] if group_column else []), *opinions], ann_file)
+        check_columns(ratings, [*(column for column in (group_column, scale_column) if column), *opinions], ann_file)
         ratings = select_ratings(ratings, where or {}, ann_file)
         if part not in ('all', 'fit', 'holdout') or not 0 <= holdout < 1 or (part == 'all') != (holdout == 0):
             raise InputError(
@@ -82,6 +90,7 @@ class IQADataset(Dataset):
                 f'{ann_file}: {len(missing)} of {len(ratings)} photos are not in {self.root}, the first: {missing[0]}'
             )
         self.ratings = ratings
+        self.scales = [scale_of(r, scale_column) if scale_column else scale for r in ratings]
         self.histograms = [read_histogram(r, histogram_columns, ann_file) for r in ratings if histogram_columns]
         self.deviations = [read_deviation(r, sd_column, ann_file) / (high - low) for r in ratings if sd_column]
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
@@ -90,6 +99,17 @@ class IQADataset(Dataset):
     def metainfo(self) -> dict[str, Any]:
         """What is stored with the weights about the data."""
         return {'dataset': self.name, 'mos_range': list(self.mos_range), 'photos': len(self.ratings)}
+
+    def scores(self) -> list[float]:
+        """The scores of all photos, from 0 to 1, in their order."""
+        low, high = self.mos_range
+        return [(rating.mos - low) / (high - low) for rating in self.ratings]
+
+    def labels(self) -> dict[str, tuple[list[float], tuple[float, float]]]:
+        """For every rating scale the scores of its photos, from 0 to 1, and its ``mos_range``."""
+        return group_labels(
+            [(scale, score, self.mos_range) for scale, score in zip(self.scales, self.scores(), strict=True)]
+        )
 
     def full_init(self) -> None:
         """Nothing is deferred; MMEngine calls this."""
@@ -109,6 +129,8 @@ class IQADataset(Dataset):
             'mos': rating.mos,
             'score': (rating.mos - low) / (high - low),
         }
+        if self.scales[index] is not None:
+            results |= {'scale': self.scales[index], 'mos_range': self.mos_range}
         if self.histograms:
             results['histogram'] = self.histograms[index]
         if self.deviations:

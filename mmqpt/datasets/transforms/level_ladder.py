@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
@@ -13,13 +14,35 @@ from mmqpt.core.photo import swap_channels
 from mmqpt.core.view import View
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region
 
-TASTE = (
-    'rotate', 'shear', 'stretch', 'perspective', 'lens',
-    'brightness', 'midtones', 'contrast', 'gamma', 'exposure',
-    'saturation', 'saturation_lab', 'hue', 'temperature', 'tint', 'fade', 'vignette',
-    'sharpen', 'local_contrast',
-)  # fmt: skip
+TASTE = tuple(row.name for row in OPERATORS.values() if row.taste)
 """Operators of which more is not always worse: they can mend a photo, or change what it shows, not its quality."""
+
+
+BLANK_LEVEL = 25
+"""Level of a frame without a picture: as far below the photo as five times the harshest degradation (design choice)."""
+
+
+def blank_frame(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A frame without a picture: black, white, grey or one colour, with or without weak noise; or few pixels enlarged.
+
+    Args:
+        photo: uint8 (H, W, 3): the size, and what the few pixels show.
+        rng: the only source of randomness.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    height, width = photo.shape[:2]
+    kind = ('black', 'white', 'grey', 'colour', 'pixels')[rng.integers(5)]
+    if kind == 'pixels':
+        few = cv2.resize(photo, tuple(rng.integers(2, 7, 2).tolist()), interpolation=cv2.INTER_AREA)
+        how = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_NEAREST
+        return cv2.resize(few, (width, height), interpolation=how)
+    colour = {'black': rng.integers(0, 6, 1), 'white': rng.integers(250, 256, 1), 'grey': rng.integers(6, 250, 1)}
+    frame = np.full((height, width, 3), colour.get(kind, rng.integers(0, 256, 3)), np.float64)
+    if rng.random() < 0.5:
+        frame += rng.normal(0, rng.uniform(0.3, 2), (height, width, 1 if rng.random() < 0.5 else 3))
+    return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
 
 
 @TRANSFORMS.register_module()
@@ -34,6 +57,10 @@ class LevelLadder:
         crop: side of the crop in px.
         rungs: how many different levels out of 0 (the photo itself) to 5.
         leave_out: operators that are never drawn.
+        from_level: operators that are drawn although ``leave_out`` names them, but at no level below this one (0, the
+            photo itself, stays): little of them is a matter of taste, much of them harms, such as ``{'sharpen': 3}``.
+        blank: share of the samples, 0 to 1, whose harshest rung is a frame without a picture instead, see
+            :func:`blank_frame`, as level :data:`BLANK_LEVEL`: what the lens cap sees is worse than any photo.
         view: arguments of :class:`View`: the size rule of the model, applied before the degradation.
 
     Raises:
@@ -46,15 +73,28 @@ class LevelLadder:
         rungs: int = 2,
         leave_out: Sequence[str] = TASTE,
         view: dict[str, Any] | None = None,
+        from_level: Mapping[str, int] | None = None,
+        blank: float = 0.0,
     ) -> None:
         if crop < 1:
             raise InputError(f'crop must be >= 1 px, got {crop}')
         if not 2 <= rungs <= 1 + len(LEVELS):
             raise InputError(f'rungs must be from 2 to {1 + len(LEVELS)}, got {rungs}')
-        unknown = sorted(set(leave_out) - set(OPERATORS))
-        if unknown:
-            raise InputError(f'leave_out: unknown operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
-        self.operators = [name for name in OPERATORS if name not in set(leave_out)]
+        if not 0 <= blank <= 1:
+            raise InputError(f'blank must be a share from 0 to 1, got {blank}')
+        self.from_level = dict(from_level or {})
+        for name, value in (('leave_out', leave_out), ('from_level', self.from_level)):
+            unknown = sorted(set(value) - set(OPERATORS))
+            if unknown:
+                raise InputError(f'{name}: unknown operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
+        for name, level in self.from_level.items():
+            if level not in LEVELS or 2 + LEVELS[-1] - level < rungs:
+                raise InputError(
+                    f'from_level of {name} must be a level from 1 to {2 + LEVELS[-1] - rungs}, so that there are '
+                    f'{rungs} rungs, got {level!r}'
+                )
+        self.operators = [name for name in OPERATORS if name in self.from_level or name not in set(leave_out)]
+        self.blank = blank
         if not self.operators:
             raise InputError('leave_out names all operators: none is left to draw')
         self.crop = crop
@@ -72,11 +112,17 @@ class LevelLadder:
         name = self.operators[rng.integers(len(self.operators))]
         sign = int(rng.choice(OPERATORS[name].signs))
         seed = int(rng.integers(0, 2**62))
-        levels = np.sort(rng.choice(1 + len(LEVELS), self.rungs, replace=False))
+        if name in self.from_level:
+            levels = np.sort(rng.choice([0, *range(self.from_level[name], 1 + len(LEVELS))], self.rungs, replace=False))
+        else:
+            levels = np.sort(rng.choice(1 + len(LEVELS), self.rungs, replace=False))
         rungs = []
         for level in levels:
             steps = (Step(name, int(level), sign, seed),) if level else ()
             rungs.append(swap_channels(apply_region(Recipe(steps), photo, top, left, height, width)))
+        if self.blank and rng.random() < self.blank:
+            rungs[-1] = blank_frame(swap_channels(rungs[-1]), rng)
+            levels[-1] = BLANK_LEVEL
         results['ladder'] = np.stack(rungs)
         results['ladder_levels'] = levels
         results['ladder_operator'] = name

@@ -34,11 +34,10 @@ class PackRatedPhoto:
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Keeps ``img_path``, ``name``, ``mos`` and ``sample_key`` (if given) as metainfo of the sample."""
+        """Keeps ``img_path``, ``name`` and ``mos``, and if given ``scale``, ``mos_range`` and ``sample_key``."""
         image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(results['img'], -1, -3)))
         sample = DataSample(metainfo={key: results[key] for key in ('img_path', 'name', 'mos')})
-        if 'sample_key' in results:
-            sample.set_metainfo({'sample_key': results['sample_key']})
+        sample.set_metainfo({key: results[key] for key in ('scale', 'mos_range', 'sample_key') if key in results})
         sample.set_gt_score(torch.tensor([results['score']], dtype=torch.float32))
         if 'histogram' in results:
             sample.gt_histogram = torch.tensor(results['histogram'], dtype=torch.float32)

@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
 from mmqpt.datasets.transforms.rng import sample_rng
-from mmqpt.degradations import DegradationSpace, Recipe, apply_region
+from mmqpt.degradations import DegradationSpace, Recipe, apply_region, draw_different
 
 
 @TRANSFORMS.register_module()
@@ -68,7 +68,7 @@ class PatchPairs:
             raise InputError(f'versions is {versions}, but the space holds {self.space.size()} recipes')
         self.min_distance = min_distance
         self.max_distance = max_distance
-        self.space.draw_different(versions, np.random.default_rng(0), min_distance, max_distance)  # or say why not
+        self.draw_recipes(np.random.default_rng(0))  # or say why not
         self.max_overlap = max_overlap
         self.positions = positions
         self._pitch = max(1, math.ceil(patch_size * (1 - max_overlap)))
@@ -104,12 +104,16 @@ class PatchPairs:
         """The window of ``img``, V recipes, and the places (V, P, 2) of their patches as y, x."""
         rng = sample_rng(results)
         image = self._window(self._enlarge(results['img']), rng)
-        recipes = self.space.draw_different(self.versions, rng, self.min_distance, self.max_distance)
+        recipes = self.draw_recipes(rng)
         height, width = image.shape[:2]
         places = [self.draw_positions(height, width, rng)]
         for _ in range(1, self.versions):
             places.append(self.draw_positions(height, width, rng) if self.positions == 'independent' else places[0])
         return image, recipes, np.array(places)
+
+    def draw_recipes(self, rng: np.random.Generator) -> list[Recipe]:
+        """V different recipes at the distances asked for."""
+        return draw_different(self.space, self.versions, rng, self.min_distance, self.max_distance)
 
     def _side(self, count: int) -> int:
         """Length in px of ``count`` patches in a row that overlap as much as they may."""

@@ -98,7 +98,10 @@ def test_a_full_disk_leaves_no_half_shard(job, tmp_path, monkeypatch, at):
         fsync(handle)
 
     monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(InputError, match=r"photos-000003\.tar: can't be written \(No space left on device\); run the"):
+    with pytest.raises(
+        InputError,
+        match=r"photos-000003\.tar: can't be written \(No space left on device\); run the same command again",
+    ):
         write_shard(job('a.png'))
     assert not (tmp_path / 'out' / STATE / 'photos-000003.json').exists()
     assert not list((tmp_path / 'out').rglob('.*partial*'))

@@ -139,3 +139,19 @@ def test_parts_of_the_dataset(photo_folder, csv_file, names, column):
     assert len(held) == 2
     if column:
         assert len({r.row['scene'] for r in held.ratings}) == 1
+
+
+def test_rating_scales(photo_folder, csv_file):
+    assert 'scale' not in dataset(photo_folder, csv_file)[0]
+    assert dataset(photo_folder, csv_file).labels() == {}
+    data = dataset(photo_folder, csv_file, scale_column='scene')
+    assert data[0]['scale'] == data.scales[0] == 'astronaut'
+    assert data[0]['mos_range'] == (1, 5)
+    assert data.labels()['chelsea'] == ([0.25, 0.375], (1.0, 5.0))
+    assert set(dataset(photo_folder, csv_file, scale='all').scales) == {'all'}
+    packed = dataset(photo_folder, csv_file, scale_column='scene', pipeline=TRAIN)[5]['data_samples']
+    assert packed.scale == 'coffee'
+    with pytest.raises(InputError, match="no column 'nothing'"):
+        dataset(photo_folder, csv_file, scale_column='nothing')
+    with pytest.raises(InputError, match='not both'):
+        dataset(photo_folder, csv_file, scale_column='scene', scale='all')

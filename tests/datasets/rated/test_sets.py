@@ -65,7 +65,8 @@ def test_missing_files(path, tmp_path):
         read_set(tmp_path / 'none.csv')
     info_path(path).unlink()
     with pytest.raises(
-        FileNotFoundError, match=r'kadid10k\.json, which says what the scores in kadid10k\.csv mean; mmqpt'
+        FileNotFoundError,
+        match=r'kadid10k\.json, which says what the scores in kadid10k\.csv mean; mmqpt prepare-dataset',
     ):
         read_set(path)
 

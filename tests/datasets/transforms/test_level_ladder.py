@@ -6,7 +6,7 @@ import pytest
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.datasets.transforms.level_ladder import TASTE, LevelLadder
+from mmqpt.datasets.transforms.level_ladder import BLANK_LEVEL, TASTE, LevelLadder, blank_frame
 from mmqpt.degradations import OPERATORS, Recipe, Step, apply
 
 
@@ -83,3 +83,54 @@ def test_bad_arguments(options, message, photo):
 
 def test_left_out_operators_exist():
     assert set(TASTE) <= set(OPERATORS)
+
+
+def test_much_of_what_is_a_matter_of_taste_harms(photos):
+    ladder = LevelLadder(
+        48, view={'min_side': 48}, leave_out=[name for name in OPERATORS if name != 'jpeg'], from_level={'sharpen': 3}
+    )
+    assert ladder.operators == ['sharpen', 'jpeg']
+    levels = {'sharpen': set(), 'jpeg': set()}
+    for seed in range(60):
+        found = ladder({'img': photos[0], 'rng': np.random.default_rng(seed)})
+        levels[found['ladder_operator']] |= set(found['ladder_levels'].tolist())
+    assert levels == {'sharpen': {0, 3, 4, 5}, 'jpeg': {0, 1, 2, 3, 4, 5}}
+
+
+def test_frames_without_a_picture_are_the_worst_rung(photos):
+    without = LevelLadder(48, view={'min_side': 48})({'img': photos[0], 'rng': np.random.default_rng(4)})
+    found = LevelLadder(48, view={'min_side': 48}, blank=1)({'img': photos[0], 'rng': np.random.default_rng(4)})
+    np.testing.assert_array_equal(found['ladder'][0], without['ladder'][0])
+    assert found['ladder_levels'].tolist() == [without['ladder_levels'][0], BLANK_LEVEL]
+    counts = [
+        LevelLadder(48, view={'min_side': 48}, blank=0.3)({'img': photos[0], 'rng': np.random.default_rng(seed)})[
+            'ladder_levels'
+        ][-1]
+        for seed in range(200)
+    ]
+    assert 0.2 < np.mean(np.array(counts) == BLANK_LEVEL) < 0.4
+
+
+def test_blank_frames(photos, rng):
+    frames = [blank_frame(photos[0], rng) for _ in range(80)]
+    assert all(frame.shape == photos[0].shape and frame.dtype == np.uint8 for frame in frames)
+    detail = [np.abs(np.diff(frame.astype(float), axis=0)).mean() for frame in frames]
+    assert max(detail) < 6 < np.abs(np.diff(photos[0].astype(float), axis=0)).mean()
+    means = np.array([frame.mean() for frame in frames])
+    assert (means < 6).any()
+    assert (means > 249).any()
+    assert ((means > 20) & (means < 230)).any()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'blank': 1.5}, 'blank must be a share from 0 to 1, got 1.5'),
+        ({'from_level': {'x': 1}}, "from_level: unknown operator 'x'"),
+        ({'from_level': {'sharpen': 0}}, 'from_level of sharpen must be a level from 1 to 5'),
+        ({'from_level': {'sharpen': 5}, 'rungs': 3}, 'from_level of sharpen must be a level from 1 to 4'),
+    ],
+)
+def test_bad_values_of_further_rungs(options, message):
+    with pytest.raises(InputError, match=message):
+        LevelLadder(48, **options)

@@ -5,7 +5,9 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from mmqpt.core.errors import InputError
+from mmqpt.evaluation.protocols import linear_probe
 from mmqpt.evaluation.protocols.linear_probe import PENALTIES, ridge_probe
+from mmqpt.evaluation.statistics.correlation import srcc
 
 
 @pytest.fixture
@@ -70,3 +72,66 @@ def test_bad_input():
         ridge_probe(zeros((3, 2)), zeros(3), zeros((1, 3)), zeros(1), zeros((1, 2)))
     with pytest.raises(InputError, match='do not fit'):
         ridge_probe(zeros((3, 2)), zeros(3), zeros((0, 2)), zeros(0), zeros((1, 2)))
+
+
+@pytest.fixture
+def on_three_scales(rng):
+    """Features, opinion scores and scales of 90 photos; scale b has better photos, rated lower."""
+    scales = list('abc' * 30)
+    quality = rng.normal(size=90) + np.array([{'a': 0, 'b': 1.5, 'c': 0}[name] for name in scales])
+    features = quality[:, None] * rng.uniform(0.5, 1, 12) + 0.3 * rng.normal(size=(90, 12))
+    offset, slope = {'a': 0, 'b': -4, 'c': 3}, {'a': 1, 'b': 0.2, 'c': 3}
+    mos = np.array([offset[name] + slope[name] * q for name, q in zip(scales, quality, strict=True)])
+    return features, mos, scales, quality
+
+
+def test_scales_equal_the_naive_mixed_model(on_three_scales, monkeypatch):
+    """Ridge on features and an indicator a scale, whose coefficients are not penalised, of standardised scores."""
+    features, mos, scales, _ = on_three_scales
+    penalty = 10.0
+    monkeypatch.setattr(linear_probe, 'PENALTIES', (penalty, penalty))
+    found, chosen = ridge_probe(features[:60], mos[:60], features[60:], mos[60:], features, scales[:60], scales[60:])
+    assert chosen == penalty
+    names = np.array(scales)
+    x = (features - features.mean(axis=0)) / features.std(axis=0)
+    y = np.array([(m - mos[names == n].mean()) / mos[names == n].std() for m, n in zip(mos, scales, strict=True)])
+    indicators = (names[:, None] == np.unique(names)).astype(float)
+    design = np.concatenate([x, indicators], axis=1)
+    weight = np.diag([penalty] * 12 + [0.0] * 3)
+    naive = np.linalg.solve(design.T @ design + weight, design.T @ y)[:12]
+    np.testing.assert_allclose(found, x @ naive, atol=1e-8)
+
+
+def test_scales_are_told_from_quality(on_three_scales):
+    features, mos, scales, quality = on_three_scales
+    found, _ = ridge_probe(features[:60], mos[:60], features[60:], mos[60:], features, scales[:60], scales[60:])
+    pooled, _ = ridge_probe(features[:60], mos[:60], features[60:], mos[60:], features)
+    assert srcc(found, quality) > 0.95 > srcc(pooled, quality) + 0.1
+
+
+def test_penalty_is_chosen_within_scales(on_three_scales, rng):
+    """The largest mean SRCC within scales, computed here by a loop; a scale of two photos has no part in it."""
+    features, mos, scales, _ = on_three_scales
+    features = features + 3 * rng.normal(size=features.shape)
+    train, val = slice(0, 40), slice(40, 62)
+    val_scales = ['c' if name == 'c' and i > 17 else 'a' if name == 'c' else name for i, name in enumerate(scales[val])]
+    chosen = ridge_probe(features[train], mos[train], features[val], mos[val], features, scales[train], val_scales)[1]
+    figures = []
+    for penalty in linear_probe.PENALTIES:
+        centre, spread = features[train].mean(axis=0), features[train].std(axis=0)
+        x, y = linear_probe._within_scales((features[train] - centre) / spread, mos[train], scales[train])
+        w = np.linalg.solve(x.T @ x + penalty * np.eye(12), x.T @ y)
+        predicted = (features[val] - centre) / spread @ w
+        within = []
+        for name in set(val_scales):
+            keep = [i for i, scale in enumerate(val_scales) if scale == name]
+            if len(keep) >= 3:
+                within.append(srcc(predicted[keep], mos[val][keep]))
+        figures.append(np.mean(within))
+    assert chosen == linear_probe.PENALTIES[int(np.argmax(figures))]
+
+
+def test_every_photo_needs_a_scale(on_three_scales):
+    features, mos, scales, _ = on_three_scales
+    with pytest.raises(InputError, match='every photo needs a scale'):
+        ridge_probe(features, mos, features, mos, features, scales[:3], scales)

@@ -1,0 +1,47 @@
+"""EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with a rating scale for each of its subsets, and with ladders.
+
+    DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv \\
+        python tools/train.py configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
+
+Batch: 16 crops of 320 px, of all three subsets, and 16 ladders of two crops of 160 px a step.
+Result: docs/experiments.md.
+
+The subsets were rated on scales of their own (mean MOS .42, .49 and .74): the network predicts one common quality, and a
+map for each subset takes it to that subset's scores. The mean SRCC within the subsets of a tenth of the training part
+chooses the epoch. biq2021.csv as for finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py. Everything with a number
+below is a design choice.
+"""
+
+_base_ = './finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py'
+
+scale = dict(scale_column='subset')
+crop, ladder_crop = 320, 160
+view = dict(min_side=320, max_side=512, crop=None)
+train_pipeline = [
+    dict(type='LoadPhoto'),
+    dict(
+        type='LevelLadder',
+        crop=ladder_crop,
+        rungs=2,
+        view=view,
+        from_level=dict(sharpen=3, local_contrast=4),  # much of these harms, little is a matter of taste
+        blank=0.05,  # frames without a picture
+    ),
+    dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=view),
+    dict(type='PackRatedPhoto'),
+]
+train_dataloader = dict(
+    sampler=dict(_delete_=True, type='ScaleSampler', batch_size=16),
+    dataset=dict(pipeline=train_pipeline, **scale),
+)
+val_dataloader = dict(dataset=dict(**scale))
+test_dataloader = dict(dataset=dict(**scale))
+val_evaluator = dict(by='scale')
+test_evaluator = dict(by='scale')
+default_hooks = dict(checkpoint=dict(save_best='iqa/SRCC_macro', rule='greater', max_keep_ckpts=1))
+model = dict(scales=dict(names=['ss01', 'ss02', 'ss03'], maps='learned'))
+train_cfg = dict(max_epochs=10)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', T_max=10, by_epoch=True, convert_to_iter_based=True),
+]

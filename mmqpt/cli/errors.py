@@ -1,0 +1,93 @@
+"""How every command ends: with an exit code and, after an error, one sentence on standard error.
+
+0: done. 1: done, but some photos failed. 2: a mistake in the call or the input. 75: stopped and saved, ``--resume``
+goes on. 130: Ctrl-C. Anything else is a bug, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from mmqpt.core.errors import InputError
+from mmqpt.engine.stopping import RESUME_ME, RunStopped
+
+MISTAKE = 2
+INTERRUPTED = 130
+
+EXTRAS = {
+    **dict.fromkeys(('mmengine', 'mmcv', 'mmpretrain', 'sklearn'), 'pretrain'),
+    **dict.fromkeys(('filelock', 'imagehash', 'jinja2', 'matplotlib'), 'evaluate'),
+    **dict.fromkeys(('onnx', 'onnxruntime', 'onnxscript'), 'onnx'),
+}
+"""Packages that a plain installation lacks, and the extra of mmqpt that brings each."""
+
+
+class ExitCodes(click.Command):
+    """A click command whose every end is an exit code of this module."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
+        """Runs the command line and exits."""
+        extra['standalone_mode'] = False
+        run(functools.partial(super().main, args, prog_name, **extra))
+
+
+def run(call: Callable[[], object]) -> NoReturn:
+    """Exit with what a call returns, if it is an integer, or with what its error stands for."""
+    try:
+        code = call()
+    except (Exception, KeyboardInterrupt) as error:
+        code = exit_code(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def exit_code(error: BaseException) -> int:
+    """Print what went wrong, and give the code to exit with. An error that is a bug is raised again."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return MISTAKE
+    if isinstance(error, click.Abort) and error.__cause__ is not None:
+        error = error.__cause__  # click makes it of Ctrl-C, and of any EOFError, as if it had prompted
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        click.echo(str(error) or 'stopped', err=True)
+        return INTERRUPTED
+    if isinstance(error, RunStopped):
+        click.echo(f'{error}; --resume goes on', err=True)
+        return RESUME_ME
+    if isinstance(error, click.ClickException):
+        sentence = error.format_message()
+    elif isinstance(error, (InputError, OSError)):
+        sentence = _sentence(str(error))
+    elif isinstance(error, KeyError) and 'registry' in str(error):  # MMEngine's, about a name in a config
+        sentence = str(error).strip('\'"').split(' Please check')[0]
+    else:
+        raise error
+    click.echo(f'error: {" ".join(sentence.split())}', err=True)
+    return MISTAKE
+
+
+def require(package: str, extra: str, what: str) -> None:
+    """Raises an InputError that names the extra to install, if a package that ``what`` needs is missing."""
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"{what} needs {package}: pip install 'mmqpt[{extra}]'")
+
+
+def name_extra(error: ModuleNotFoundError, command: str) -> Exception:
+    """The error to raise for a module that a command did not find: it names the extra, where one brings the module."""
+    package = (error.name or '').split('.')[0]
+    if package not in EXTRAS:
+        return error
+    return InputError(f"{command} needs {package}, which is not installed: pip install 'mmqpt[{EXTRAS[package]}]'")
+
+
+def _sentence(message: str) -> str:
+    """The message; of an error in a loader's worker, which comes with that worker's traceback, the last line."""
+    if 'Traceback (most recent call last)' not in message:
+        return message
+    return re.sub(r'^mmqpt\.core\.errors\.\w+: ', '', message.strip().splitlines()[-1])

@@ -1,0 +1,96 @@
+"""Commands with argparse's options, as in OpenMMLab: ``--cfg-options`` and others take several values."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from mmqpt.cli.configs import find_config
+from mmqpt.cli.errors import ExitCodes, name_extra
+
+
+class ArgparseCommand(ExitCodes):
+    """A command whose module is imported when it is called.
+
+    Args:
+        name: of the command.
+        module: full name of a module with ``add_options(parser)`` and ``run(args)``; its docstring is the help.
+    """
+
+    def __init__(self, name: str, module: str) -> None:
+        super().__init__(name, add_help_option=False)
+        self.module = module
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leaves all arguments to argparse."""
+        ctx.args = list(args)
+        return ctx.args
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Parses the arguments and runs the module."""
+        try:
+            module = importlib.import_module(self.module)
+            parser = Parser(
+                ctx.command_path, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+            module.add_options(parser)
+            args = parser.parse_args(ctx.args)
+            args.command_line = shlex.join(['mmqpt', str(self.name), *ctx.args])
+            return module.run(args)
+        except ModuleNotFoundError as error:
+            raise name_extra(error, ctx.command_path) from error
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends a wrong call as every command ends it, after the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises a click.UsageError."""
+        self.print_usage(sys.stderr)
+        raise click.UsageError(message)
+
+
+class CfgOptions(argparse.Action):
+    """MMEngine's DictAction; MMEngine is imported when the option is used, so that ``--help`` needs none."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Adds the pairs to those of the namespace."""
+        from mmengine.config import DictAction
+
+        DictAction(self.option_strings, self.dest, nargs=self.nargs)(parser, namespace, values, option_string)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The argument CONFIG."""
+    parser.add_argument(
+        'config',
+        type=find_config,
+        help="config file, or the name of a shipped one; it is Python code, so read a stranger's before you run it",
+    )
+
+
+def add_cfg_options(parser: argparse._ActionsContainer) -> None:
+    """The option ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, help='settings to override, as key=value with dots between keys'
+    )
+
+
+def add_launch_options(parser: argparse.ArgumentParser) -> None:
+    """The options that OpenMMLab's users know."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints; work_dirs/<config name> by default')
+    add_cfg_options(parser)
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)

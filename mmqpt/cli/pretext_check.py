@@ -1,0 +1,52 @@
+"""Check that a pre-trained network tells degradations apart on photos it has not seen, and only degradations.
+
+Example:
+    mmqpt pretext-check qpt_efficientnet-lite0_1xb24-coslr_folder work_dirs/x/epoch_20.pth \\
+        --data-root unseen_photos --out check.json
+
+Prints how often the positive is closer than every degradation-based negative, with keys from the key encoder:
+`different recipes` is the task; `shared positions` has all versions cut at the same places, so that content speaks for
+the negatives; `same recipe` is the control: versions that differ in nothing but where their patches lie. There the
+accuracy must be at chance, or a little below it (patches of different versions may overlap by more than `max_overlap`,
+those of one version not). More means a shortcut: the network knows by something other than degradation which patches
+were cut together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mmqpt.cli.options import add_config, add_launch_options
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_config(parser)
+    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('--data-root', type=Path, required=True, help='folder of photos that were not trained on')
+    parser.add_argument('--ann-file', type=Path, help='use only the photos that this text file lists, one a line')
+    parser.add_argument('--photos', type=int, default=200, help='how many of them, drawn at random')
+    parser.add_argument('--out', type=Path, help='JSON file to write')
+    add_launch_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Checks, prints and writes the accuracies."""
+    import numpy as np
+    from mmengine.logging import MMLogger
+
+    from mmqpt.datasets.photos.listing import list_photos
+    from mmqpt.engine.launch import load_config
+    from mmqpt.evaluation.protocols.pretext import pretext_accuracies
+
+    cfg = load_config(args)
+    MMLogger.get_current_instance().setLevel('WARNING')
+    paths = list_photos(args.data_root, args.ann_file)
+    chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: args.photos]]
+    results = pretext_accuracies(cfg, args.checkpoint, chosen)
+    for name, value in results.items():
+        print(f'{name:18s} {value:.3f}' if isinstance(value, float) else f'{name:18s} {value}')
+    if args.out:
+        args.out.write_text(json.dumps(results, indent=2) + '\n')

@@ -1,0 +1,45 @@
+"""Score the test part of a fine-tuning config, print and save SRCC, PLCC, KRCC and RMSE.
+
+Example:
+    mmqpt test finetune_efficientnet-lite0_1xb16-coslr_biq2021 work_dirs/x/epoch_12.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mmqpt.cli.options import add_config, add_launch_options
+from mmqpt.core.errors import InputError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_config(parser)
+    parser.add_argument('checkpoint', help='checkpoint of that config')
+    parser.add_argument('--out', help='JSON file for the metrics; metrics.json in the work dir by default')
+    add_launch_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Tests, and writes the measures."""
+    from mmengine.dist import is_main_process
+    from mmengine.runner import Runner
+
+    from mmqpt.engine.launch import load_config
+    from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
+
+    cfg = load_config(args)
+    if export_spec_of(load_checkpoint_file(args.checkpoint)).get('kind') != 'metric':
+        raise InputError(f'{args.checkpoint}: not a fine-tuned checkpoint of mmqpt')
+    if 'test_dataloader' not in cfg:
+        raise InputError(f'{args.config}: has no test_dataloader')
+    cfg.model.pretrained = None  # the checkpoint holds everything
+    cfg.load_from = args.checkpoint
+    metrics = Runner.from_cfg(cfg).test()
+    if is_main_process():
+        out = Path(args.out or Path(cfg.work_dir) / 'metrics.json')
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(metrics, indent=2) + '\n', encoding='utf-8')
+        print(f'{json.dumps(metrics)}\nwritten to {out}')

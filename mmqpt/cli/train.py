@@ -1,0 +1,50 @@
+"""Pre-train or fine-tune from a config.
+
+Examples:
+    DATA_ROOT=photos mmqpt pretrain qpt_resnet18_1xb32-coslr_folder --work-dir work_dirs/try
+    DATA_ROOT=photos ANN_FILE=set.csv mmqpt finetune finetune_efficientnet-lite0_1xb16-coslr_csv
+    DATA_ROOT=photos mmqpt pretrain my_config.py --work-dir work_dirs/try --resume
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmqpt.cli.options import add_config, add_launch_options
+from mmqpt.core.errors import InputError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_config(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='resume a checkpoint of this config; without a path, the newest complete one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the global batch size')
+    add_launch_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains."""
+    from mmengine.runner import Runner
+
+    from mmqpt.engine.launch import load_config, use_amp
+    from mmqpt.models.checkpoint import newest_checkpoint
+
+    cfg = load_config(args)
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
+        cfg.auto_scale_lr.enable = True
+    if args.resume == 'auto':
+        newest = newest_checkpoint(cfg.work_dir)
+        cfg.resume, cfg.load_from = True, newest and str(newest)
+    elif args.resume:
+        cfg.resume, cfg.load_from = True, args.resume
+    Runner.from_cfg(cfg).train()

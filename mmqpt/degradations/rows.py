@@ -1,0 +1,237 @@
+"""An operator and its row: a pure function, and beside it what the sampler, the docs and the tests need to know of it.
+
+    @row('texture', unit='px', levels=(0.7, 1.1, 1.8, 2.9, 4.8), source=DESIGN_CHOICE)
+    def gaussian_blur(image, sigma):
+        \"""Blur with a Gaussian of standard deviation ``sigma`` px.\"""
+
+Levels run from mild (1) to harsh (5). Those of this package were set by eye and by a test that asks for a distance to
+the original that grows with the level on real photos; all levels are a design choice, the paper states none.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mmqpt.core.errors import InputError
+
+KINDS = ('geometry', 'colour', 'texture')
+LEVELS = (1, 2, 3, 4, 5)
+
+KADID_10K = 'KADID-10k (Lin et al., QoMEX 2019)'
+TID2013 = 'TID2013 (Ponomarenko et al., 2015)'
+DESIGN_CHOICE = 'design choice'
+
+_ATTRIBUTE = 'row'
+_Function = TypeVar('_Function', bound=Callable[..., np.ndarray])
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One row.
+
+    Args:
+        name: unique name, used in recipes and configs.
+        kind: one of :data:`KINDS`.
+        function: ``function(image, value)``, or ``function(image, value, seed)`` when ``seeded``. It returns a new
+            uint8 array of the shape of ``image``, an RGB uint8 array (H, W, 3) of any size that it must not write to.
+        parameter: name of the value in the function.
+        unit: unit of the value; ``'1'`` for a plain number.
+        levels: the value at level 1 to 5.
+        source: where the operator comes from.
+        summary: what it does, in one sentence of Markdown.
+        negative: the values of sign -1, for operators with two directions of different strength; else None.
+        mirrored: whether sign -1 means minus the value.
+        seeded: whether the function takes a seed.
+        reach: how far, in px along x or y, a pixel can still change the result, or that as a function of the value:
+            cropping with this much surroundings and degrading equals degrading and cropping. None where the result
+            depends on the whole photo or on the place in it (warps, the mean grey, codecs' blocks, noise).
+        ties: whether float32 sums that round with the place in the row let a value half-way between two grey levels
+            fall to either, about one in a million; steps that follow may widen such a difference.
+        taste: whether more of it is not always worse: it can mend a photo, or changes what it shows, not its quality.
+        version: of the pixels, 1 or more. Raise it with any change of them: stored recipes that use the operator are
+            then refused, all others still replay.
+
+    Raises:
+        InputError: a field breaks its rule.
+    """
+
+    name: str
+    kind: str
+    function: Callable[..., np.ndarray]
+    parameter: str
+    unit: str
+    levels: tuple[float, ...]
+    source: str
+    summary: str = ''
+    negative: tuple[float, ...] | None = None
+    mirrored: bool = False
+    seeded: bool = False
+    reach: int | Callable[[float], int] | None = None
+    ties: bool = False
+    taste: bool = False
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in KINDS:
+            raise InputError(f'name of an operator must be a Python identifier and no kind, got {self.name!r}')
+        if self.kind not in KINDS:
+            raise InputError(f'{self.name}: kind must be one of {KINDS}, got {self.kind!r}')
+        for field in ('unit', 'source'):
+            if not isinstance(getattr(self, field), str) or not getattr(self, field):
+                raise InputError(f'{self.name}: {field} must be a text, got {getattr(self, field)!r}')
+        self._check_levels('levels', self.levels)
+        if self.negative is not None:
+            self._check_levels('negative', self.negative)
+            if self.mirrored:
+                raise InputError(f'{self.name}: give negative levels or mirrored, not both')
+        if not (self.reach is None or callable(self.reach) or _is_whole(self.reach, 0)):
+            raise InputError(f'{self.name}: reach must be px >= 0, a function of the value or None, got {self.reach!r}')
+        if not _is_whole(self.version, 1):
+            raise InputError(f'{self.name}: version must be an integer >= 1, got {self.version!r}')
+
+    def _check_levels(self, field: str, levels: Any) -> None:
+        """Five finite numbers that rise or fall."""
+        numbers = isinstance(levels, tuple) and all(
+            isinstance(level, (int, float)) and math.isfinite(level) for level in levels
+        )
+        if not numbers or len(levels) != len(LEVELS):
+            raise InputError(f'{self.name}: {field} must be {len(LEVELS)} numbers, from mild to harsh, got {levels!r}')
+        steps = np.diff(levels)
+        if not ((steps > 0).all() or (steps < 0).all()):
+            raise InputError(f'{self.name}: {field} must rise or fall throughout, got {levels!r}')
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """Directions: (1, -1) for signed operators, else (1,)."""
+        return (1, -1) if self.mirrored or self.negative else (1,)
+
+    def value(self, level: int, sign: int = 1) -> float:
+        """The parameter's value.
+
+        Args:
+            level: 1 to 5.
+            sign: 1, or -1 for signed operators.
+        """
+        if type(level) is not int or level not in LEVELS:
+            raise InputError(f'{self.name}: level must be one of {LEVELS}, got {level!r}')
+        if type(sign) is not int or sign not in self.signs:
+            raise InputError(f'{self.name}: sign must be one of {self.signs}, got {sign!r}')
+        if sign == -1 and self.negative:
+            return self.negative[level - 1]
+        return sign * self.levels[level - 1]
+
+    def margin(self, level: int, sign: int = 1) -> int | None:
+        """The reach at a level, in px; None as in ``reach``."""
+        return self.reach(self.value(level, sign)) if callable(self.reach) else self.reach
+
+    def __call__(self, image: np.ndarray, level: int, sign: int = 1, seed: int = 0) -> np.ndarray:
+        """Degrade an RGB uint8 image of shape (H, W, 3); returns a new image of the same shape.
+
+        Raises:
+            InputError: no such level or direction, or the function returned something else.
+        """
+        value = self.value(level, sign)
+        shown = image.view()
+        shown.flags.writeable = False  # the versions of a photo share it
+        out = self.function(shown, value, seed) if self.seeded else self.function(shown, value)
+        if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != image.shape:
+            got = f'{out.dtype} {out.shape}' if isinstance(out, np.ndarray) else type(out).__name__
+            raise InputError(f'operator {self.name} must return a uint8 array of shape {image.shape}, got {got}')
+        return out.copy() if np.may_share_memory(out, image) else np.ascontiguousarray(out)
+
+
+def row(
+    kind: str,
+    *,
+    unit: str,
+    levels: Sequence[float],
+    source: str,
+    negative: Sequence[float] | None = None,
+    mirrored: bool = False,
+    reach: int | Callable[[float], int] | None = None,
+    ties: bool = False,
+    taste: bool = False,
+    version: int = 1,
+) -> Callable[[_Function], _Function]:
+    """Attach its row to a function, which is otherwise unchanged.
+
+    The arguments are those of :class:`Operator`. The function says the rest: its name, the name of its parameter,
+    whether it takes a seed, and, in the first sentence of its docstring, what it does.
+
+    Raises:
+        InputError: a field breaks its rule, the function takes other arguments than ``image``, a value and perhaps
+            ``seed``, or it has no docstring.
+    """
+
+    def keep(function: _Function) -> _Function:
+        name, parameter, seeded = _signature(function)
+        vars(function)[_ATTRIBUTE] = Operator(
+            name=name,
+            kind=kind,
+            function=function,
+            parameter=parameter,
+            unit=unit,
+            levels=_as_tuple(levels),
+            source=source,
+            summary=_first_sentence(name, function),
+            negative=_as_tuple(negative),
+            mirrored=mirrored,
+            seeded=seeded,
+            reach=reach,
+            ties=ties,
+            taste=taste,
+            version=version,
+        )
+        return function
+
+    return keep
+
+
+def row_of(function: Any) -> Operator | None:
+    """The row beside a function, or None."""
+    found = getattr(function, _ATTRIBUTE, None)
+    return found if isinstance(found, Operator) else None
+
+
+def rows_of(module: ModuleType) -> list[Operator]:
+    """The rows of the functions that a module defines, in their order there."""
+    rows = [row_of(value) for value in vars(module).values()]
+    return [found for found in rows if found is not None and found.function.__module__ == module.__name__]
+
+
+def _signature(function: Any) -> tuple[str, str, bool]:
+    """Name, name of the parameter, and whether there is a seed."""
+    if not isinstance(function, FunctionType):
+        raise InputError(f'an operator must be a function, got {function!r}')
+    name = function.__name__
+    names = list(inspect.signature(function).parameters)
+    if names[:1] != ['image'] or len(names) not in (2, 3) or names[2:] not in ([], ['seed']):
+        raise InputError(f'{name} must take image, a value and perhaps seed, got ({", ".join(names)})')
+    return name, names[1], len(names) == 3
+
+
+def _first_sentence(name: str, function: Callable[..., Any]) -> str:
+    """Of a docstring, in Markdown and without the full stop."""
+    text = ' '.join((inspect.getdoc(function) or '').split('\n\n')[0].split())
+    if not text and sys.flags.optimize < 2:  # -OO leaves docstrings out
+        raise InputError(f'{name} needs a docstring, whose first sentence says what it does')
+    sentence = re.split(r'(?<=[.;:])\s+(?=[A-Z])', text)[0].rstrip('.')
+    return re.sub(r':\w+:`(.*?)`', r'`\1`', sentence).replace('``', '`')
+
+
+def _as_tuple(levels: Any) -> Any:
+    """A list as a tuple, for a frozen row; anything else unchanged, for the checks."""
+    return tuple(levels) if isinstance(levels, list) else levels
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return type(value) is int and value >= least

@@ -1,0 +1,72 @@
+"""The key encoder: a slow copy of the query encoder, whose BatchNorm uses averaged statistics (EMAN).
+
+Mean teachers and MoCo average the weights of an encoder; EMAN (Cai et al., CVPR 2021) averages its BatchNorm
+statistics too. These functions change networks and layers in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from torch import Tensor, nn
+
+BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+def momentum_at(step: Tensor, momentum: float) -> Tensor:
+    """``min(momentum, (1 + t) / (10 + t))`` at step t, so that the key encoder of a short run moves too.
+
+    Args:
+        step: t, a scalar >= 0; the result is on its device, which spares a host sync.
+        momentum: the upper bound.
+    """
+    return torch.clamp((1 + step) / (10 + step), max=momentum)
+
+
+@torch.no_grad()
+def move_towards(key: nn.Module, query: nn.Module, share: Tensor) -> None:
+    """``key = (1 - share) key + share query``, for weights and BatchNorm statistics alike; integers are copied.
+
+    Args:
+        key: a network.
+        query: a network of the same architecture.
+        share: a scalar from 0 to 1.
+    """
+    for ours, theirs in zip(key.state_dict().values(), query.state_dict().values(), strict=True):
+        if ours.is_floating_point():
+            ours.lerp_(theirs, share.to(ours.dtype))
+        else:
+            ours.copy_(theirs)
+
+
+@torch.no_grad()
+def average_statistics(layers: Sequence[BatchNorm]) -> None:
+    """Replace the running statistics of BatchNorm by their mean over all ranks, each of which saw its own patches.
+
+    The key encoder is then the same on all ranks at every step, and the checkpoint of one rank is that of all.
+    """
+    if get_world_size() == 1:
+        return
+    held = [value for layer in layers for value in (layer.running_mean, layer.running_var) if value is not None]
+    if not held:
+        return
+    together = torch.cat([value.flatten() for value in held])
+    all_reduce(together, op='mean')
+    for value, mean in zip(held, together.split([value.numel() for value in held]), strict=True):
+        value.data.copy_(mean.view_as(value))  # .data: backward uses the batch's statistics, not these
+
+
+@contextmanager
+def statistics_of_one_batch(layers: Sequence[BatchNorm]) -> Iterator[None]:
+    """Inside, a forward pass sets the running statistics of BatchNorm to those of its batch instead of mixing them."""
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 1.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum

@@ -1,0 +1,60 @@
+"""What the train loop, the hooks and a model tell each other; a model without a part of it trains as usual.
+
+| Part | Called by | When | What for |
+|---|---|---|---|
+| :class:`CountsSteps` | ``ResumableTrainLoop`` | before a training batch | act once per optimiser step |
+| :class:`ShowsEmbeddings` | ``CollapseWatchHook`` | after a training batch | see whether embeddings collapse |
+| :class:`Exportable` | ``ExportSpecHook`` | before a checkpoint is saved | say how to use the weights |
+
+Loop and hooks ask the model itself, not its wrapper (``MMDistributedDataParallel``), whether it has a part
+(``isinstance``). They call these methods, and set or read no other attribute of a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class CountsSteps(Protocol):
+    """A model with work that belongs to an optimiser step, such as a queue of keys."""
+
+    def begin_batch(self, ends_step: bool) -> None:
+        """Hear of the next training batch.
+
+        Args:
+            ends_step: whether the optimiser steps after it; under gradient accumulation only the last batch of a step
+                does. A model that is never told takes each batch for a step.
+        """
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What a training batch gave.
+
+    Args:
+        queries: (M, E) unit vectors of this rank, detached.
+        queued: how many keys the queue holds, a scalar; None for a model without a queue.
+    """
+
+    queries: Tensor
+    queued: Tensor | None = None
+
+
+@runtime_checkable
+class ShowsEmbeddings(Protocol):
+    """A model that learns embeddings by contrast."""
+
+    def last_embeddings(self) -> Embeddings | None:
+        """Those of the last training batch; None before the first."""
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A model whose checkpoints say how to use them."""
+
+    def export_spec(self) -> dict[str, Any]:
+        """What export needs, as JSON takes it: ``kind``, ``backbone``, and so on."""

@@ -1,0 +1,29 @@
+"""mmqpt pretext-check as a user runs it."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def config(tiny_pretrain, tmp_path):
+    tiny_pretrain(tmp_path / 'run').dump(tmp_path / 'tiny.py')
+    return tmp_path / 'tiny.py'
+
+
+def test_accuracies(run_command, config, pretrained_checkpoint, photo_folder, tmp_path):
+    options = ('--data-root', photo_folder, '--photos', 4, '--out', tmp_path / 'check.json')
+    done = run_command('pretext-check', config, pretrained_checkpoint, *options)
+    assert done.returncode == 0, done.err
+    found = json.loads((tmp_path / 'check.json').read_text())
+    assert (found.pop('photos'), found.pop('chance')) == (4, pytest.approx(1 / 3))
+    assert set(found) == {'different recipes', 'shared positions', 'same recipe'}
+    for name, share in found.items():
+        assert 0 <= share <= 1
+        assert f'{name:18s} {share:.3f}\n' in done.out
+
+
+def test_a_checkpoint_of_fine_tuning_is_refused(run_command, config, finetuned_checkpoint, photo_folder):
+    done = run_command('pretext-check', config, finetuned_checkpoint, '--data-root', photo_folder)
+    assert done.returncode == 2
+    assert done.err.splitlines()[-1].endswith('epoch_2.pth: not a checkpoint of pre-training')

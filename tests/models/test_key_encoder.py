@@ -1,0 +1,45 @@
+"""Averages of weights and statistics, in closed form."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmqpt.models.key_encoder import momentum_at, move_towards, statistics_of_one_batch
+
+
+@pytest.mark.parametrize(('step', 'wanted'), [(0, 0.1), (8, 0.5), (10**6, 0.99)])
+def test_momentum_ramps_up_to_its_bound(step, wanted):
+    assert momentum_at(torch.tensor(step), 0.99).item() == pytest.approx(wanted)
+
+
+def test_weights_and_statistics_move_and_integers_are_copied():
+    key, query = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+    for name, value in query.state_dict().items():
+        value.fill_(5 if name == 'num_batches_tracked' else 2)
+    for value in key.state_dict().values():
+        value.zero_()
+    move_towards(key, query, torch.tensor(0.25))
+    for name, value in key.state_dict().items():
+        assert torch.equal(value, torch.full_like(value, 5 if name == 'num_batches_tracked' else 0.5)), name
+
+
+def test_other_networks_are_refused():
+    with pytest.raises(ValueError, match='argument 2 is'):
+        move_towards(nn.Linear(2, 2), nn.Linear(2, 2, bias=False), torch.tensor(0.5))
+
+
+def test_statistics_of_one_batch():
+    layer = nn.BatchNorm1d(2, momentum=0.3)
+    batch = torch.randn(50, 2) * 3 + 1
+    with statistics_of_one_batch([layer]):
+        layer(batch)
+    torch.testing.assert_close(layer.running_mean, batch.mean(dim=0))
+    torch.testing.assert_close(layer.running_var, batch.var(dim=0))
+    assert layer.momentum == 0.3
+
+
+def test_momentum_comes_back_after_an_error():
+    layer = nn.BatchNorm1d(2, momentum=0.3)
+    with pytest.raises(ValueError, match='expected 2D'), statistics_of_one_batch([layer]):
+        layer(torch.zeros(2, 2, 2, 2))
+    assert layer.momentum == 0.3
