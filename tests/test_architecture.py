@@ -19,6 +19,7 @@ ROOMS = {
 ALONE = {
     'metric': {'version', 'core', 'metric'},
     'degradations': {'version', 'core', 'degradations'},
+    'evaluation/statistics': {'core', 'evaluation'},
     'ray': {'version', 'core', 'metric'},
     'cli': {*ORDER, 'metric', 'cli'},  # what a command may import when is told by tests/cli/test_main.py
 }

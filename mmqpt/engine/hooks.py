@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.scales import Labels
+from mmqpt.datasets.rated.scales import ScaleLabels
 from mmqpt.engine.runner_state import bare_model
 from mmqpt.models.protocol import Exportable, ShowsEmbeddings
 from mmqpt.version import __version__
@@ -55,7 +55,7 @@ class RatingScalesHook(Hook):
             InputError: one of them has none, or others.
         """
         model = bare_model(runner)
-        labels: Labels = getattr(runner.train_dataloader.dataset, 'labels', dict)()
+        labels: ScaleLabels = getattr(runner.train_dataloader.dataset, 'labels', dict)()
         if labels and hasattr(model, 'start_scales'):
             model.start_scales(labels)
         elif getattr(model, 'scales', None) is not None:

@@ -138,11 +138,11 @@ def without_relatives(
         name = path.relative_to(photos).as_posix()
         if name not in cluster:
             raise InputError(f'{where}: does not know {name!r}; find the duplicates of this folder again')
-        source = name.split('/')[0] if '/' in name else '.'
+        subfolder = name.split('/')[0] if '/' in name else '.'
         if name in held:
-            left[f'{source}: held out'] += 1
+            left[f'{subfolder}: held out'] += 1
         elif cluster[name] in tested:
-            left[f'{source}: near-duplicates of photos that are held out'] += 1
+            left[f'{subfolder}: near-duplicates of photos that are held out'] += 1
         else:
             kept.append(name)
     if not kept:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SampleKey, sample_key
 from mmqpt.datasets.rated.iqa_dataset import IQADataset
-from mmqpt.datasets.rated.scales import Labels, group_labels
+from mmqpt.datasets.rated.scales import ScaleLabels, group_labels
 
 
 @DATASETS.register_module()
@@ -58,7 +58,7 @@ class ConcatRatedSets(Dataset):
             'photos': len(self),
         }
 
-    def labels(self) -> Labels:
+    def labels(self) -> ScaleLabels:
         """For every rating scale the scores of its photos, from 0 to 1, and its ``mos_range``."""
         return group_labels(
             (scale, score, one.mos_range)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.ratings import Rating
 
-Labels = dict[str, tuple[list[float], tuple[float, float]]]
+ScaleLabels = dict[str, tuple[list[float], tuple[float, float]]]
 """For every scale the scores of its photos, from 0 to 1, and its ``mos_range``."""
 
 
@@ -18,7 +18,7 @@ def scale_of(rating: Rating, column: str) -> str:
     return rating.row[column]
 
 
-def group_labels(rows: Iterable[tuple[str | None, float, tuple[float, float]]]) -> Labels:
+def group_labels(rows: Iterable[tuple[str | None, float, tuple[float, float]]]) -> ScaleLabels:
     """Scores by their scale.
 
     Args:
@@ -27,7 +27,7 @@ def group_labels(rows: Iterable[tuple[str | None, float, tuple[float, float]]]) 
     Raises:
         InputError: two ranges of one scale.
     """
-    found: Labels = {}
+    found: ScaleLabels = {}
     for scale, score, mos_range in rows:
         if scale is None:
             continue

@@ -15,7 +15,7 @@ from mmqpt.core.view import View
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region
 
 TASTE = tuple(row.name for row in OPERATORS.values() if row.taste)
-"""Operators of which more is not always worse: they can mend a photo, or change what it shows, not its quality."""
+"""Operators of which more is not always worse: they can improve a photo, or change its content but not its quality."""
 
 
 BLANK_LEVEL = 25
@@ -47,11 +47,11 @@ def blank_frame(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class LevelLadder:
-    """Adds ``ladder``: the same crop of the photo at several levels of one operator, drawn anew for every sample.
+    """Adds ``ladder``: the same crop of the photo at several levels of one operator, drawn for every sample.
 
-    Whoever rated the photo, a harsher level of a degradation that can only harm is worse: pairs of rungs are training
-    data without opinions (RankIQA, Liu, van de Weijer and Bagdanov, ICCV 2017, does so with four distortions). It must
-    come before the step that crops the photo. Everything here is a design choice.
+    A harsher level of a degradation that can only harm is worse, whatever the photo's score, so pairs of rungs are
+    training data without opinions (RankIQA, Liu, van de Weijer and Bagdanov, ICCV 2017, does so with four distortions).
+    It must come before the step that crops the photo. Everything here is a design choice.
 
     Args:
         crop: side of the crop in px.
