@@ -67,21 +67,21 @@ def sheet(photo: np.ndarray, rows: list[Operator], tile: int, seed: int) -> np.n
     full = (HEAD_HEIGHT + len(lines) * (tall + LABEL_HEIGHT), NAME_WIDTH + (len(LEVELS) + 1) * (tile + GAP), 3)
     out = np.full(full, 255, np.uint8)
     for column, title in enumerate(('photo', *(f'level {level}' for level in LEVELS))):
-        write(out, title, NAME_WIDTH + column * (tile + GAP), HEAD_HEIGHT - 8)
+        draw_text(out, title, NAME_WIDTH + column * (tile + GAP), HEAD_HEIGHT - 8)
     for number, (row, sign) in enumerate(lines):
         top = HEAD_HEIGHT + number * (tall + LABEL_HEIGHT)
-        write(out, name_text(row, sign), 6, top + 18)
-        write(out, row.kind, 6, top + 36, (130, 130, 130))
+        draw_text(out, name_text(row, sign), 6, top + 18)
+        draw_text(out, row.kind, 6, top + 36, (130, 130, 130))
         for column, image in enumerate([photo, *(row(photo, level, sign, seed) for level in LEVELS)]):
             shown = image[part][:tall, :tile]
             left = NAME_WIDTH + column * (tile + GAP)
             out[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
             if column:
-                write(out, f'{row.value(column, sign):g}', left, top + tall + LABEL_HEIGHT - 5)
+                draw_text(out, f'{row.value(column, sign):g}', left, top + tall + LABEL_HEIGHT - 5)
     return out
 
 
-def write(image: np.ndarray, text: str, x: int, y: int, colour: tuple[int, int, int] = INK) -> None:
+def draw_text(image: np.ndarray, text: str, x: int, y: int, colour: tuple[int, int, int] = INK) -> None:
     """Draw text into an image."""
     cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
 

@@ -13,18 +13,19 @@ from mmqpt.engine.launch import load_config
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.fine_tune import FineTune
 from mmqpt.evaluation.protocols.learners import Learner, LinearProbe, PyiqaMetric, parse_method
-from mmqpt.evaluation.protocols.run import quiet, run_tasks
+from mmqpt.evaluation.protocols.run import run_tasks
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task, cross_tasks, open_rated_set, split_tasks
 from mmqpt.evaluation.reports.page import write_report
 from mmqpt.evaluation.reports.results import join_results, write_results
 from mmqpt.evaluation.reports.tables import write_csv, write_markdown
+from mmqpt.models.logs import silence_mmengine
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Run a protocol on a set, and write its results."""
-    quiet()
+    silence_mmengine()
     args.launcher, args.local_rank, args.work_dir = 'none', 0, str(args.out)
-    check_options(args)
+    check_set_options(args)
     rated = open_set(args, args.ann_file, args.data_root)
     tasks = make_tasks(args, rated)
     methods = [parse_method(text) for text in args.weights]
@@ -35,7 +36,15 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.protocol == 'cross-set':
         title = f'{rated.info.name} to {tasks[0].test_set.info.name}: cross-set'
     results = write_results(
-        args.out, title, protocol_title(args), args.command_line, methods, tasks, cells, settings(args), args.replicates
+        args.out,
+        title,
+        protocol_title(args),
+        args.command_line,
+        methods,
+        tasks,
+        cells,
+        chosen_settings(args),
+        args.replicates,
     )
     finish(args.out, results)
 
@@ -56,7 +65,7 @@ def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> OpenedSet:
     return open_rated_set(ann_file, root, info)
 
 
-def check_options(args: argparse.Namespace) -> None:
+def check_set_options(args: argparse.Namespace) -> None:
     """Options for CSVs without a JSON file need such a CSV."""
     files = [args.ann_file, *([args.test_ann_file] if args.protocol == 'cross-set' else [])]
     if (args.mos_range or args.group_column or args.subset_column) and all(info_path(f).is_file() for f in files):
@@ -107,7 +116,7 @@ def protocol_title(args: argparse.Namespace) -> str:
     return learner if args.protocol in ('probe', 'finetune') else f'{args.protocol}, {learner}'
 
 
-def settings(args: argparse.Namespace) -> dict[str, Any]:
+def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
     """What the report says of the options."""
     names = ['config', 'cfg_options', 'validation', 'seed']
     names += ['scales'] if args.learner == 'probe' else ['epochs', 'min_steps']

@@ -47,9 +47,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             f'{args.checkpoint}: is exported already; a .safetensors file can only be turned into ONNX (--onnx)'
         )
-    quiet()
     from mmqpt.export.convert import export_backbone, export_checkpoint
+    from mmqpt.models.logs import silence_mmengine
 
+    silence_mmengine()
     if args.to == 'mmqpt':
         spec = export_checkpoint(args.checkpoint, args.out, args.backbone_name, args.half)
         print(f'{args.out}: {spec}')
@@ -66,9 +67,10 @@ def to_onnx(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         weights = Path(args.checkpoint)
         if weights.suffix != '.safetensors':
-            quiet()
             from mmqpt.export.convert import export_checkpoint
+            from mmqpt.models.logs import silence_mmengine
 
+            silence_mmengine()
             weights = Path(scratch) / f'{weights.stem}.safetensors'
             spec = export_checkpoint(args.checkpoint, weights, args.backbone_name)
             if spec.kind != 'metric':
@@ -76,10 +78,3 @@ def to_onnx(args: argparse.Namespace) -> None:
         file = export_onnx(weights, args.out)
     size = 'any size' if file.size is None else f'{file.size[1]}x{file.size[0]} px only'
     print(f'{args.out}: {file.spec}; the graph takes {size}')
-
-
-def quiet() -> None:
-    """Stop mmpretrain's backbones from announcing their stages."""
-    from mmengine.logging import MMLogger
-
-    MMLogger.get_current_instance().setLevel('WARNING')

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError('--split is a column of a CSV: give it with --ann-file')
 
     table = args.ann_file or args.add_to
-    rows = read_rows(table) if table else []
+    rows = read_table(table) if table else []
     data = read_set(args.add_to) if args.add_to else None
     names = [row['name'] for row in rows] or [str(p.relative_to(args.photos)) for p in find_photos(args.photos)]
     beside = args.out or args.sheet or table
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     if prints.unreadable:
         print(f'{len(prints.unreadable)} photos could not be read (each is taken for a photo without relatives):')
         print_some([f'  {reason}' for reason in prints.unreadable.values()], args.list)
-    for split in split_columns(args.split, table, rows):
+    for split in chosen_splits(args.split, table, rows):
         report_leaks(split, rows, prints, pairs, found, args.list)
     if args.out:
         write_clusters(args.out, prints, found)
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
         tell_clusters(data, add_clusters(data, prints, pairs))
 
 
-def split_columns(asked: str | None, table: Path | None, rows: list[dict[str, str]]) -> list[str]:
+def chosen_splits(asked: str | None, table: Path | None, rows: list[dict[str, str]]) -> list[str]:
     """The split columns to look at."""
     if not table:
         return []
@@ -137,7 +137,7 @@ def print_some(lines: list[str], shown: int) -> None:
         print(f'  and {len(lines) - shown} more (--list {len(lines)})')
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV; ``name`` is its first column whatever that is called."""
     if not path.is_file():
         raise FileNotFoundError(f'no such CSV: {path}')

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
     for note in prepared.notes:
         print(f'note: {note}')
     check_left_out(prepared, out, args.allow_missing)
-    write(args, prepared, labels, out)
+    write_prepared(args, prepared, labels, out)
 
 
 def read_labels(args: argparse.Namespace, known: KnownSet | None, original: bool) -> Labels:
@@ -147,7 +147,7 @@ def write_list(left_out: list[LeftOut], out: Path) -> Path:
     return path
 
 
-def write(args: argparse.Namespace, prepared: PreparedSet, labels: Labels, out: Path) -> None:
+def write_prepared(args: argparse.Namespace, prepared: PreparedSet, labels: Labels, out: Path) -> None:
     """The CSV with the random splits, and its JSON file."""
     info, rows = prepared.info, prepared.rows
     if not rows:

@@ -35,14 +35,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Checks, prints and writes the accuracies."""
     import numpy as np
-    from mmengine.logging import MMLogger
 
     from mmqpt.datasets.photos.listing import list_photos
     from mmqpt.engine.launch import load_config
     from mmqpt.evaluation.protocols.pretext import pretext_accuracies
+    from mmqpt.models.logs import silence_mmengine
 
     cfg = load_config(args)
-    MMLogger.get_current_instance().setLevel('WARNING')
+    silence_mmengine()
     paths = list_photos(args.data_root, args.ann_file)
     chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: args.photos]]
     results = pretext_accuracies(cfg, args.checkpoint, chosen)

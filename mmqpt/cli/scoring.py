@@ -31,7 +31,7 @@ def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def engine_threads(batch: int | None) -> int | None:
+def onnx_threads(batch: int | None) -> int | None:
     """Threads of onnxruntime for ``--batch``: one where threads score a photo each, all where one scores batches."""
     return 1 if batch in (None, 1) else None
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from mmengine.logging import MMLogger
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import write_json
@@ -162,8 +161,3 @@ def _check_cell(file: Path, key: dict[str, Any]) -> None:
             f'{file} was computed with other settings ({", ".join(different)} differ); it is not replaced: '
             'choose another --out, or delete the file'
         )
-
-
-def quiet() -> None:
-    """Keep MMEngine's own log off the terminal, which shows one line a result."""
-    MMLogger.get_current_instance().setLevel('WARNING')
