@@ -17,7 +17,7 @@ import cv2
 from mmqpt.cli.browse_page import draw_recipes, page, sheet, shrink
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
-from mmqpt.degradations import OPERATORS, PRESETS, operator
+from mmqpt.degradations import PRESETS, all_operators, load_operators, operator
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=Path('work_dirs/browse_degradations'),
         help='folder to write to (default: %(default)s)',
     )
+    parser.add_argument(
+        '--import', dest='imports', nargs='+', default=[], metavar='MODULE|FILE.py',
+        help='your own operators: modules or files that register them; they are shown after the others',
+    )  # fmt: skip
     parser.add_argument('--operators', nargs='+', metavar='NAME', help='operators to show; all by default')
     parser.add_argument('--recipes', type=int, default=12, help='number of recipes to draw (default: %(default)s)')
     parser.add_argument('--preset', default='large', choices=list(PRESETS), help='what to draw recipes from')
@@ -45,7 +49,9 @@ def run(args: argparse.Namespace) -> None:
         raise InputError('--recipes and --seed must be >= 0')
     if args.side < 16 or args.tile < 16:
         raise InputError('--side and --tile must be >= 16')
-    rows = [operator(name) for name in args.operators or OPERATORS]
+    for source in args.imports:
+        load_operators(source)
+    rows = [operator(name) for name in args.operators or all_operators()]
     photo = shrink(read_photo(args.photo), args.side)
     args.out.mkdir(parents=True, exist_ok=True)
     sheet_path, page_path = args.out / 'contact_sheet.png', args.out / 'index.html'

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos, read_photo
-from mmqpt.degradations import OPERATORS
+from mmqpt.degradations import OPERATORS, load_operators, operator
 from mmqpt.evaluation.protocols.level_order import level_orders
 from mmqpt.metric.open import Scorer
 from mmqpt.metric.torch_scorer import find_device
@@ -39,6 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', help='name or exported file; qpt by default')
     parser.add_argument('--metric', help='a no-reference metric of pyiqa instead')
     parser.add_argument('--photos', type=int, default=30, help='how many, drawn at random (default: %(default)s)')
+    parser.add_argument(
+        '--import', dest='imports', nargs='+', default=[], metavar='MODULE|FILE.py',
+        help='your own operators, to be named by --operators: modules or files that register them',
+    )  # fmt: skip
     parser.add_argument('--operators', nargs='+', default=list(OPERATORS), metavar='NAME', help='all by default')
     parser.add_argument('--seed', type=int, default=0, help='of the choice of photos and of noise')
     parser.add_argument('--device', help='cpu or cuda')
@@ -49,11 +53,14 @@ def run(args: argparse.Namespace) -> None:
     """Scores the photos, and prints the table."""
     if args.photos < 1:
         raise InputError('--photos must be >= 1')
+    for source in args.imports:
+        load_operators(source)
+    rows = [operator(name) for name in args.operators]
     score = make_score(args)
     paths = find_photos(args.folder)
     drawn = np.random.default_rng(args.seed).permutation(len(paths))[: args.photos]
     photos = [read_photo(paths[index]) for index in sorted(drawn)]
-    total = sum(len(OPERATORS[name].signs) for name in args.operators if name in OPERATORS)
+    total = sum(len(row.signs) for row in rows)
     found = list(tqdm(level_orders(score, photos, args.operators, args.seed), total=total, unit='operator'))
     if args.out:
         results = {
@@ -72,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         '| operator | kind | ordered | level 5 below photo | loss at level 1 | 3 | 5 |\n|---|---|---|---|---|---|---|'
     )
     for row in found:
-        sign = '' if len(OPERATORS[row.operator].signs) == 1 else ' +' if row.sign > 0 else ' -'
+        sign = '' if len(operator(row.operator).signs) == 1 else ' +' if row.sign > 0 else ' -'
         losses = ' | '.join(f'{row.drop[level - 1]:+.3f}' for level in (1, 3, 5))
         print(f'| {row.operator}{sign} | {row.kind} | {row.ordered:.0%} | {row.below:.0%} | {losses} |')
 

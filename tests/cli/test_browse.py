@@ -1,9 +1,12 @@
 """The contact sheet and the page of degradations."""
 
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_sheet_and_page(run_command, photo_folder, tmp_path):
@@ -22,6 +25,18 @@ def test_sheet_and_page(run_command, photo_folder, tmp_path):
     # Nothing is loaded from elsewhere.
     assert set(re.findall(r'src="(.{10})', page)) == {'data:image'}
     assert 'http' not in page
+
+
+def test_operators_of_ones_own(run_command, photo_folder, tmp_path):
+    photo = sorted(photo_folder.iterdir())[0]
+    options = ['--import', ROOT / 'examples' / 'my_operator.py', '--operators', 'dead_rows', '--recipes', 0]
+    done = run_command('browse', photo, '--out', tmp_path, *options, '--side', 64, '--tile', 32)
+    assert done.returncode == 0, done.err
+    assert '1 operators, 0 recipes' in done.out
+    assert 'dead rows' in (tmp_path / 'index.html').read_text(encoding='utf-8').replace('_', ' ')
+    nothing = run_command('browse', photo, '--out', tmp_path, '--import', 'json')
+    assert nothing.returncode == 2
+    assert 'json registers no operator' in nothing.err
 
 
 @pytest.mark.parametrize(

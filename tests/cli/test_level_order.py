@@ -1,6 +1,7 @@
 """mmqpt level-order"""
 
 import json
+from pathlib import Path
 
 
 def test_table_and_json(run_command, metric_weights, photo_folder, tmp_path):
@@ -35,3 +36,11 @@ def test_mistakes_get_one_sentence(run_command, photo_folder, metric_weights):
         done = run_command('level-order', '--photos', 1, *arguments)
         assert done.returncode == 2
         assert message in done.err.splitlines()[-1]
+
+
+def test_operators_of_ones_own(run_command, metric_weights, photo_folder):
+    own = Path(__file__).parent.parent.parent / 'examples' / 'my_operator.py'
+    options = ['--photos', 2, '--device', 'cpu', '--import', own, '--operators', 'dead_rows']
+    done = run_command('level-order', photo_folder, '--weights', metric_weights, *options)
+    assert done.returncode == 0, done.err
+    assert '| dead_rows | texture |' in done.out

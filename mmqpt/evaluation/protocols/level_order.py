@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply
+from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply, operator
 
 
 @dataclass(frozen=True)
@@ -45,32 +45,30 @@ def level_orders(
     Args:
         score: of an RGB uint8 (H, W, 3) photo; higher is better.
         photos: uint8 (H, W, 3) each; of high quality, so that a degradation can only harm them.
-        operators: names in the table.
+        operators: their names.
         seed: of noise and random directions; photo k has the seed ``seed + k`` at all levels.
 
     Yields:
         One result for each operator and direction.
 
     Raises:
-        InputError: no photos, or an operator that is not in the table.
+        InputError: no photos, or an unknown operator.
     """
     if not photos:
         raise InputError('no photos to degrade')
-    unknown = [name for name in operators if name not in OPERATORS]
-    if unknown:
-        raise InputError(f'unknown degradation operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
+    rows = [operator(name) for name in operators]
     whole = np.array([score(photo) for photo in photos])  # (N,)
-    for name in operators:
-        for sign in OPERATORS[name].signs:
+    for row in rows:
+        for sign in row.signs:
             scores = np.array(
                 [
-                    [score(apply(Recipe((Step(name, level, sign, seed + k),)), photo)) for level in LEVELS]
+                    [score(apply(Recipe((Step(row.name, level, sign, seed + k),)), photo)) for level in LEVELS]
                     for k, photo in enumerate(photos)
                 ]
             )  # (N, 5)
             yield LevelOrder(
-                name,
-                OPERATORS[name].kind,
+                row.name,
+                row.kind,
                 sign,
                 ordered_share(scores),
                 float(np.mean(scores[:, -1] < whole)),
