@@ -328,7 +328,7 @@ def test_onnxruntime_has_all_threads_where_one_thread_scores(mmqpt, folder, tmp_
         given.append(threads)
         return Scorer(device='cpu')
 
-    monkeypatch.setattr('mmqpt.metric.open.OnnxScorer', scorer)
+    monkeypatch.setattr('mmqpt.metric.open.open_scorer', scorer)
     (tmp_path / 'x.onnx').write_text('x')
     assert mmqpt(*args, '--weights', 'x.onnx').exit_code == 0
     assert given == [threads]
