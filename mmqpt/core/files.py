@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmqpt.core.errors import InputError
 
@@ -37,6 +39,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(partial)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a JSON file, whole or not at all. Its folder is made where it is missing.
+
+    Raises:
+        InputError: it exists and is no regular file.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as partial:
+        Path(partial).write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
 
 
 def target_file(path: str | os.PathLike[str]) -> str:

@@ -9,19 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.networks import channels_come_last, extra_tokens
 
 POOLINGS = ('last', 'stages', 'moments')
 """What is kept of the maps: means of the last stage, means of all stages, or means and standard deviations of all."""
 
 _SMALL = 1e-6
 """Added to variances before the root, whose slope is infinite at 0."""
-
-
-def inner_network(backbone: nn.Module) -> nn.Module:
-    """The network inside mmpretrain's TIMMBackbone and timm's feature getter; any other module itself."""
-    network: nn.Module = getattr(backbone, 'timm_model', backbone)
-    children = dict(network.named_children())
-    return children['model'] if list(children) == ['model'] else network
 
 
 def pool_features(
@@ -51,9 +45,11 @@ def pool_features(
 
 def _pool(features: Tensor, backbone: nn.Module | None, deviations: bool) -> Tensor:
     if features.dim() == 4:
-        over: tuple[int, ...] = (1, 2) if _channels_come_last(backbone) else (2, 3)
+        last = backbone is not None and channels_come_last(backbone)
+        over: tuple[int, ...] = (1, 2) if last else (2, 3)
     elif features.dim() == 3:
-        features, over = features[:, _extra_tokens(backbone) :], (1,)
+        skipped = 0 if backbone is None else extra_tokens(backbone)
+        features, over = features[:, skipped:], (1,)
     elif features.dim() == 2 and not deviations:
         return features
     else:
@@ -64,19 +60,6 @@ def _pool(features: Tensor, backbone: nn.Module | None, deviations: bool) -> Ten
         return mean.flatten(1)
     variance = (features - mean).square().mean(dim=over)
     return torch.cat([mean.flatten(1), (variance + _SMALL).sqrt()], dim=1)
-
-
-def _channels_come_last(backbone: nn.Module | None) -> bool:
-    """timm's models and feature extractors say so in ``output_fmt``, as a text or an enumeration."""
-    layout = getattr(getattr(backbone, 'timm_model', backbone), 'output_fmt', None)
-    return getattr(layout, 'value', layout) == 'NHWC'
-
-
-def _extra_tokens(backbone: nn.Module | None) -> int:
-    if backbone is None:
-        return 0
-    network = inner_network(backbone)
-    return int(getattr(network, 'num_prefix_tokens', getattr(network, 'num_extra_tokens', 0)))
 
 
 class QualityHead(nn.Module):

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
+from mmqpt.core.networks import batch_norms
 from mmqpt.engine.hooks import batches_per_step, unwrapped
 from mmqpt.engine.safe_checkpoints import WHOLE
-from mmqpt.models.backbone import batch_norms
 
 FOLDER = 'bad_steps'
 

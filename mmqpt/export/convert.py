@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
-from mmqpt.core.timm_backbone import create_timm_backbone
+from mmqpt.core.network_names import is_classifier
+from mmqpt.core.networks import fixed_size
+from mmqpt.core.timm_backbone import create_timm_backbone, timm_name, without_stages
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.models.backbone import fixed_size, plain_backbone_state
+from mmqpt.models.backbone import plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
-_RESNETS = (18, 34, 50, 101, 152)
 _TOLERANCE = 1e-4
 _SIDE = 224  # px, where the checkpoint does not say what its backbone was tried on
 
@@ -51,7 +52,7 @@ def export_checkpoint(
         raise InputError(f'the exported file must end with .safetensors, got {out}')
     state, meta = _read(checkpoint)
     _check_types(checkpoint, meta['backbone'])
-    name, args = _timm_name(meta['backbone'], backbone_name)
+    name, args = timm_name(meta['backbone'], backbone_name)
     backbone = _checked_backbone(state, meta, name, args)
     tensors = {f'backbone.{key}': value for key, value in backbone.items()}
     data = meta.get('data', {})
@@ -93,15 +94,15 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     """
     state, meta = _read(checkpoint)
     _check_types(checkpoint, meta['backbone'])
-    name, args = _timm_name(meta['backbone'], None)
+    name, args = timm_name(meta['backbone'])
     backbone = _checked_backbone(state, meta, name, args)
-    if set(backbone) != set(create_timm_backbone(name, _without_stages(args)).state_dict()):
+    if set(backbone) != set(create_timm_backbone(name, without_stages(args)).state_dict()):
         raise InputError(f'{checkpoint}: its backbone gives stages (features_only) and lacks parts of the whole {name}')
     if library == 'torchvision':
         if name not in torchvision.models.list_models():
             raise InputError(f'torchvision has no model {name}')
         wanted = torchvision.models.get_model(name, weights=None).state_dict()
-        keys = {key for key in wanted if not key.startswith(('fc.', 'classifier.'))}
+        keys = {key for key in wanted if not is_classifier(key)}
         if keys != set(backbone):
             raise InputError(f"torchvision's {name} has other keys than this backbone")
     elif library != 'timm':
@@ -157,30 +158,6 @@ def _types(value: Any) -> Iterator[Any]:
     if isinstance(value, (list, tuple)):
         for inner in value:
             yield from _types(inner)
-
-
-def _timm_name(backbone: dict[str, Any], given: str | None) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of the same network in timm."""
-    options = {key: value for key, value in backbone.items() if key not in ('type', 'init_cfg')}
-    if backbone['type'] == 'TIMMBackbone':
-        name = options.pop('model_name')
-        for unused in ('pretrained', 'checkpoint_path'):
-            options.pop(unused, None)
-        if not options.get('features_only'):
-            options.pop('features_only', None)
-        return given or name, options
-    stages = options.pop('out_indices', None)
-    # timm counts the stem as the first stage of a ResNet
-    args = {'features_only': True, 'out_indices': [int(index) + 1 for index in stages]} if stages else {}
-    if given:
-        return given, args
-    if backbone['type'] == 'ResNet' and options.get('depth') in _RESNETS and set(options) <= {'depth', 'norm_eval'}:
-        return f'resnet{options["depth"]}', args
-    raise InputError(f'what timm calls this backbone is not known: {backbone}; give its name')
-
-
-def _without_stages(args: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in args.items() if key not in ('features_only', 'out_indices', 'feature_cls')}
 
 
 def _checked_backbone(

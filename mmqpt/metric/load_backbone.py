@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from mmqpt.core.building import build_within
 from mmqpt.core.errors import UNREADABLE, InputError
-from mmqpt.core.timm_backbone import create_timm_backbone
+from mmqpt.core.network_names import is_classifier, whole_name
+from mmqpt.core.timm_backbone import create_timm_backbone, without_stages
 from mmqpt.core.weights_file import SPEC_KEY, WeightsSpec, read_metadata, read_weights
-from mmqpt.metric.places import CLASSIFIERS, Place, find_places, whole_name
+from mmqpt.metric.places import Place, find_places
 from mmqpt.metric.weights import find_weights
 
 _TOLERANCE = 1e-3  # of mean and standard deviation, in units of 0 to 1
-_CUTS = ('features_only', 'out_indices', 'feature_cls')
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,18 @@ def _split(tensors: Mapping[str, Tensor], spec: WeightsSpec | None) -> tuple[dic
     """The backbone under the names of the whole network, and the names of what else is in the file."""
     backbone, heads = {}, []
     for name, value in tensors.items():
-        if not name.startswith('backbone.') if spec else name.startswith(CLASSIFIERS):
+        is_head = is_classifier(name) if spec is None else not name.startswith('backbone.')
+        if is_head:
             heads.append(name)
         else:
-            backbone[whole_name(name.removeprefix('backbone.') if spec else name)] = value
+            own = name if spec is None else name.removeprefix('backbone.')
+            backbone[whole_name(own)] = value
     return backbone, sorted(heads)
 
 
 def _reference(path: str, spec: WeightsSpec, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The whole backbone, to know all of its names and layers; draws nothing from the caller's random numbers."""
-    args = {key: value for key, value in spec.backbone_args.items() if key not in _CUTS}
+    args = without_stages(spec.backbone_args)
     with torch.random.fork_rng(devices=[]):
         try:
             return build_within(tensors, lambda: create_timm_backbone(spec.backbone, args), args)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import pool_features
-from mmqpt.models.backbone import batch_norms, build_backbone, freeze_statistics, load_backbone
+from mmqpt.core.networks import batch_norms
+from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
 from mmqpt.models.key_queue import KeyQueue
 
 
@@ -60,7 +61,7 @@ class QPT(BaseSelfSupervisor):
             the key encoder would break its graphs at every step. Names in checkpoints stay the same.
         anchor: weight of a term that keeps what ``pretrained`` knows, 0 for none; see :meth:`anchor_loss`.
         pooling: what the neck sees of the backbone, one of ``POOLINGS``.
-        pretrained: weights to start the backbone from, see :func:`load_backbone`.
+        pretrained: weights to start the backbone from, see :func:`load_pretrained`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.
     """
@@ -134,7 +135,7 @@ class QPT(BaseSelfSupervisor):
             raise InputError('anchor keeps what pretrained weights know, but there are none: give pretrained')
         super().init_weights()
         if self.pretrained:
-            load_backbone(self.backbone, self.pretrained)
+            load_pretrained(self.backbone, self.pretrained)
         self._start_key_encoder()
         if self.anchor:
             self.anchor_backbone.load_state_dict(self.backbone.state_dict())

@@ -18,9 +18,9 @@ from mmpretrain.registry import MODELS
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import write_json
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.sets import write_set
-from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.protocols.learners import RANDOM, Method, model_config, sources, weights_key
 from mmqpt.evaluation.protocols.tasks import Task
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from mmengine.logging import MMLogger
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import write_json
 from mmqpt.datasets.rated.ratings import group_of
-from mmqpt.evaluation.files import write_json
 from mmqpt.evaluation.protocols.features import fingerprint
 from mmqpt.evaluation.protocols.learners import Learner, Method
 from mmqpt.evaluation.protocols.predictions import Predictions, predictions_of, write_predictions

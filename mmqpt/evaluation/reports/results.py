@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.files import write_json
+from mmqpt.core.files import write_json
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.predictions import Predictions, read_predictions
 from mmqpt.evaluation.protocols.tasks import Source, Task
