@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mmqpt.metric.register import register_with_pyiqa
-from mmqpt.metric.weights import list_weights, register_weights
+from mmqpt.metric.register import register_weights, register_with_pyiqa
+from mmqpt.metric.weights import list_weights
 from mmqpt.version import __version__
 
 if TYPE_CHECKING:
     from mmqpt.metric.load_backbone import load_backbone
-    from mmqpt.metric.scorer import Scorer, score
+    from mmqpt.metric.open import score
+    from mmqpt.metric.scorer import Scorer
 
 register_with_pyiqa()
 
@@ -24,7 +25,7 @@ __all__ = ['Scorer', '__version__', 'list_weights', 'load_backbone', 'register_w
 _LAZY = {
     'Scorer': 'mmqpt.metric.scorer',
     'load_backbone': 'mmqpt.metric.load_backbone',
-    'score': 'mmqpt.metric.scorer',
+    'score': 'mmqpt.metric.open',
 }
 """Names that need torch, which ``import mmqpt`` does not import."""
 

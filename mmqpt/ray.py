@@ -17,8 +17,8 @@ import torch
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
+from mmqpt.metric.open import open_scorer
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.scorer import open_scorer
 from mmqpt.metric.weights import find_weights
 
 try:

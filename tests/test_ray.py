@@ -18,7 +18,8 @@ pytest.importorskip('ray.data')
 
 import mmqpt.ray  # noqa: E402
 from mmqpt.core.errors import InputError  # noqa: E402
-from mmqpt.metric.scorer import Scorer, open_scorer  # noqa: E402
+from mmqpt.metric.open import open_scorer  # noqa: E402
+from mmqpt.metric.scorer import Scorer  # noqa: E402
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -35,7 +35,9 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.head import QualityHead
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.metric.scorer import Scorer, find_device, open_scorer
+from mmqpt.metric.open import open_scorer
+from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.torch_scorer import find_device
 
 SIZE = (384, 512)  # height and width in px
 RIVALS = ('cnniqa', 'wadiqam_nr', 'metaiqa', 'musiq', 'uranker', 'hyperiqa', 'arniqa')

@@ -26,7 +26,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.degradations import OPERATORS
 from mmqpt.evaluation.protocols.level_order import level_orders
-from mmqpt.metric.scorer import Scorer, find_device
+from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.torch_scorer import find_device
 
 RIGHT = 0.95  # share of ordered pairs that counts as right
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mmqpt.cli.scoring import open_scorer
+from mmqpt.cli.scoring import scorer_and_meta
 from mmqpt.core.errors import InputError, PhotoError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def map_command(
     if os.path.isfile(target) and out is None and not is_map(target):
         raise InputError(f'{printable(target)} exists and is no map; give --out')
     target_file(target)
-    scorer, _ = open_scorer(weights, device)
+    scorer, _ = scorer_and_meta(weights, device)
     from mmqpt.metric.quality_map import PATCH, quality_map
 
     patch = PATCH if patch is None else patch

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mmqpt.cli.scoring import Run, engine_threads, open_scorer, scoring_options
+from mmqpt.cli.scoring import Run, engine_threads, scorer_and_meta, scoring_options
 from mmqpt.core.errors import InputError
 
 
@@ -48,7 +48,7 @@ def report_command(source: str, out: str, recursive: bool, photos: int, title: s
     failed = 0
     if os.path.isdir(source):
         paths = list_inputs([source], recursive)
-        scorer, meta = open_scorer(options['weights'], options['device'], engine_threads(options['batch']))
+        scorer, meta = scorer_and_meta(options['weights'], options['device'], engine_threads(options['batch']))
         run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
         rows = list(run.over(paths))
         failed = run.failed

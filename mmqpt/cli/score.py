@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmqpt.cli.scoring import Run, engine_threads, open_scorer, scoring_options
+from mmqpt.cli.scoring import Run, engine_threads, scorer_and_meta, scoring_options
 
 if TYPE_CHECKING:
     from mmqpt.cli.results import ResultFile
@@ -61,7 +61,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     if options['resume'] and options['overwrite']:
         raise click.UsageError('give --resume or --overwrite, not both')
     inputs = list_inputs(paths, recursive, null)
-    scorer, meta = open_scorer(options['weights'], options['device'], engine_threads(options['batch']))
+    scorer, meta = scorer_and_meta(options['weights'], options['device'], engine_threads(options['batch']))
     printer = _Printer(bool(wanted), null, options)
     bar = not options['no_progress'] and not (printer.streams and sys.stdout.isatty())
     run = Run(scorer, options['batch'], options['workers'], bar)

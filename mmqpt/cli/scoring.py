@@ -36,7 +36,9 @@ def engine_threads(batch: int | None) -> int | None:
     return 1 if batch in (None, 1) else None
 
 
-def open_scorer(weights: str | None, device: str | None, threads: int | None = None) -> tuple[Scorer, dict[str, Any]]:
+def scorer_and_meta(
+    weights: str | None, device: str | None, threads: int | None = None
+) -> tuple[Scorer, dict[str, Any]]:
     """The scorer, and what to note down about its weights.
 
     Args:
@@ -45,12 +47,12 @@ def open_scorer(weights: str | None, device: str | None, threads: int | None = N
         threads: of onnxruntime on the CPU, if the weights are an ONNX file; as many as torch has by default.
     """
     from mmqpt.core.weights_file import file_sha256
-    from mmqpt.metric import scorer as scorers
+    from mmqpt.metric.open import open_scorer
     from mmqpt.metric.weights import DEFAULT, find_weights
     from mmqpt.version import __version__
 
     path = find_weights(weights)
-    scorer = scorers.open_scorer(path, device, threads)
+    scorer = open_scorer(path, device, threads)
     spec = scorer.spec
     return scorer, {
         'weights': weights or DEFAULT,

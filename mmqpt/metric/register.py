@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
-from mmqpt.metric.weights import DEFAULT, list_weights
+from mmqpt.metric.weights import DEFAULT, list_weights, name_weights
 
 
 def register() -> None:
@@ -39,6 +40,21 @@ def register() -> None:
                 'score_range': '0, 1',
             },
         )
+
+
+def register_weights(name: str, path: str | os.PathLike[str]) -> None:
+    """Give a file a name, for ``mmqpt.score(weights=name)`` and ``pyiqa.create_metric(name)``.
+
+    Args:
+        name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
+        path: safetensors file of kind ``metric``.
+
+    Raises:
+        InputError: another name.
+        FileNotFoundError: no such file.
+    """
+    name_weights(name, path)
+    register_with_pyiqa()
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

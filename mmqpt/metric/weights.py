@@ -18,8 +18,8 @@ _registered: dict[str, Path] = {}
 
 
 def list_weights() -> dict[str, Path]:
-    """All names that have a file, sorted: bundled, then in the folder ``$MMQPT_WEIGHTS``, then registered ones, each
-    before those of the same name.
+    """All names that have a file, sorted. Where a name has several, a registered file goes before one in the folder
+    ``$MMQPT_WEIGHTS``, and that before one that comes with mmqpt.
 
     Raises:
         FileNotFoundError: ``$MMQPT_WEIGHTS`` is no folder.
@@ -32,8 +32,8 @@ def list_weights() -> dict[str, Path]:
     return dict(sorted((found | _registered).items()))
 
 
-def register_weights(name: str, path: str | os.PathLike[str]) -> None:
-    """Give a file a name, for ``mmqpt.score(weights=name)`` and ``pyiqa.create_metric(name)``.
+def name_weights(name: str, path: str | os.PathLike[str]) -> None:
+    """Give a file a name for this process; pyiqa is told by :func:`mmqpt.register_weights`.
 
     Args:
         name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
@@ -48,9 +48,6 @@ def register_weights(name: str, path: str | os.PathLike[str]) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f'no such file of weights: {os.fspath(path)}')
     _registered[name] = Path(path).resolve()
-    from mmqpt.metric.register import register_with_pyiqa
-
-    register_with_pyiqa()
 
 
 def find_weights(source: str | os.PathLike[str] | None = None) -> Path:

@@ -45,7 +45,7 @@ def test_folders_leave_out_maps(mmqpt, photo_folder, tmp_path):
 
 
 def test_a_photo_is_never_replaced_and_no_weights_are_loaded_before(mmqpt, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmqpt.cli.map.open_scorer', None)
+    monkeypatch.setattr('mmqpt.cli.map.scorer_and_meta', None)
     Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'p.png')
     os.link(tmp_path / 'p.png', tmp_path / 'hard.png')
     (tmp_path / 'link.png').symlink_to('p.png')
@@ -95,7 +95,7 @@ def test_a_photo_that_can_not_be_scored_is_told_as_by_score(mmqpt, tmp_path, nam
 
 
 def test_scores_that_are_no_numbers_are_an_error(mmqpt, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmqpt.metric.scorer.Scorer.score_view', lambda self, x: np.full(len(x), np.nan))
+    monkeypatch.setattr('mmqpt.metric.torch_scorer.TorchScorer.score_view', lambda self, x: np.full(len(x), np.nan))
     Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'p.png')
     result = mmqpt('map', 'p.png')
     assert result.exit_code == 2

@@ -44,7 +44,7 @@ def test_a_page_of_a_folder(mmqpt, photo_folder, tmp_path):
 def test_a_page_of_results_scores_nothing(mmqpt, photo_folder, tmp_path, monkeypatch, kind):
     suffix = {'csv': 'csv', 'json': 'jsonl', 'parquet': 'parquet'}[kind]
     assert mmqpt('score', os.path.relpath(photo_folder, tmp_path), f'--{kind}', f's.{suffix}').exit_code == 0
-    monkeypatch.setattr('mmqpt.cli.report.open_scorer', None)
+    monkeypatch.setattr('mmqpt.cli.report.scorer_and_meta', None)
     (tmp_path / 'other').mkdir()
     monkeypatch.chdir(tmp_path / 'other')  # relative paths of photos still hold
     result = mmqpt('report', f'../s.{suffix}')

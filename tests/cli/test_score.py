@@ -298,7 +298,9 @@ def test_lines_of_a_resumed_run_are_in_the_order_of_the_input(mmqpt, folder):
 @pytest.mark.parametrize('more', [[], ['--batch', 2]])
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_errors(mmqpt, folder, monkeypatch, more, bad):
-    monkeypatch.setattr('mmqpt.metric.scorer.Scorer.score_batch', lambda self, batch: np.full(len(batch), bad))
+    monkeypatch.setattr(
+        'mmqpt.metric.torch_scorer.TorchScorer.score_batch', lambda self, batch: np.full(len(batch), bad)
+    )
     result = mmqpt('score', 'in', '--csv', 'out.csv', '--above', -1, *more)
     assert result.exit_code == 1
     assert result.stdout == ''
@@ -326,7 +328,7 @@ def test_onnxruntime_has_all_threads_where_one_thread_scores(mmqpt, folder, tmp_
         given.append(threads)
         return Scorer(device='cpu')
 
-    monkeypatch.setattr('mmqpt.metric.onnx_scorer.OnnxScorer', scorer)
+    monkeypatch.setattr('mmqpt.metric.open.open_scorer', scorer)
     (tmp_path / 'x.onnx').write_text('x')
     assert mmqpt(*args, '--weights', 'x.onnx').exit_code == 0
     assert given == [threads]

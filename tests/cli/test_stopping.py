@@ -11,12 +11,12 @@ from mmqpt.cli.results import read_rows
 
 COUNT = 60
 SLOW = """
-import mmqpt.metric.scorer as s, time
-batch = s.Scorer.score_batch
+import mmqpt.metric.torch_scorer as s, time
+batch = s.TorchScorer.score_batch
 def slow(self, x):
     time.sleep(0.05)
     return batch(self, x)
-s.Scorer.score_batch = slow
+s.TorchScorer.score_batch = slow
 """
 
 

@@ -14,8 +14,9 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, write_weights
+from mmqpt.metric.open import open_scorer
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.scorer import Scorer, open_scorer
+from mmqpt.metric.scorer import Scorer
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -260,7 +261,7 @@ def test_damaged_and_other_files_are_refused(exported, metric_weights, tmp_path)
         (tmp_path / f'{name}.onnx').write_bytes(content)
         with pytest.raises(InputError, match=rf'{name}\.onnx \(sha256 [0-9a-f]{{64}}\): {message}'):
             OnnxScorer(tmp_path / f'{name}.onnx', 'cpu')
-    with pytest.raises(FileNotFoundError, match='no such ONNX file'):
+    with pytest.raises(FileNotFoundError, match='no such file of weights'):
         OnnxScorer(tmp_path / 'none.onnx')
 
 
