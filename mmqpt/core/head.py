@@ -1,4 +1,4 @@
-"""From backbone features to one score: shared by fine-tuning and the metric, so that both compute the same."""
+"""From the features of a backbone to one score. Fine-tuning and the metric share it, so that they compute the same."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def pool_features(
 ) -> Tensor:
     """Average what a backbone returns over space.
 
-    Of tokens, only those of patches are averaged: class, distillation and register tokens are left out (design choice;
-    so a ViT's tokens and the maps that timm's ``features_only`` makes of them give the same).
+    Of tokens, only those of patches are averaged; class, distillation and register tokens are left out (design choice:
+    a ViT's tokens, and the maps that timm's ``features_only`` makes of them, then give the same).
 
     Args:
         features: (N, C, H, W) maps, (N, L, C) tokens or (N, C) vectors, or a sequence of them (stages).
-        backbone: what returned them; says of maps whether they are (N, H, W, C), and how many tokens are not patches.
+        backbone: what returned them; it knows whether maps are (N, H, W, C), and how many tokens are not patches.
         pooling: one of :data:`POOLINGS`. ``'last'``: means of the last stage. ``'stages'``: means of every stage,
             joined. ``'moments'``: for every stage its means, then its standard deviations over space; quality varies
             within a photo (Li, Jiang and Jiang, "Quality assessment of in-the-wild videos", ACM Multimedia 2019).
@@ -66,7 +66,7 @@ class QualityHead(nn.Module):
     """Pooled features -> score in (0, 1), higher is better.
 
     Dropout, then ``Linear -> ReLU -> Linear``, or a single ``Linear`` with ``hidden=0``; a sigmoid keeps every score
-    inside the range without clipping, so that no two photos are tied at an end (design choice).
+    inside the range without clipping, so that no two photos tie at an end (design choice).
 
     Args:
         channels: length of the pooled features.

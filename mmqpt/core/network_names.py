@@ -14,7 +14,7 @@ STAGES = ('stages', 'blocks', 'layers')
 """Containers whose numbered modules are the stages of a network."""
 
 AFTER_STAGES = ('conv_head', 'bn2', 'norm', 'head', 'pre_logits')
-"""Parts of timm's networks behind the last stage."""
+"""Parts of timm's networks after the last stage."""
 
 CLASSIFIERS = ('fc.', 'classifier.', 'head.fc.', 'head.weight', 'head.bias')
 """Beginnings of the names of a classifier, whatever the network. What else is below ``head.`` may be a norm."""

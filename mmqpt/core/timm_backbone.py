@@ -21,7 +21,7 @@ _BAD_ARGUMENT = (TypeError, ValueError, RuntimeError, AssertionError, AttributeE
 
 
 def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
-    """A network without classifier, not initialised from anywhere.
+    """A network without a classifier, with random weights.
 
     Args:
         name: of the model in timm.
@@ -29,8 +29,8 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
             features that are not pooled yet.
 
     Raises:
-        InputError: timm has no such model, or an argument that it does not take, of a bad value, or that would load
-            weights: a file of weights must not be able to name another.
+        InputError: timm has no such model; or an argument that timm does not take, that has a bad value, or that would
+            load weights (a file of weights must not be able to name another).
     """
     if not timm.is_model(name):
         raise InputError(f'timm has no model {name!r}')
@@ -42,10 +42,9 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=False, **options)
     except _BAD_ARGUMENT as error:
-        reason = ' '.join(str(error).split())
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split()).removesuffix(':')
         given = ', '.join(f'{key}={value!r}' for key, value in args.items())
-        kind = type(error).__name__
-        raise InputError(f"{name}: timm can't build it with {given} ({kind}{reason and f': {reason}'})") from error
+        raise InputError(f"{name}: timm can't build it with {given} ({reason})") from error
 
 
 def without_stages(args: Mapping[str, Any]) -> dict[str, Any]:

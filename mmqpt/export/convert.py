@@ -24,7 +24,7 @@ from mmqpt.models.backbone import plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 _TOLERANCE = 1e-4
-_SIDE = 224  # px, where the checkpoint does not say what its backbone was tried on
+_SIDE = 224  # px, where the checkpoint has no input_size
 
 
 def export_checkpoint(
@@ -35,15 +35,14 @@ def export_checkpoint(
 ) -> WeightsSpec:
     """Write what the metric loads: safetensors with the spec in its metadata.
 
-    Before anything is written, the backbone is rebuilt in timm, and its features on a random photo must equal those of
-    the trained model.
+    First the backbone is rebuilt in timm; its features of a random photo must equal those of the trained model.
 
     Args:
         checkpoint: of QPT (gives a backbone) or IQARegressor (gives a metric).
         out: file to write, ending with .safetensors.
-        backbone_name: timm's name, for mmpretrain backbones of which it is not known.
+        backbone_name: timm's name, for backbones of mmpretrain whose name there is not known.
         half: whether to store the weights of convolutions and linear layers in float16, for a file of half the size.
-            Biases and BatchNorm stay in float32, and the network still computes in float32.
+            Biases and BatchNorm stay in float32, in which the network still computes.
 
     Raises:
         InputError: not a checkpoint of mmqpt, a backbone that timm does not have, or a weight too large for float16.
@@ -136,7 +135,7 @@ def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[s
 
 
 def _check_types(checkpoint: str | os.PathLike[str], backbone: Any) -> None:
-    """Refuse what is no layer: MMEngine would import any name with a dot and call it, ``subprocess.Popen`` as well."""
+    """Refuse what is no layer: MMEngine imports and calls any name with a dot, even ``subprocess.Popen``."""
     if not isinstance(backbone, dict) or not isinstance(backbone.get('type'), str):
         raise InputError(f'{checkpoint}: its backbone must be a dict with a type, got {backbone!r:.200}')
     MODELS.import_from_location()
@@ -151,7 +150,7 @@ def _check_types(checkpoint: str | os.PathLike[str], backbone: Any) -> None:
 
 
 def _types(value: Any) -> Iterator[Any]:
-    """All that names a class in nested dicts and lists: ``type``, and ``norm_layer`` of a TIMMBackbone."""
+    """Everything in nested dicts and lists that names a class: ``type``, and ``norm_layer`` of a TIMMBackbone."""
     if isinstance(value, dict):
         yield from (value[key] for key in ('type', 'norm_layer') if value.get(key) is not None)
         value = list(value.values())
@@ -163,7 +162,7 @@ def _types(value: Any) -> Iterator[Any]:
 def _checked_backbone(
     state: dict[str, Tensor], meta: dict[str, Any], name: str, args: dict[str, Any]
 ) -> dict[str, Tensor]:
-    """The backbone's weights under timm's names, after a comparison of the two networks' features."""
+    """The weights of the backbone under timm's names, once both networks are seen to give the same features."""
     loading = {'pretrained': False, 'checkpoint_path': ''} if meta['backbone']['type'] == 'TIMMBackbone' else {}
     ours = MODELS.build({**meta['backbone'], **loading, 'init_cfg': None})
     ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})

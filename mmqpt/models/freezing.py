@@ -14,12 +14,12 @@ from mmqpt.core.networks import find_stages, inner_network, part_names
 def freeze_backbone(backbone: nn.Module, freeze: int | str | Sequence[str] | None) -> list[nn.Module]:
     """Take parts of a backbone out of training: their parameters get ``requires_grad=False``.
 
-    The modules returned must be kept in eval mode as well (:func:`eval_mode`), so that BatchNorm keeps its statistics
-    and neither dropout nor drop-path changes what they give.
+    Keep the returned modules in eval mode as well (:func:`eval_mode`): then BatchNorm keeps its statistics, and neither
+    dropout nor drop-path changes their output.
 
     Args:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
-        freeze: a number of leading stages, at least 1 (what lies before the first stage is frozen with it);
+        freeze: a number of leading stages, at least 1 (all that is before them is frozen too);
             ``'backbone'``; names of modules (with all that is in them) or of parameters, such as
             ``['conv1', 'layer1']``; or None.
 
@@ -27,7 +27,7 @@ def freeze_backbone(backbone: nn.Module, freeze: int | str | Sequence[str] | Non
         The frozen modules.
 
     Raises:
-        InputError: a name that the network does not have, or more stages than it has; says what there is.
+        InputError: a name that the network does not have, or more stages than it has; the message says what there is.
     """
     if freeze is None:
         return []
@@ -56,13 +56,13 @@ def freeze_backbone(backbone: nn.Module, freeze: int | str | Sequence[str] | Non
 
 
 def eval_mode(modules: Sequence[nn.Module]) -> None:
-    """Put frozen modules into eval mode; to be called after every ``train()``."""
+    """Put frozen modules into eval mode. Call it after every ``train()``."""
     for module in modules:
         module.eval()
 
 
 def _leading_stages(network: nn.Module, count: int) -> list[str]:
-    """Names of what makes up the first stages and all that lies before them."""
+    """Names of the modules and parameters of the first stages, and of all that is before them."""
     before, stages = find_stages(network)
     if not stages:
         raise InputError(

@@ -17,6 +17,7 @@ from mmqpt.core.weights_file import WeightsSpec, write_weights
 from mmqpt.metric.open import open_scorer
 from mmqpt.metric.score_many import score_many
 from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.torch_scorer import TorchScorer
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -144,7 +145,7 @@ def test_mmqpt_score_and_the_command_line_take_it(exported, metric_weights, phot
 
 
 def test_open_scorer(exported, metric_weights):
-    assert type(open_scorer(metric_weights, 'cpu')) is Scorer
+    assert type(open_scorer(metric_weights, 'cpu')) is TorchScorer
     assert type(open_scorer(str(exported))) is OnnxScorer
     with pytest.raises(InputError, match=r"device 'cuda:7' is not available to onnxruntime|refuses"):
         open_scorer(exported, 'cuda:7')
