@@ -74,8 +74,8 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: not such a file; no place for it, or several; or one that doesn't fit: a name is missing on one side,
-            or a shape or layer differs. The network is unchanged.
+        InputError: not such a file; no place for it, or several; or one that doesn't fit: a name is missing on either
+            side, or a shape or layer differs. The network is unchanged.
     """
     network = getattr(metric_or_model, 'net', metric_or_model)
     if not isinstance(network, nn.Module):

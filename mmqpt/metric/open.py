@@ -47,12 +47,12 @@ def open_scorer(
         InputError: weights or a device that can't be used.
     """
     path = find_weights(weights)
-    if engine_of(path) is OnnxScorer:
+    if scorer_class(path) is OnnxScorer:
         return OnnxScorer(path, device, threads)
     return TorchScorer(path, device)
 
 
-def engine_of(path: Path) -> type[Scorer]:
+def scorer_class(path: Path) -> type[Scorer]:
     """The class that scores with a file."""
     return OnnxScorer if path.suffix == '.onnx' else TorchScorer
 

@@ -62,8 +62,8 @@ def score_many(
     on its batch, by less than 1e-6.
 
     Memory: at most 100 megapixels are decoded at a time, or one larger photo. At most ``4 * batch + 2 * workers``
-    photos are ahead of the caller; those that wait for others of their size have at most about 50 megapixels after the size
-    rule, and ``batch + workers`` more may be decoded.
+    photos are ahead of the caller; those that wait for others of their size have at most about 50 megapixels after the
+    size rule, and ``batch + workers`` more may be decoded.
 
     Args:
         scorer: the weights.

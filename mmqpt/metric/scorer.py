@@ -17,9 +17,8 @@ from mmqpt.core.view import View
 from mmqpt.core.weights_file import WeightsSpec
 from mmqpt.metric.weights import find_weights
 
-_ENGINE_OF = 'mmqpt.metric.open:engine_of'
-"""Which subclass scores with a file. By name, since every engine imports this module: it is looked up at the first call
-of ``Scorer(...)``."""
+_CLASS_OF = 'mmqpt.metric.open:scorer_class'
+"""Chooses the subclass that reads a file. A string, resolved by ``Scorer(...)``, since the subclasses import this module."""
 
 
 class Scorer:
@@ -55,7 +54,7 @@ class Scorer:
         *args: Any,
         **options: Any,
     ) -> Scorer:
-        kind = pkgutil.resolve_name(_ENGINE_OF)(find_weights(weights)) if cls is Scorer else cls
+        kind = pkgutil.resolve_name(_CLASS_OF)(find_weights(weights)) if cls is Scorer else cls
         return super().__new__(kind)
 
     def prepare(self, photo: Any, name: str | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import read_photo
 from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.metric.onnx_scorer import OnnxScorer
-from mmqpt.metric.open import engine_of, open_scorer
+from mmqpt.metric.open import open_scorer, scorer_class
 from mmqpt.metric.torch_scorer import TorchScorer
 
 
@@ -65,5 +65,5 @@ def test_no_finite_score_is_an_error(metric_weights, photos, tmp_path):
 def test_the_file_chooses_the_class(metric_weights):
     assert type(open_scorer(metric_weights, 'cpu')) is TorchScorer
     assert type(open_scorer(device='cpu', threads=1)) is TorchScorer
-    assert engine_of(Path('a/qpt.onnx')) is OnnxScorer
-    assert engine_of(Path('a/qpt.pth')) is TorchScorer
+    assert scorer_class(Path('a/qpt.onnx')) is OnnxScorer
+    assert scorer_class(Path('a/qpt.pth')) is TorchScorer

@@ -194,7 +194,7 @@ def test_official_split_validates_on_its_part_val(tmp_path):
         (lambda o: o['network']['head'].update(hidden=4), r'net_best\.pth: was not saved by this run of pyiqa'),
         (
             lambda o: o['network']['head'].update(hidden=4),
-            r'saved \(another network: size mismatch for head\.[^\n]*\)$',
+            r'run of pyiqa \(another network: size mismatch for head\.[^\n]*\)$',
         ),
         (lambda o: o.pop('datasets'), rf'{NOT_OPTIONS} \(datasets\.train is missing or empty\)$'),
         (lambda o: o['datasets'].update(train=None), rf'{NOT_OPTIONS} \(datasets\.train is missing or empty\)$'),
