@@ -15,14 +15,15 @@ from mmqpt.version import __version__
 
 if TYPE_CHECKING:
     from mmqpt.metric.load_backbone import load_backbone
-    from mmqpt.metric.open import Scorer, score
+    from mmqpt.metric.open import score
+    from mmqpt.metric.scorer import Scorer
 
 register_with_pyiqa()
 
 __all__ = ['Scorer', '__version__', 'list_weights', 'load_backbone', 'register_weights', 'score']
 
 _LAZY = {
-    'Scorer': 'mmqpt.metric.open',
+    'Scorer': 'mmqpt.metric.scorer',
     'load_backbone': 'mmqpt.metric.load_backbone',
     'score': 'mmqpt.metric.open',
 }

@@ -1,6 +1,6 @@
-"""Scores of more photos than one machine can do, by Ray Data. Needs the extra ``ray``.
+"""Scores more photos than one machine can, by Ray Data. Needs the extra ``ray``.
 
-Every worker needs mmqpt installed; the weights are sent to it, and photos are read where they are scored.
+Every worker needs mmqpt installed. It is sent the weights, and reads the photos that it scores.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ except ImportError as missing:
     raise ImportError(f'mmqpt.ray needs further packages: pip install "mmqpt[ray]" ({missing})') from missing
 
 COLUMNS = ('bytes', 'image', 'path')
-"""Where the photos are looked for, in this order."""
+"""Columns that may hold the photos; the first of them that is there does."""
 
 _ADDED = ('score', 'error')
 _BLOCKS = 2000  # of a list of paths, at most
@@ -52,41 +52,40 @@ def score(
     done: str | os.PathLike[str] | ray.data.Dataset | None = None,
     retries: int = 20,
 ) -> ray.data.Dataset:
-    """Score photos on the workers of a Ray cluster; nothing is scored before the result is read or written.
+    """Score photos on the workers of a Ray cluster. Nothing is scored until the result is read or written.
 
-    A worker that dies is started again and given its block of rows again. What the dead one had not handed over is
-    lost, what it had is not taken twice: every row of the input is in the output once. They come in no fixed order.
+    A worker that dies is restarted and given its block of rows again, so that every row of the input is in the output
+    exactly once, in no fixed order.
 
     Args:
         photos: a dataset with paths, bytes of files or pixels (uint8 (H, W, 3) or (H, W)), as
             ``ray.data.read_binary_files(..., include_paths=True)`` and ``ray.data.read_images`` give; or a folder,
-            which is searched with its subfolders, or a list of paths, for a dataset with the column ``path``. Workers
-            open paths themselves: they must see the same disk.
-        weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file, on this machine only: its
-            content is sent to the workers.
-        column: with the photos; by default the first of :data:`COLUMNS` that the dataset has.
+            which is searched with its subfolders, or a list of paths, either of which becomes the column ``path``.
+            Workers open paths themselves: they must see the same disk.
+        weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file, on this machine: its content
+            is sent to the workers.
+        column: of the photos; by default the first of :data:`COLUMNS` that the dataset has.
         batch_size: photos that a worker scores before it hands over their rows. A list of paths is also cut into blocks
-            of so many (larger ones from 2000 blocks on); other datasets keep their blocks.
-        concurrency: workers, or the fewest and the most; by default from 1 to as many as the cluster has room for.
-        num_cpus: of each worker: what it reserves, and threads that decode and score.
+            of this size (larger ones where there would be more than 2000); other datasets keep their blocks.
+        concurrency: number of workers, or the fewest and the most; by default 1 to as many as the cluster has room for.
+        num_cpus: that each worker reserves, and the number of its threads.
         num_gpus: of each worker; workers without one score on the CPU.
         device: of the workers; a GPU by default where ``num_gpus`` is not 0.
         keep: whether bytes or pixels stay in the output; other columns, such as ``path``, always do.
-        done: earlier results (a Parquet file or folder, or a dataset) whose ``path`` is not scored again; nothing there
-            yet (no such file or folder, an empty one, no rows) is no error, so that the first try of a job is called as
-            those after it. Rows with an error count as done, filter them out to try them again.
-        retries: how often a block is tried again after the death of its worker, or -1 for ever; then the job fails, as
-            it would never end with a photo that kills the process. The death of a machine may use up several.
+        done: earlier results (a Parquet file or folder, or a dataset) whose ``path`` is not scored again. It may not be
+            there yet, or be empty, so that a job can be started and resumed by the same call. Rows with an error count
+            as done; filter them out to try them again.
+        retries: how often a block is tried again after its worker died, or -1 for ever. After that the job fails, since
+            a photo that kills the process would keep it from ending. The death of a machine may use up several.
 
     Returns:
-        A lazy dataset: the columns of the input, ``score`` (float64 in (0, 1), null where there is none) and ``error``
-        (a sentence, null where there is a score). Photos that can't be read, or have no
-        finite score, never end a job.
+        A lazy dataset: the columns of the input, ``score`` (float64 in (0, 1), or null) and ``error`` (a sentence where
+        there is no score, else null). Photos that can't be read, or have no finite score, never end a job.
 
     Raises:
         FileNotFoundError: no such folder or weights.
         InputError: weights that can't be used, no such column, columns ``score`` or ``error`` that are there already,
-            a number out of range, or so many workers that no CPU is left to read and to write: Ray would wait for ever.
+            a number out of range, or so many workers that no CPU is left to read and write: Ray would wait for ever.
     """
     for name, value, least in (('batch_size', batch_size, 1), ('retries', retries, -1), ('num_gpus', num_gpus, 0)):
         if value < least:
@@ -94,7 +93,7 @@ def score(
     if num_cpus <= 0:
         raise InputError(f'num_cpus must be > 0, got {num_cpus}')
     path = find_weights(weights)
-    open_scorer(path, 'cpu')  # what is wrong with the weights is said here, not by every worker
+    open_scorer(path, 'cpu')  # so that bad weights fail here, and not in every worker
     content = _Weights(ray.put(path.read_bytes()), path.suffix)
     pool = _pool(concurrency, num_cpus)
     dataset = _dataset(photos, batch_size)
@@ -103,7 +102,7 @@ def score(
     column = _check_columns(dataset.columns() or [], column)
     device = device or ('cuda' if num_gpus else 'cpu')
     with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', '`ray_remote_args`')  # there is no other way to bound the retries
+        warnings.filterwarnings('ignore', '`ray_remote_args`')  # the only way to bound the retries
         return dataset.map_batches(
             _Worker,
             fn_constructor_args=(content, column, device, num_cpus, keep),
@@ -119,7 +118,7 @@ def score(
 
 @dataclass(frozen=True)
 class _Weights:
-    """A file that was sent to the cluster. A bare reference would be an argument that a restart may have lost."""
+    """A file that was sent to the cluster. A restart may lose a bare reference among the arguments."""
 
     content: ray.ObjectRef
     suffix: str
@@ -151,7 +150,7 @@ class _Worker:
 
 
 def _are_paths(batch: pa.Table, column: str) -> bool:
-    """By type, so that a batch without a single value gives the same columns as the others."""
+    """By type, so that a batch without values gives the same columns as the others."""
     kind = batch.schema.field(column).type
     return column == 'path' or pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
@@ -164,7 +163,7 @@ def _values(chunk: pa.Array) -> list[Any]:
 
 
 def _names(batch: pa.Table, column: str, photos: list[Any]) -> list[str]:
-    """What to call each photo in an error."""
+    """What errors call each photo."""
     if column != 'path' and 'path' in batch.column_names:
         return [str(name) for name in batch.column('path').to_pylist()]
     return [photo if isinstance(photo, str) else f'a photo of column {column}' for photo in photos]
@@ -178,7 +177,7 @@ def _pool(concurrency: int | tuple[int, int] | None, num_cpus: float) -> ray.dat
     if least * num_cpus > cpus - 1:
         raise InputError(
             f'{least} workers with num_cpus={num_cpus} leave less than 1 of the {cpus:g} CPUs of the cluster to read '
-            'and to write: take less, or (fewest, most)'
+            'and write: take fewer, or (fewest, most)'
         )
     return ray.data.ActorPoolStrategy(min_size=least, max_size=most)
 

@@ -1,4 +1,4 @@
-"""Networks that a file of weights describes: built only where the file has the values that they hold."""
+"""Builds a network that a file of weights describes, if the file is large enough to hold it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from mmqpt.core.errors import InputError
 
 SPARE = 1 << 28
-"""Values (1 GiB in float32) that a network may hold beyond those of its file: the parts that ``features_only`` cuts off
-again, and tables that are computed."""
+"""Values (1 GiB in float32) that a network may hold beyond those of its file: parts that ``features_only`` cuts off,
+and computed tables."""
 
 SPARE_TENSORS = 10_000
 """The same for the number of parameters."""
 
 LARGEST = 1 << 16
-"""Whole numbers among the arguments of a network (sides, widths, depths) may not be larger."""
+"""Whole numbers among the arguments of a network (sides, widths, depths) must not be larger."""
 
 
 class TooLarge(InputError):
@@ -32,10 +32,11 @@ T = TypeVar('T', bound=nn.Module)
 
 
 def build_within(tensors: Mapping[str, Tensor], build: Callable[[], T], *arguments: Mapping[str, Any] | None) -> T:
-    """Build a network that a file describes, if it is of the size of the file.
+    """Build a network that a file describes, if the file is large enough to hold it.
 
-    A file of a kilobyte can ask for a network of terabytes. So it is built without memory first, and what it holds is
-    counted while it grows; where that way of building is not possible, the count goes on while it is built for real.
+    A file of a kilobyte can ask for a network of terabytes. So the network is built without memory first, and its
+    parameters are counted as they are made. They are counted again when it is built for real, since some networks can't
+    be built without memory.
 
     Args:
         tensors: of the file.
@@ -66,7 +67,7 @@ def build_within(tensors: Mapping[str, Tensor], build: Callable[[], T], *argumen
 
 @contextmanager
 def _limited(values: int, tensors: int) -> Iterator[None]:
-    """Stops whatever this thread builds inside when its parameters are too many."""
+    """Stops whatever this thread builds inside once it has too many parameters."""
     thread = threading.get_ident()
     held: dict[tuple[int, str], int] = {}
     total, stopped = 0, False

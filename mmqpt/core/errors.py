@@ -1,4 +1,4 @@
-"""Errors that a user can act on. Their message names the thing and the rule that it broke."""
+"""Errors that a user can act on. The message names the thing, and the rule that it broke."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
     *(AssertionError, ImportError, ArithmeticError, MemoryError, struct.error),
 )
-"""What ``torch.load(weights_only=True)`` raises at bytes that are no file of torch, or a damaged one."""
+"""What ``torch.load(weights_only=True)`` raises for bytes that are no file of torch, or a damaged one."""
 
 
 class InputError(ValueError):
@@ -21,5 +21,5 @@ class PhotoError(InputError):
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, without the paragraphs after it; its kind, where it says nothing."""
+    """The first line of another library's error; the name of its class where it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and never over what is no file."""
+"""Files that are written whole or not at all, and names that stay inside a folder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LONGEST, _LONGEST_PART = 4096, 255  # bytes, of a path and of a name in it, on 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A name to write to; what is there at the end becomes the file, and nothing changes after an error.
+    """A temporary name to write to. At the end it becomes the file; after an error, nothing has changed.
 
-    The name is beside the file, hidden (scans of folders skip it), and ends as the file does, since some writers go by
-    that. Links are followed: what they point to is replaced.
+    It is a hidden name in the folder of the file, so that scans skip it, and has the same ending, which some writers go
+    by. Links are followed: what they point to is replaced.
 
     Args:
         path: of the file to write or to replace.
@@ -41,15 +41,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
             os.remove(partial)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, whole or not at all; its folder is made when needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a JSON file, whole or not at all. Its folder is made where it is missing.
+
+    Raises:
+        InputError: it exists and is no regular file.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as partial:
         Path(partial).write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
 
 
 def target_file(path: str | os.PathLike[str]) -> str:
-    """The file that is made or replaced by writing to a path: itself, or what it links to.
+    """The file that writing to a path makes or replaces: the path itself, or what it links to.
 
     Raises:
         FileNotFoundError: the folder of that file does not exist.
@@ -76,10 +81,10 @@ def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> boo
 
 
 def check_inside(name: str, where: str) -> None:
-    """Refuse a name, out of a list that a stranger may have written, that leads out of the folder of the photos.
+    """Refuse a name that leads out of the folder of the photos; the list that has it may be a stranger's.
 
-    A name must be relative and have no ``..``, and be one that a file can have. Links inside the folder are followed
-    wherever they lead: whoever made them could write to the folder.
+    A name must be relative, without ``..``, and one that a file can have. Links inside the folder are followed wherever
+    they lead: whoever made them could write to the folder.
 
     Args:
         name: relative to the folder of the photos.

@@ -1,4 +1,4 @@
-"""From backbone features to one score: shared by fine-tuning and the metric, so that both compute the same."""
+"""From the features of a backbone to one score. Fine-tuning and the metric share it, so that they compute the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.networks import channels_come_last, extra_tokens
 
 POOLINGS = ('last', 'stages', 'moments')
 """What is kept of the maps: means of the last stage, means of all stages, or means and standard deviations of all."""
@@ -17,24 +18,17 @@ _SMALL = 1e-6
 """Added to variances before the root, whose slope is infinite at 0."""
 
 
-def inner_network(backbone: nn.Module) -> nn.Module:
-    """The network inside mmpretrain's TIMMBackbone and timm's feature getter; any other module itself."""
-    network: nn.Module = getattr(backbone, 'timm_model', backbone)
-    children = dict(network.named_children())
-    return children['model'] if list(children) == ['model'] else network
-
-
 def pool_features(
     features: Tensor | Sequence[Tensor], backbone: nn.Module | None = None, pooling: str = 'last'
 ) -> Tensor:
     """Average what a backbone returns over space.
 
-    Of tokens, only those of patches are averaged: class, distillation and register tokens are left out (design choice;
-    so a ViT's tokens and the maps that timm's ``features_only`` makes of them give the same).
+    Of tokens, only those of patches are averaged; class, distillation and register tokens are left out (design choice:
+    a ViT's tokens, and the maps that timm's ``features_only`` makes of them, then give the same).
 
     Args:
         features: (N, C, H, W) maps, (N, L, C) tokens or (N, C) vectors, or a sequence of them (stages).
-        backbone: what returned them; says of maps whether they are (N, H, W, C), and how many tokens are not patches.
+        backbone: what returned them; it knows whether maps are (N, H, W, C), and how many tokens are not patches.
         pooling: one of :data:`POOLINGS`. ``'last'``: means of the last stage. ``'stages'``: means of every stage,
             joined. ``'moments'``: for every stage its means, then its standard deviations over space; quality varies
             within a photo (Li, Jiang and Jiang, "Quality assessment of in-the-wild videos", ACM Multimedia 2019).
@@ -51,9 +45,11 @@ def pool_features(
 
 def _pool(features: Tensor, backbone: nn.Module | None, deviations: bool) -> Tensor:
     if features.dim() == 4:
-        over: tuple[int, ...] = (1, 2) if _channels_come_last(backbone) else (2, 3)
+        last = backbone is not None and channels_come_last(backbone)
+        over: tuple[int, ...] = (1, 2) if last else (2, 3)
     elif features.dim() == 3:
-        features, over = features[:, _extra_tokens(backbone) :], (1,)
+        skipped = 0 if backbone is None else extra_tokens(backbone)
+        features, over = features[:, skipped:], (1,)
     elif features.dim() == 2 and not deviations:
         return features
     else:
@@ -66,24 +62,11 @@ def _pool(features: Tensor, backbone: nn.Module | None, deviations: bool) -> Ten
     return torch.cat([mean.flatten(1), (variance + _SMALL).sqrt()], dim=1)
 
 
-def _channels_come_last(backbone: nn.Module | None) -> bool:
-    """timm's models and feature extractors say so in ``output_fmt``, as a text or an enumeration."""
-    layout = getattr(getattr(backbone, 'timm_model', backbone), 'output_fmt', None)
-    return getattr(layout, 'value', layout) == 'NHWC'
-
-
-def _extra_tokens(backbone: nn.Module | None) -> int:
-    if backbone is None:
-        return 0
-    network = inner_network(backbone)
-    return int(getattr(network, 'num_prefix_tokens', getattr(network, 'num_extra_tokens', 0)))
-
-
 class QualityHead(nn.Module):
     """Pooled features -> score in (0, 1), higher is better.
 
     Dropout, then ``Linear -> ReLU -> Linear``, or a single ``Linear`` with ``hidden=0``; a sigmoid keeps every score
-    inside the range without clipping, so that no two photos are tied at an end (design choice).
+    inside the range without clipping, so that no two photos tie at an end (design choice).
 
     Args:
         channels: length of the pooled features.

@@ -32,7 +32,8 @@ BACKGROUND = (255, 255, 255)
 
 FIRST_FORMATS = ('JPEG', 'PNG', 'GIF', 'BMP', 'PPM')
 MORE_FORMATS = ('WEBP', 'TIFF', 'AVIF', 'JPEG2000')
-"""Pillow loads these only when a file is none of the first. All else it knows is no photo, or has no reliable mark."""
+"""Pillow loads these only when a file is none of the first. The other formats that it knows are no photos, or have no
+reliable signature."""
 
 HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1', b'msf1', b'mif2')
 STRIP = 1 << 22
@@ -58,11 +59,11 @@ def read_photo(
 ) -> np.ndarray:
     """Decode a photo to 8-bit RGB as a person sees it.
 
-    The kind of file is told by its content, never by its name. EXIF orientation is applied, grey is repeated to three
+    The content says what kind of file it is, never the name. EXIF orientation is applied, grey is repeated to three
     channels, CMYK and palettes are converted, transparency is composited on :data:`BACKGROUND`, 16-bit pixels keep
     their high byte, and an animation gives its first frame. Colour profiles are ignored. JPEG is decoded by OpenCV,
-    all else by Pillow. Damage inside a JPEG or lossy WebP that is complete to its end can't be told from the photo and
-    is decoded as it is.
+    all else by Pillow. Damage inside a JPEG or lossy WebP that is complete to its end can't be detected and is decoded
+    as it is.
 
     Args:
         source: path of a file, or the bytes of one.
@@ -76,7 +77,7 @@ def read_photo(
     Raises:
         FileNotFoundError: there is no such file.
         PhotoError: a folder, empty, truncated, of more than :data:`MAX_PIXELS` pixels or :data:`MAX_BYTES` bytes, of a
-            kind that has no one right reading, or no image at all; names the photo.
+            kind whose pixels are ambiguous, or no image at all; names the photo.
         InputError: ``min_side`` is no integer >= 1.
     """
     return read_photo_and_size(source, name, min_side)[0]
@@ -88,10 +89,10 @@ def read_photo_and_size(
     min_side: int | None = None,
     bgr: bool = False,
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """What :func:`read_photo` gives, and the size (H, W) in px of the whole photo as a person sees it.
+    """Like :func:`read_photo`; also gives the size (H, W) in px of the whole photo as a person sees it.
 
-    ``bgr`` asks for BGR, the order in which OpenCV decodes: going to RGB and back costs two copies of the photo, for 12
-    megapixels more than half as much as decoding it.
+    ``bgr`` asks for BGR, the order in which OpenCV decodes. Going to RGB and back costs two copies of the photo: at 12
+    megapixels, more than half the time of decoding.
     """
     check_min_side(min_side)
     data, name = _read(source, name)
@@ -112,10 +113,10 @@ def read_photo_and_size(
 
 
 def image_pixels(image: Image.Image, name: str) -> np.ndarray:
-    """8-bit RGB of an open Pillow image, by the rules of :func:`read_photo`. An animation gives the frame it is at.
+    """8-bit RGB of an open Pillow image, by the rules of :func:`read_photo`. Of an animation, the current frame.
 
     Args:
-        image: loaded or not; left as it is, apart from being loaded.
+        image: loaded or not; it is loaded, but not changed otherwise.
         name: what to call the photo in an error.
 
     Returns:
@@ -127,7 +128,7 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
     check_pixels(*image.size, name)
     with strict_pillow():
         try:
-            reason = _no_one_reading(image)
+            reason = _ambiguity(image)
             if reason is None:
                 image.load()
                 pixels = _convert(image)
@@ -159,7 +160,7 @@ def blend(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def swap_channels(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """RGB to BGR or back, fifty times as fast as a reversed view that is made contiguous.
+    """RGB to BGR or back; fifty times as fast as copying a reversed view.
 
     Args:
         image: uint8 (H, W, 3).
@@ -172,8 +173,8 @@ def find_photos(folder: str | os.PathLike[str], recursive: bool = True) -> list[
     """All photos of a folder, sorted by path.
 
     Args:
-        folder: where to search; names starting with a dot are left out.
-        recursive: whether its subfolders are searched as well.
+        folder: where to search; hidden files and folders are left out.
+        recursive: whether to search its subfolders as well.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -275,15 +276,15 @@ def _decode_jpeg(data: bytes | bytearray, image: Image.Image, factor: int = 1) -
 
 
 def _orientation(image: Image.Image) -> int:
-    """By EXIF, or XMP where there is none; unreadable EXIF says nothing."""
+    """By EXIF, or XMP where there is none; 1 where it can't be read."""
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:
         return 1
 
 
-def _no_one_reading(image: Image.Image) -> str | None:
-    """Why a photo, of which only the header was read, can't be told right; None if it can."""
+def _ambiguity(image: Image.Image) -> str | None:
+    """Why the pixels of a photo, of which only the header was read, could mean several things; None if they can't."""
     if image.mode == 'F':
         return 'floating-point pixels have no stated range; save it with 8 or 16 bits'
     if image.mode == 'I' and image.format != 'PPM':  # Pillow scales a PPM's to 16 bits
@@ -320,7 +321,7 @@ def _convert(image: Image.Image) -> np.ndarray:
 
 
 def _high_byte(image: Image.Image, tags: dict[int, object]) -> np.ndarray:
-    """16-bit grey to 8 bits (H, W), with what Pillow leaves undone: 12-bit TIFF, 0 for white, a transparent level."""
+    """16-bit grey to 8 bits (H, W), and what Pillow leaves undone: 12-bit TIFF, 0 for white, a transparent level."""
     levels = np.asarray(image)
     grey = (levels >> (4 if tags.get(258) == (12,) else 8)).astype(np.uint8)
     if tags.get(262) == 0:

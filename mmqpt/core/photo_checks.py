@@ -1,4 +1,4 @@
-"""Truncated and damaged photos that decoders let pass."""
+"""Finds truncated and damaged photos that decoders accept."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 
 from PIL import Image, ImageFile
 
-# What is too large is refused by our own limit, and what Pillow says of odd metadata names no photo. At the end of the
-# list, so that filters of the user go before.
+# Our own limit refuses what is too large, and Pillow's warnings about odd metadata name no photo. Appended, so that the
+# user's own filters take precedence.
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning, append=True)
 warnings.filterwarnings('ignore', category=UserWarning, module=r'PIL\.', append=True)
 
 
 def jpeg_ends(data: bytes | bytearray) -> bool:
-    """Whether an end mark follows the first scan: OpenCV fills what is missing with grey and does not tell."""
+    """Whether an end mark follows the first scan: OpenCV silently fills what is missing with grey."""
     if data.endswith(b'\xff\xd9'):
         return True
     at = 2

@@ -1,4 +1,4 @@
-"""Any photo that a user may hold, as the tensor that the network is given."""
+"""From a photo in any form to the tensor that the network is given."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
     """One photo within the size bounds of ``view``, from whatever holds it.
 
     A file, its bytes, its Pillow image and its array of pixels give the same tensor. Files and Pillow images follow the
-    rules of :func:`mmqpt.core.photo.read_photo`; a Pillow image of an animation gives the frame it is at. Arrays and
+    rules of :func:`mmqpt.core.photo.read_photo`; of an animation, the current frame counts. Arrays and
     tensors are taken as RGB without EXIF: uint8, uint16 (arrays only; the high byte counts, as in files), or
     floating-point in [0, 1]. Transparency of arrays is composited on white.
 
@@ -35,12 +35,12 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
         name: what to call the photo in an error; a path, ``<bytes>``, ``<array>`` and the like by default.
 
     Returns:
-        (3, H', W') on the CPU: uint8 when the photo has 8 bits and lies within the bounds, else float32 in [0, 1]. Not
-        always contiguous, and not always a copy: it may share memory with an array or tensor that was given.
+        (3, H', W') on the CPU: uint8 when the photo has 8 bits and is within the bounds, else float32 in [0, 1]. It may
+        not be contiguous, and may share memory with the array or tensor that was given.
 
     Raises:
         FileNotFoundError: there is no such file.
-        PhotoError: can't be read, or has a shape, type or range that has no one right reading; names the photo.
+        PhotoError: can't be read, or has a shape, type or range that is ambiguous; names the photo.
         InputError: not a photo at all.
     """
     if isinstance(photo, Tensor):
@@ -84,7 +84,7 @@ def _from_array(array: np.ndarray, name: str) -> Tensor:
         pixels, alpha = array[..., :3], array[..., 3:]
         white = np.array(BACKGROUND, np.float32) / 255
         array = blend(pixels, alpha) if array.dtype == np.uint8 else pixels * alpha + white * (1 - alpha)
-    if min(array.strides) < 0 or not array.flags.writeable:  # neither is known to torch
+    if min(array.strides) < 0 or not array.flags.writeable:  # torch takes neither
         array = array.copy()
     return torch.from_numpy(array).permute(2, 0, 1)
 

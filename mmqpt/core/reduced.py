@@ -1,4 +1,4 @@
-"""How far a JPEG may be reduced while it is decoded."""
+"""By how much a JPEG may be reduced while it is decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REDUCED = {
 
 
 def check_min_side(min_side: int | None) -> None:
-    """Refuse what :func:`mmqpt.core.photo.read_photo` can't take.
+    """Check ``min_side`` of :func:`mmqpt.core.photo.read_photo`.
 
     Raises:
         InputError: neither None nor an integer >= 1.

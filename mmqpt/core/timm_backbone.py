@@ -1,4 +1,4 @@
-"""One way to make a backbone in timm, for export and for the metric."""
+"""What timm calls a backbone, and one way to build it there, for export and for the metric."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from mmqpt.core.errors import InputError
 _LOADING = ('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint_path', 'cache_dir', 'model_cfg')
 """Arguments of timm with which a network would come with weights of its own, from a file or from the net."""
 
+_CUTS = ('features_only', 'out_indices', 'feature_cls')
+_UNUSED = ('pretrained', 'checkpoint_path')
+_RESNETS = (18, 34, 50, 101, 152)
+
 _BAD_ARGUMENT = (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, LookupError, ArithmeticError)
 
 
 def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
-    """A network without classifier, not initialised from anywhere.
+    """A network without a classifier, with random weights.
 
     Args:
         name: of the model in timm.
@@ -25,8 +29,8 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
             features that are not pooled yet.
 
     Raises:
-        InputError: timm has no such model, or an argument that it does not take, of a bad value, or that would load
-            weights: a file of weights must not be able to name another.
+        InputError: timm has no such model; or an argument that timm does not take, that has a bad value, or that would
+            load weights (a file of weights must not be able to name another).
     """
     if not timm.is_model(name):
         raise InputError(f'timm has no model {name!r}')
@@ -38,7 +42,38 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=False, **options)
     except _BAD_ARGUMENT as error:
-        reason = ' '.join(str(error).split())
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split()).removesuffix(':')
         given = ', '.join(f'{key}={value!r}' for key, value in args.items())
-        kind = type(error).__name__
-        raise InputError(f"{name}: timm can't build it with {given} ({kind}{reason and f': {reason}'})") from error
+        raise InputError(f"{name}: timm can't build it with {given} ({reason})") from error
+
+
+def without_stages(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the whole network, for those of one that gives stages."""
+    return {key: value for key, value in args.items() if key not in _CUTS}
+
+
+def timm_name(backbone: Mapping[str, Any], given: str | None = None) -> tuple[str, dict[str, Any]]:
+    """What timm calls a backbone of mmpretrain, and its further arguments there.
+
+    Args:
+        backbone: config of a TIMMBackbone, or of a backbone of mmpretrain's own.
+        given: the name, where it can't be known.
+
+    Raises:
+        InputError: no name was given for a backbone whose name is not known.
+    """
+    options = {key: value for key, value in backbone.items() if key not in ('type', 'init_cfg')}
+    if backbone['type'] == 'TIMMBackbone':
+        name = options.pop('model_name')
+        options = {key: value for key, value in options.items() if key not in _UNUSED}
+        if not options.get('features_only'):
+            options.pop('features_only', None)
+        return given or name, options
+    stages = options.pop('out_indices', None)
+    # timm counts the stem as the first stage of a ResNet
+    args = {'features_only': True, 'out_indices': [int(index) + 1 for index in stages]} if stages else {}
+    if given:
+        return given, args
+    if backbone['type'] == 'ResNet' and options.get('depth') in _RESNETS and set(options) <= {'depth', 'norm_eval'}:
+        return f'resnet{options["depth"]}', args
+    raise InputError(f'what timm calls this backbone is not known: {backbone}; give its name')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,13 @@ class View:
         return view
 
     def as_dict(self) -> dict[str, int | str | None]:
-        """The fields, ready for JSON; those added to the first three only where they say something."""
-        defaults = {field.name: field.default for field in fields(self)[3:]}
-        return {name: value for name, value in asdict(self).items() if name not in defaults or value != defaults[name]}
+        """The fields, ready for JSON. ``places`` and ``flip``, which older files lack, only where they are not the
+        default."""
+        found = asdict(self)
+        for name in ('places', 'flip'):
+            if found[name] == getattr(View, name):
+                del found[name]
+        return found
 
     def target_size(self, height: int, width: int) -> tuple[int, int]:
         """Size in px that a photo of ``height`` x ``width`` px is brought to."""

@@ -27,11 +27,11 @@ SPEC_KEY = 'mmqpt'
 """In the metadata: the spec as JSON. Files without it are not ours."""
 
 CHECKSUM_KEY = 'mmqpt_sha256'
-"""In the metadata: :func:`checksum`, or for an ONNX file the hash of the rest of it."""
+"""In the metadata: :func:`checksum`; of an ONNX file, the hash of the rest of it."""
 
-_KINDS = {int: 'a whole number', str: 'a text', bool: 'true or false', type(None): 'null'}
+_KINDS = {int: 'a whole number', str: 'a string', bool: 'true or false', type(None): 'null'}
 _LARGEST = torch.finfo(torch.float32).max
-_MOST_SIDE, _MOST_PLACES = 4096, 1000  # a file of weights sets how long each photo takes
+_MOST_SIDE, _MOST_PLACES = 4096, 1000  # or a file could make each photo take for ever
 _NONE = type(None)
 _VIEW: dict[str, tuple[type, ...]] = {
     'min_side': (int,), 'max_side': (int, _NONE), 'crop': (int, _NONE), 'places': (int, str), 'flip': (bool,)
@@ -98,7 +98,7 @@ class WeightsSpec:
             value = getattr(self, name)
             missing = value is None and name != 'backbone_args'
             if not missing and not (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
-                raise InputError(f'{name} must be a dict with texts for keys, got {value!r}')
+                raise InputError(f'{name} must be a dict with strings for keys, got {value!r}')
         if self.view is not None:
             _check_view(self.view)
         if self.scales is not None or self.scale is not None:
@@ -140,9 +140,12 @@ class WeightsSpec:
 
 
 def write_weights(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], spec: WeightsSpec) -> None:
-    """Write a file, whole or not at all; tensors are named ``backbone.*`` (timm's names) and ``head.*``.
+    """Write a file, whole or not at all. Its folder is made where it is missing.
 
-    Its folder is made where it is missing.
+    Args:
+        path: file to write.
+        tensors: named ``backbone.*`` (timm's names) and ``head.*``.
+        spec: what is said about them.
     """
     name = os.fspath(path)
     text = json.dumps(asdict(spec))
@@ -193,7 +196,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def checksum(spec: str, tensors: Mapping[str, Tensor]) -> str:
-    """Sha256 of the spec's text and of the tensors' names, types, shapes and values."""
+    """SHA-256 of the text of the spec, and of the names, types, shapes and values of the tensors."""
     found = hashlib.sha256(spec.encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

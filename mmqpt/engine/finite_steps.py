@@ -16,9 +16,9 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
+from mmqpt.core.networks import batch_norms
 from mmqpt.engine.runner_state import bare_model, begins_step, single_optimizer
 from mmqpt.engine.safe_checkpoints import ATOMIC
-from mmqpt.models.backbone import batch_norms
 
 FOLDER = 'bad_steps'
 

@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
-from mmqpt.core.timm_backbone import create_timm_backbone
+from mmqpt.core.network_names import is_classifier
+from mmqpt.core.networks import fixed_size
+from mmqpt.core.timm_backbone import create_timm_backbone, timm_name, without_stages
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.models.backbone import fixed_size, plain_backbone_state
+from mmqpt.models.backbone import plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
-_RESNETS = (18, 34, 50, 101, 152)
 _TOLERANCE = 1e-4
-_SIDE = 224  # px, where the checkpoint does not say what its backbone was tried on
+_SIDE = 224  # px, where the checkpoint has no input_size
 
 
 def export_checkpoint(
@@ -34,15 +35,14 @@ def export_checkpoint(
 ) -> WeightsSpec:
     """Write what the metric loads: safetensors with the spec in its metadata.
 
-    Before anything is written, the backbone is rebuilt in timm, and its features on a random photo must equal those of
-    the trained model.
+    First the backbone is rebuilt in timm; its features of a random photo must equal those of the trained model.
 
     Args:
         checkpoint: of QPT (gives a backbone) or IQARegressor (gives a metric).
         out: file to write, ending with .safetensors.
-        backbone_name: timm's name, for mmpretrain backbones of which it is not known.
+        backbone_name: timm's name, for backbones of mmpretrain whose name there is not known.
         half: whether to store the weights of convolutions and linear layers in float16, for a file of half the size.
-            Biases and BatchNorm stay in float32, and the network still computes in float32.
+            Biases and BatchNorm stay in float32, in which the network still computes.
 
     Raises:
         InputError: not a checkpoint of mmqpt, a backbone that timm does not have, or a weight too large for float16.
@@ -51,7 +51,7 @@ def export_checkpoint(
         raise InputError(f'the exported file must end with .safetensors, got {out}')
     state, meta = _read(checkpoint)
     _check_types(checkpoint, meta['backbone'])
-    name, args = _timm_name(meta['backbone'], backbone_name)
+    name, args = timm_name(meta['backbone'], backbone_name)
     backbone = _checked_backbone(state, meta, name, args)
     tensors = {f'backbone.{key}': value for key, value in backbone.items()}
     data = meta.get('data', {})
@@ -95,15 +95,15 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     """
     state, meta = _read(checkpoint)
     _check_types(checkpoint, meta['backbone'])
-    name, args = _timm_name(meta['backbone'], None)
+    name, args = timm_name(meta['backbone'])
     backbone = _checked_backbone(state, meta, name, args)
-    if set(backbone) != set(create_timm_backbone(name, _without_stages(args)).state_dict()):
+    if set(backbone) != set(create_timm_backbone(name, without_stages(args)).state_dict()):
         raise InputError(f'{checkpoint}: its backbone gives stages (features_only) and lacks parts of the whole {name}')
     if library == 'torchvision':
         if name not in torchvision.models.list_models():
             raise InputError(f'torchvision has no model {name}')
         wanted = torchvision.models.get_model(name, weights=None).state_dict()
-        keys = {key for key in wanted if not key.startswith(('fc.', 'classifier.'))}
+        keys = {key for key in wanted if not is_classifier(key)}
         if keys != set(backbone):
             raise InputError(f"torchvision's {name} has other keys than this backbone")
     elif library != 'timm':
@@ -146,7 +146,7 @@ def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[s
 
 
 def _check_types(checkpoint: str | os.PathLike[str], backbone: Any) -> None:
-    """Refuse what is no layer: MMEngine would import any name with a dot and call it, ``subprocess.Popen`` as well."""
+    """Refuse what is no layer: MMEngine imports and calls any name with a dot, even ``subprocess.Popen``."""
     if not isinstance(backbone, dict) or not isinstance(backbone.get('type'), str):
         raise InputError(f'{checkpoint}: its backbone must be a dict with a type, got {backbone!r:.200}')
     MODELS.import_from_location()
@@ -161,7 +161,7 @@ def _check_types(checkpoint: str | os.PathLike[str], backbone: Any) -> None:
 
 
 def _types(value: Any) -> Iterator[Any]:
-    """All that names a class in nested dicts and lists: ``type``, and ``norm_layer`` of a TIMMBackbone."""
+    """Everything in nested dicts and lists that names a class: ``type``, and ``norm_layer`` of a TIMMBackbone."""
     if isinstance(value, dict):
         yield from (value[key] for key in ('type', 'norm_layer') if value.get(key) is not None)
         value = list(value.values())
@@ -170,34 +170,10 @@ def _types(value: Any) -> Iterator[Any]:
             yield from _types(inner)
 
 
-def _timm_name(backbone: dict[str, Any], given: str | None) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of the same network in timm."""
-    options = {key: value for key, value in backbone.items() if key not in ('type', 'init_cfg')}
-    if backbone['type'] == 'TIMMBackbone':
-        name = options.pop('model_name')
-        for unused in ('pretrained', 'checkpoint_path'):
-            options.pop(unused, None)
-        if not options.get('features_only'):
-            options.pop('features_only', None)
-        return given or name, options
-    stages = options.pop('out_indices', None)
-    # timm counts the stem as the first stage of a ResNet
-    args = {'features_only': True, 'out_indices': [int(index) + 1 for index in stages]} if stages else {}
-    if given:
-        return given, args
-    if backbone['type'] == 'ResNet' and options.get('depth') in _RESNETS and set(options) <= {'depth', 'norm_eval'}:
-        return f'resnet{options["depth"]}', args
-    raise InputError(f'what timm calls this backbone is not known: {backbone}; give its name')
-
-
-def _without_stages(args: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in args.items() if key not in ('features_only', 'out_indices', 'feature_cls')}
-
-
 def _checked_backbone(
     state: dict[str, Tensor], meta: dict[str, Any], name: str, args: dict[str, Any]
 ) -> dict[str, Tensor]:
-    """The backbone's weights under timm's names, after a comparison of the two networks' features."""
+    """The weights of the backbone under timm's names, once both networks are seen to give the same features."""
     loading = {'pretrained': False, 'checkpoint_path': ''} if meta['backbone']['type'] == 'TIMMBackbone' else {}
     ours = MODELS.build({**meta['backbone'], **loading, 'init_cfg': None})
     ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})

@@ -26,22 +26,22 @@ _ON_CPU = torch.channels_last
 
 
 class MMQPT(nn.Module):
-    """Blind quality score of photos: a timm backbone pre-trained by QPT, and a quality head.
+    """Blind quality score of photos: a timm backbone that QPT pre-trained, and a quality head.
 
-    Either ready for scoring (``weights`` or ``pretrained_model_path``), or to be trained (``backbone_path``), as by
-    pyiqa's trainer: then ``head`` and ``view`` describe the rest, and :meth:`save` writes the result.
+    Either ready to score (``weights`` or ``pretrained_model_path``), or to be trained (``backbone_path``), by pyiqa's
+    trainer for example: then ``head`` and ``view`` describe the rest, and :meth:`save` writes the result.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file of kind ``metric``.
-        pretrained_model_path: path of such a file, as pyiqa calls it; goes before ``weights``.
-        backbone_path: safetensors file of either kind; the backbone is taken from it, the head is new.
+        pretrained_model_path: path of such a file, as pyiqa calls it; takes precedence over ``weights``.
+        backbone_path: safetensors file of either kind, from which the backbone is taken. The head is new.
         head: arguments of :func:`build_head` for a new head, without ``channels``.
         view: arguments of :class:`View`, the size rule of a network to be trained.
         mos_range: what scores 0 and 1 mean on the scale of the opinion scores of a network to be trained.
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: weights that can't be used, or arguments that exclude each other; the message names them.
+        InputError: weights that can't be used, or arguments that exclude each other.
     """
 
     mean: Tensor
@@ -122,7 +122,7 @@ class MMQPT(nn.Module):
             dataset: name of the data that it was trained on.
 
         Raises:
-            InputError: another ending, or a network that was changed for inference, as that of a ``Scorer``.
+            InputError: another ending, or a network that was changed for inference, as that of a scorer is.
         """
         name = os.fspath(path)
         if not name.endswith('.safetensors'):
@@ -135,7 +135,7 @@ class MMQPT(nn.Module):
 
 
 def _build_backbone(tensors: Mapping[str, Tensor], spec: WeightsSpec) -> nn.Module:
-    """The backbone of a file, which may be a stranger's."""
+    """The backbone of a file, even if the file is a stranger's."""
     return build_within(tensors, lambda: create_timm_backbone(spec.backbone, spec.backbone_args), spec.backbone_args)
 
 

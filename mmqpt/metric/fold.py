@@ -1,4 +1,4 @@
-"""Folds BatchNorm into the convolutions before it: the same scores, in two thirds of the time on a CPU core."""
+"""Folds BatchNorm into the convolution before it: the same scores in two thirds of the time, on a CPU core."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _TOLERANCE = 1e-4  # of the largest value of the features; 1e-6 is usual
 def fold_batch_norm(network: nn.Module, side: int = 64) -> nn.Module:
     """A copy of a network for inference, without the BatchNorm layers that directly follow a convolution.
 
-    Which do is found by running the network once. If the copy gave other features (a network that uses the output of a
-    convolution elsewhere as well), the network itself is returned.
+    The network is run once to find them. It is returned itself where the copy would give other features, since it uses
+    the output of such a convolution elsewhere too.
 
     Args:
         network: in eval mode, on the CPU; takes (N, 3, H, W) and returns a tensor or a sequence of them.
@@ -38,9 +38,9 @@ def fold_batch_norm(network: nn.Module, side: int = 64) -> nn.Module:
 
 
 def _pairs(network: nn.Module, photo: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions whose output is the input of a BatchNorm, where both are run once."""
+    """Convolutions and the BatchNorm that takes their output, where each runs once."""
     made_by: dict[int, nn.Conv2d] = {}
-    kept: list[Tensor] = []  # so that no id is given twice
+    kept: list[Tensor] = []  # or an id could be used again
     found: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
     runs: Counter[nn.Module] = Counter()
 
@@ -64,7 +64,7 @@ def _pairs(network: nn.Module, photo: Tensor) -> list[tuple[nn.Conv2d, nn.BatchN
 
 
 def _after(norm: nn.BatchNorm2d) -> nn.Module:
-    """What timm's BatchNorm does besides: an activation."""
+    """What else timm's BatchNorm does: dropout and an activation."""
     rest = [getattr(norm, name) for name in ('drop', 'act') if isinstance(getattr(norm, name, None), nn.Module)]
     return nn.Sequential(*[module for module in rest if not isinstance(module, nn.Identity)])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.metric.arch import MMQPT
 
-_OTHER = 'not what this run of pyiqa saved'
+_OTHER = 'was not saved by this run of pyiqa'
 
 
 def export_pyiqa(
@@ -23,7 +23,7 @@ def export_pyiqa(
 
     Args:
         options: the YAML file of the run, as in configs/pyiqa; pyiqa puts a copy beside the folder ``models``. The
-            file of its ``backbone_path`` must still be there.
+            file that its ``backbone_path`` names must still be there.
         checkpoint: ``models/net_best.pth`` of the run.
         out: file to write, ending with .safetensors.
 

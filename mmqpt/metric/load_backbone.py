@@ -1,4 +1,4 @@
-"""Other methods start from QPT's weights: a backbone is found inside a network, and every key is accounted for."""
+"""Starts another method from QPT's weights: finds the backbone inside its network, and accounts for every name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from mmqpt.core.building import build_within
 from mmqpt.core.errors import UNREADABLE, InputError
-from mmqpt.core.timm_backbone import create_timm_backbone
+from mmqpt.core.network_names import is_classifier, whole_name
+from mmqpt.core.timm_backbone import create_timm_backbone, without_stages
 from mmqpt.core.weights_file import SPEC_KEY, WeightsSpec, read_metadata, read_weights
-from mmqpt.metric.places import CLASSIFIERS, Place, find_places, whole_name
+from mmqpt.metric.places import Place, find_places
 from mmqpt.metric.weights import find_weights
 
 _TOLERANCE = 1e-3  # of mean and standard deviation, in units of 0 to 1
-_CUTS = ('features_only', 'out_indices', 'feature_cls')
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class LoadReport:
         architecture: timm's name of the backbone in the file; None where the file does not say.
         prefix: of the backbone's names in the network; ``''`` where the network is the backbone.
         loaded: names of the network whose values are now those of the file.
-        skipped: names of the file that were not used: a quality head, a classifier, or what comes behind the last stage
+        skipped: names of the file that were not used: a quality head, a classifier, or what comes after the last stage
             that the network has.
-        missing: names of the network that the file has nothing for: its own head. They are as they were.
+        missing: names of the network that the file has no values for: its own head. They are unchanged.
         normalisation: what the network and the weights say about mean and standard deviation of the input.
     """
 
@@ -57,14 +57,14 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
     """Start another method from QPT's weights.
 
     The backbone is found by its names: in pyiqa's HyperNet and CFANet (TOPIQ), in any network that holds a ResNet or
-    EfficientNet of timm or torchvision, whole, with ``features_only`` or as ``Sequential(*resnet.children())``, and for
-    weights of a VGG-16 in DBCNN. Everything is checked before the first value is changed; whether parameters are
-    trained (``requires_grad``) stays as it is. Where the file names its architecture (all that mmqpt exports for itself
-    do), strides, paddings and the epsilon of normalisation layers are compared as well: ``efficientnet_lite0`` and
-    ``tf_efficientnet_lite0`` have the same tensors but give other features.
+    EfficientNet of timm or torchvision (whole, with ``features_only`` or as ``Sequential(*resnet.children())``), and in
+    DBCNN for weights of a VGG-16. Everything is checked before the first value changes, and ``requires_grad`` stays as
+    it is. Where the file names its architecture, as those that mmqpt exports for itself do, strides, paddings and the
+    epsilon of normalisation layers are compared as well: ``efficientnet_lite0`` and ``tf_efficientnet_lite0`` have the
+    same tensors but give different features.
 
-    A network that normalises its input in another way than the weights were trained with (by more than 0.001 in units
-    of 0 to 1) still works, since it will be trained, but starts worse: that is a warning, and in the report.
+    A network that normalises its input differently from how the weights were trained (by more than 0.001 in units of 0
+    to 1) still works, since it will be trained, but starts worse: that is a warning, and in the report.
 
     Args:
         metric_or_model: what ``pyiqa.create_metric`` gives, or a network.
@@ -74,8 +74,8 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: not such a file, no place or several for it, or a place that doesn't fit: a name that one side
-            lacks, or another shape or layer. The network is as it was.
+        InputError: not such a file; no place for it, or several; or one that doesn't fit: a name is missing on either
+            side, or a shape or layer differs. The network is unchanged.
     """
     network = getattr(metric_or_model, 'net', metric_or_model)
     if not isinstance(network, nn.Module):
@@ -88,9 +88,9 @@ def load_backbone(metric_or_model: nn.Module, weights: str | os.PathLike[str], p
     if reference is not None:
         _check_layers(network, reference, place, path)
     state = network.state_dict(keep_vars=True)
-    homeless = [name for name in place.pairs.values() if state[name].is_meta]
-    if homeless:
-        raise InputError(f'{len(homeless)} parameters have no memory yet (meta device){_first(homeless)}')
+    without_memory = [name for name in place.pairs.values() if state[name].is_meta]
+    if without_memory:
+        raise InputError(f'{len(without_memory)} parameters have no memory yet (meta device){_first(without_memory)}')
     normalisation, differs = _normalisation(network, spec)
     with torch.no_grad():
         for name, own in place.pairs.items():
@@ -121,19 +121,21 @@ def _read(path: str) -> tuple[Mapping[str, Tensor], WeightsSpec | None]:
 
 
 def _split(tensors: Mapping[str, Tensor], spec: WeightsSpec | None) -> tuple[dict[str, Tensor], list[str]]:
-    """The backbone under the names of the whole network, and the names of what else is in the file."""
+    """The backbone under the names of the whole network, and the names of all else in the file."""
     backbone, heads = {}, []
     for name, value in tensors.items():
-        if not name.startswith('backbone.') if spec else name.startswith(CLASSIFIERS):
+        is_head = is_classifier(name) if spec is None else not name.startswith('backbone.')
+        if is_head:
             heads.append(name)
         else:
-            backbone[whole_name(name.removeprefix('backbone.') if spec else name)] = value
+            own = name if spec is None else name.removeprefix('backbone.')
+            backbone[whole_name(own)] = value
     return backbone, sorted(heads)
 
 
 def _reference(path: str, spec: WeightsSpec, tensors: Mapping[str, Tensor]) -> nn.Module:
-    """The whole backbone, to know all of its names and layers; draws nothing from the caller's random numbers."""
-    args = {key: value for key, value in spec.backbone_args.items() if key not in _CUTS}
+    """The whole backbone, for all of its names and layers. Leaves the caller's random numbers alone."""
+    args = without_stages(spec.backbone_args)
     with torch.random.fork_rng(devices=[]):
         try:
             return build_within(tensors, lambda: create_timm_backbone(spec.backbone, args), args)
@@ -146,8 +148,9 @@ def _choose(
 ) -> Place:
     kind = type(network).__name__
     if prefix is not None:
-        prefix = prefix and prefix.removesuffix('.') + '.'
-        if prefix.removesuffix('.') not in dict(network.named_modules()):
+        module = prefix.removesuffix('.')
+        prefix = f'{module}.' if module else ''
+        if module not in dict(network.named_modules()):
             raise InputError(f'prefix must be a module of {kind}, got {prefix!r}')
     names = [] if reference is None else list(reference.state_dict())
     places = find_places(network, backbone, names, prefix)
@@ -182,7 +185,7 @@ def _why(network: nn.Module) -> str:
 
 
 def _check_layers(network: nn.Module, reference: nn.Module, place: Place, path: str) -> None:
-    """Same tensors, but other layers: the features would be others."""
+    """Refuse layers that would give different features with the same tensors."""
     different = []
     for name, layer in reference.named_modules():
         if not any(f'{name}.{own}' in place.pairs for own, _ in layer.named_parameters(recurse=False)):
@@ -196,7 +199,7 @@ def _check_layers(network: nn.Module, reference: nn.Module, place: Place, path: 
         ]
     if different:
         raise InputError(
-            f'{path}: same tensors, but {len(different)} layers are set otherwise{_first(sorted(different))}; '
+            f'{path}: same tensors, but {len(different)} layers have other settings{_first(sorted(different))}; '
             'with these weights they would give other features'
         )
 

@@ -22,19 +22,19 @@ from mmqpt.metric.weights import find_weights
 
 OPSET = 18
 TOLERANCE = 1e-4
-"""Scores may differ by this much from torch's; seen are differences of about 1e-7."""
+"""Scores may differ from torch's by this much; about 1e-7 is usual."""
 
 _PHOTOS = ((384, 512), (67, 95), (33, 41), (1, 1), (40, 200))  # height and width in px, brought to the size rule
 _PLAIN = ((64, 96), (96, 32), (67, 95), (128, 128))  # height and width in px of what the network is given
-_TRACED = 2  # photos at once; a number of 1 would be taken for a constant
+_TRACED = 2  # photos at once; 1 would be taken for a constant
 
 
 def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[str]) -> OnnxFile:
     """Write an ONNX file, whole or not at all, after its scores were compared with torch's.
 
-    In the graph: RGB in [0, 1] to score, with the normalisation, the backbone and the head; the number of photos,
-    their height and their width are dynamic, except for backbones that take one size only. Outside of it: the size
-    rule with its crops and mirror images, which is in the file's metadata, and which :class:`OnnxScorer` applies.
+    The graph goes from RGB in [0, 1] to scores: normalisation, backbone and head. The number of photos, their height
+    and their width are dynamic, except for backbones that take one size only. The size rule with its crops and mirror
+    images is not in the graph but in the file's metadata; :class:`OnnxScorer` applies it.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file of kind ``metric``.
@@ -45,8 +45,8 @@ def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[s
 
     Raises:
         FileNotFoundError: no such file of weights.
-        InputError: weights that can't be used, another ending, a backbone that ONNX can't express or of which the graph
-            gives other scores than torch, or a package that is missing.
+        InputError: weights that can't be used, another ending, a backbone that ONNX can't express or whose graph gives
+            other scores than torch, or a missing package.
     """
     target = Path(out)
     if target.suffix != '.onnx':
@@ -82,8 +82,8 @@ class _ScoreView(nn.Module):
 
 
 def _working_sizes(net: MMQPT) -> list[tuple[int, int]]:
-    """Sizes of what the network sees of some photos, and others, without those that this backbone does not take."""
-    found = [*(_seen(net.view, size) for size in _PHOTOS), *_PLAIN]
+    """What the network sees of photos of some sizes, and some sizes more; only those that this backbone takes."""
+    found = [_seen(net.view, size) for size in _PHOTOS] + list(_PLAIN)
     side = net.spec.backbone_args.get('img_size')
     if isinstance(side, int):
         found.insert(0, (side, side))
@@ -105,7 +105,7 @@ def _works(net: MMQPT, size: tuple[int, int]) -> bool:
 
 
 def _checked(net: MMQPT, sizes: list[tuple[int, int]], spec: str, path: str) -> OnnxFile:
-    """A file that gives torch's scores at all these sizes."""
+    """A file that gives torch's scores at each of these sizes."""
     try:
         data = _graph(net, sizes)
     except Exception as error:  # exporters raise nearly anything at what they don't know
@@ -116,14 +116,14 @@ def _checked(net: MMQPT, sizes: list[tuple[int, int]], spec: str, path: str) -> 
 
 
 def _graph(net: MMQPT, sizes: list[tuple[int, int]]) -> bytes:
-    """The exporter that traces: PyTorch's newer one gives the same scores but takes minutes for dynamic paddings."""
+    """By the tracing exporter: PyTorch's newer one gives the same scores, but takes minutes for dynamic paddings."""
     axes = {INPUT: {0: 'batch'}, OUTPUT: {0: 'batch'}}
     if len(sizes) > 1:
         axes[INPUT] |= {2: 'height', 3: 'width'}
     smallest = min(sizes, key=lambda size: size[0] * size[1])
     photos = torch.rand(_TRACED, 3, *smallest, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter('ignore')  # about what is constant in the trace: that is compared below
+        warnings.simplefilter('ignore')  # about constants in the trace, which _compare would find
         path = Path(folder) / 'graph.onnx'
         torch.onnx.export(
             _ScoreView(net).eval(),
@@ -143,7 +143,8 @@ def _compare(net: MMQPT, file: OnnxFile, sizes: list[tuple[int, int]], path: str
     session = open_session(file)
     generator = torch.Generator().manual_seed(1)
     for number, size in enumerate(sizes):
-        photos = torch.rand(1 + 2 * (number % 2), 3, *size, generator=generator)  # 1 or 3 at once
+        count = 1 if number % 2 == 0 else 3
+        photos = torch.rand(count, 3, *size, generator=generator)
         wanted = net.score_view(photos)
         what = f'{path}: its {net.spec.backbone}, exported to ONNX,'
         try:

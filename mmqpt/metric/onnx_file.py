@@ -1,4 +1,4 @@
-"""The ONNX file of a metric: what it says about itself, and the checks before it is run."""
+"""The ONNX file of a metric: what it says about itself, and what is checked before it is run."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class OnnxFile:
     Args:
         data: its bytes.
         spec: of the weights that it was made from.
-        weights_checksum: of the spec and tensors of those weights, ``mmqpt_sha256`` in the metadata of their file.
-        size: height and width in px where the network takes one size only, else None.
+        weights_checksum: of the spec and tensors of those weights: ``mmqpt_sha256`` in the metadata of their file.
+        size: height and width in px where the network takes one size only; None where it takes any.
         name: what to call it in an error.
     """
 
@@ -42,7 +42,7 @@ class OnnxFile:
 
 
 def spec_text(fields: Mapping[str, Any]) -> str:
-    """What the metadata has under the key ``mmqpt``."""
+    """What the metadata says under the key ``mmqpt``."""
     return json.dumps(dict(fields))
 
 
@@ -65,7 +65,7 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: no ONNX file, one that mmqpt did not write, a damaged one, or one that needs other files, or
+        InputError: no ONNX file, a damaged one, one that mmqpt did not write, or one that needs other files or
             operators from outside of ONNX; the message has the file's hash.
     """
     name = os.fspath(path)
@@ -76,7 +76,7 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
 
 
 def check_onnx(data: bytes, name: str) -> OnnxFile:
-    """The same for the bytes of a file, called ``name`` in errors."""
+    """Like :func:`read_onnx`, for the bytes of a file that errors call ``name``."""
     onnx = _onnx()
     whose = f'{name} (sha256 {hashlib.sha256(data).hexdigest()})'
     try:
@@ -91,11 +91,12 @@ def check_onnx(data: bytes, name: str) -> OnnxFile:
     if CHECKSUM_KEY not in metadata:
         raise InputError(f'{whose}: has no checksum (made by an older mmqpt); export it again')
     wanted = metadata[CHECKSUM_KEY].encode()
-    found = hashlib.sha256(data.replace(wanted, _NO_SUM.encode()) if len(wanted) == 64 else b'').hexdigest()
+    unsealed = data.replace(wanted, _NO_SUM.encode()) if len(wanted) == len(_NO_SUM) else b''
+    found = hashlib.sha256(unsealed).hexdigest()
     if found.encode() != wanted:
         raise InputError(f'{whose}: damaged: its content has the checksum {found}, but should have {wanted.decode()}')
     if model.functions or model.training_info:
-        raise InputError(f'{whose}: has functions or training steps, which a metric has not')
+        raise InputError(f'{whose}: has functions or training steps, which no metric has')
     for node in _nodes(model.graph):
         if node.domain not in _DOMAINS:
             raise InputError(f'{whose}: needs the operator {node.op_type} from outside of ONNX ({node.domain})')
@@ -154,7 +155,7 @@ def _onnx() -> Any:
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
-    """All nodes, also of inner graphs."""
+    """All nodes, those of inner graphs included."""
     for node in graph.node:
         yield node
         for inner in _inner_graphs(node):

@@ -13,13 +13,14 @@ from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.view import View
 from mmqpt.metric.onnx_file import INPUT, OUTPUT, import_onnxruntime, open_session, read_onnx
 from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.weights import find_weights
 
 
 class OnnxScorer(Scorer):
-    """Scores photos by onnxruntime, see :class:`Scorer`.
+    """Scores photos by onnxruntime. There is no ``net``, and no gradient.
 
     Args:
-        path: of a file that ``mmqpt export --onnx`` wrote.
+        weights: path of a file that ``mmqpt export --onnx`` wrote, or the name of such a file.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``...; a GPU by default where onnxruntime has one.
         threads: of onnxruntime on the CPU; as many as torch has by default.
 
@@ -28,15 +29,13 @@ class OnnxScorer(Scorer):
         InputError: a file or a device that can't be used; onnxruntime is missing.
     """
 
-    suffix = '.onnx'
-
     def __init__(
-        self, path: str | os.PathLike[str], device: str | torch.device | None = None, threads: int | None = None
+        self, weights: str | os.PathLike[str], device: str | torch.device | None = None, threads: int | None = None
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f'threads must be >= 1, got {threads}')
         self.device, provider = _provider(device)
-        file = read_onnx(path)
+        file = read_onnx(find_weights(weights))
         self.spec = file.spec
         self.view = View(**(file.spec.view or {}))
         self._size = file.size

@@ -1,4 +1,4 @@
-"""Opening weights: the scorer for a file, and the score of one photo in one call."""
+"""From a file of weights to a scorer, and from a photo to its score."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from mmqpt.metric.onnx_scorer import OnnxScorer
 from mmqpt.metric.scorer import Scorer
 from mmqpt.metric.torch_scorer import TorchScorer
 from mmqpt.metric.weights import find_weights
-
-__all__ = ['OnnxScorer', 'Scorer', 'TorchScorer', 'open_scorer', 'score']
 
 
 def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> float:
@@ -37,7 +35,7 @@ def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str
 def open_scorer(
     weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None, threads: int | None = None
 ) -> Scorer:
-    """The scorer for the kind of file, as ``Scorer(weights, device)``.
+    """A scorer of the class that reads the file: what :class:`Scorer` gives too, for any file and number of threads.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
@@ -49,9 +47,14 @@ def open_scorer(
         InputError: weights or a device that can't be used.
     """
     path = find_weights(weights)
-    if Scorer.class_for(path) is OnnxScorer:
+    if scorer_class(path) is OnnxScorer:
         return OnnxScorer(path, device, threads)
     return TorchScorer(path, device)
+
+
+def scorer_class(path: Path) -> type[Scorer]:
+    """The class that scores with a file."""
+    return OnnxScorer if path.suffix == '.onnx' else TorchScorer
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,29 +1,25 @@
-"""Where in a network a backbone sits: under which prefix, and under the names that wrappers give its parameters."""
+"""Finds a backbone inside a network: its prefix, and what the network calls its parameters."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-CLASSIFIERS = ('fc.', 'classifier.', 'head.fc.', 'head.weight', 'head.bias')
-_STAGE = re.compile(r'((?:stages|blocks|layers|features)\.|layer)(\d+)(?=\.)')
-_AFTER = ('conv_head', 'bn2', 'norm', 'head', 'pre_logits')
-"""Parts of timm's networks behind the last stage."""
-_TRACKED = 'num_batches_tracked'
-_ENOUGH = 0.25  # of a backbone's names, and one of its stem: what has fewer and doesn't fit is no place worth naming
+from mmqpt.core.network_names import AFTER_STAGES, COUNTER, flat_name, part_of, stage_number, whole_name
+
+_ENOUGH = 0.25  # of a backbone's names, and one of its stem: a module that has fewer is not worth naming in an error
 
 
 @dataclass(frozen=True)
 class Place:
-    """One module, and how the backbone of the file fits it.
+    """A module, and how well the backbone of the file fits it.
 
     Args:
         prefix: of the names in the network, such as ``'base_model.'``.
         pairs: name in the file -> name in the network.
-        after: names of the file behind the last stage that the module has, and counters that it lacks.
+        after: names of the file after the last stage that the module has, and counters that it lacks.
         unknown: other names of the file that the module lacks.
         shapes: names of the network whose tensors have another shape.
         unfilled: names of the network that belong to the backbone, but are not in the file.
@@ -40,28 +36,23 @@ class Place:
 
     @property
     def fits(self) -> bool:
-        """Whether all that belongs together is on both sides."""
+        """Whether each side has all that the other has of the backbone."""
         return not (self.unknown or self.shapes or self.unfilled)
-
-
-def whole_name(name: str) -> str:
-    """The name in the whole network of a parameter of timm's ``features_only``, which numbers ``stages_0.``."""
-    return re.sub(r'^(stem|stages|blocks|layers|features)_(\d+)\.', r'\1.\2.', name)
 
 
 def find_places(
     network: nn.Module, backbone: Mapping[str, Tensor], names: Collection[str], prefix: str | None = None
 ) -> list[Place]:
-    """All modules that a backbone fits, then those that have a good part of its names; the best first.
+    """All modules that a backbone fits, then those that have a good share of its names; best first.
 
     Args:
-        network: in which to look.
+        network: where to look.
         backbone: tensors under the names that they have in the whole network.
         names: of all parameters of the whole network, where more are known than the file holds.
-        prefix: look at this one only.
+        prefix: the only one to look at.
     """
     state = {name: value for name, value in network.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
-    stem = [name for name in backbone if not _STAGE.match(name) and _part(name) not in _AFTER]
+    stem = [name for name in backbone if stage_number(name) is None and part_of(name) not in AFTER_STAGES]
     found: dict[tuple[int, ...], Place] = {}
     renames = {rename: [(name, rename(name)) for name in backbone] for rename in _RENAMES}
     for start in _prefixes(network) if prefix is None else [prefix]:
@@ -87,13 +78,13 @@ def _compare(
     rename: Callable[[str], str],
     pairs: Mapping[str, str],
 ) -> Place:
-    parts = {_part(name) for name in {*backbone, *names}}
+    parts = {part_of(name) for name in {*backbone, *names}}
     present = {part for part in parts if any(name.startswith(f'{start}{rename(part + ".")}') for name in state)}
     absent = [name for name in backbone if name not in pairs]
-    after = {name for name in absent if name.endswith(_TRACKED) or _is_after(_part(name), present)}
+    after = {name for name in absent if name.endswith(COUNTER) or _is_after(part_of(name), present)}
     owned = [name for name in state if name.startswith(start) and name not in set(pairs.values())]
     unfilled = [
-        name for name in owned if not name.endswith(_TRACKED) and _belongs(name.removeprefix(start), present, rename)
+        name for name in owned if not name.endswith(COUNTER) and _belongs(name.removeprefix(start), present, rename)
     ]
     return Place(
         prefix=start,
@@ -111,19 +102,15 @@ def _prefixes(network: nn.Module) -> Iterator[str]:
         yield f'{name}.' if name else ''
 
 
-def _part(name: str) -> str:
-    """Stage, or module at the top, that a parameter belongs to."""
-    stage = _STAGE.match(name)
-    return stage[0] if stage else name.split('.')[0]
-
-
 def _is_after(part: str, present: Collection[str]) -> bool:
-    """Whether a part that a module lacks lies behind the last stage that it has."""
-    stage = _STAGE.match(f'{part}.')
-    if stage is None or part in present:
-        return part in _AFTER and part not in present
-    numbers = [int(other[2]) for other in (_STAGE.match(f'{name}.') for name in present) if other]
-    return bool(numbers) and int(stage[2]) > max(numbers)
+    """Whether a part that a module lacks comes after the last stage that it has."""
+    if part in present:
+        return False
+    number = stage_number(f'{part}.')
+    if number is None:
+        return part in AFTER_STAGES
+    others = [other for other in (stage_number(f'{name}.') for name in present) if other is not None]
+    return bool(others) and number > max(others)
 
 
 def _belongs(name: str, parts: Collection[str], rename: Callable[[str], str]) -> bool:
@@ -134,16 +121,11 @@ def _belongs(name: str, parts: Collection[str], rename: Callable[[str], str]) ->
         return name.split('.')[0].isdigit()
     if rename is _numbered_resnet:
         return name.split('.')[0] in ('0', '1', '4', '5', '6', '7')
-    return _STAGE.match(whole_name(name)) is not None
+    return stage_number(whole_name(name)) is not None
 
 
 def _same(name: str) -> str:
     return name
-
-
-def _flat(name: str) -> str:
-    """timm's ``features_only``."""
-    return re.sub(r'^(stem|stages|blocks|layers|features)\.(\d+)\.', r'\1_\2.', name)
 
 
 def _numbered_resnet(name: str) -> str:
@@ -158,4 +140,4 @@ def _inside_features(name: str) -> str:
     return name.removeprefix('features.')
 
 
-_RENAMES = (_same, _flat, _numbered_resnet, _inside_features)
+_RENAMES = (_same, flat_name, _numbered_resnet, _inside_features)

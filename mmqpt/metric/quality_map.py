@@ -51,16 +51,16 @@ class QualityMap:
 def quality_map(scorer: Scorer, photo: Any, patch: int = PATCH, stride: int = STRIDE) -> QualityMap:
     """Score patches of a photo by themselves.
 
-    The patches skip the size rule of the weights (a design choice): a patch of some px would be enlarged to the size of
-    a photo, and so be blurred. Their scores tell the places of one photo apart; they are not on the scale of scores of
-    photos, unless the weights were trained on such crops.
+    The patches skip the size rule of the weights (a design choice), which would enlarge a small patch to the size of a
+    photo and blur it. Their scores compare places within one photo; they are not on the scale of scores of photos,
+    unless the weights were trained on such crops.
 
     Args:
         scorer: the weights.
-        photo: as for :meth:`Scorer.score`. First reduced to a long side of :data:`MAX_SIDE` px where it is larger, and
-            enlarged to a short side of ``patch`` px where it is smaller.
+        photo: as for :meth:`Scorer.score`. First a larger one is reduced to a long side of :data:`MAX_SIDE` px, or a
+            smaller one enlarged to a short side of ``patch`` px.
         patch: side of the square patches in px, at least 32; cut to the short side of a very long strip.
-        stride: px from one patch to the next, at most; they are evenly spaced, and the outermost touch the edges.
+        stride: largest step in px from one patch to the next; they are evenly spaced, the outermost touch the edges.
 
     Raises:
         FileNotFoundError: no such file.

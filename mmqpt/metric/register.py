@@ -17,8 +17,8 @@ from mmqpt.metric.weights import DEFAULT, list_weights, name_weights
 def register() -> None:
     """Register ``qpt`` and all other names of weights in pyiqa; idempotent.
 
-    pyiqa calls it too, by an entry point, but only when it first looks for an architecture that it does not know. Its
-    ``create_metric`` refuses unknown names before that: ``import mmqpt`` is what makes them known in time.
+    pyiqa calls it too, by an entry point, but only once it looks for an architecture that it does not know. Its
+    ``create_metric`` refuses unknown names before that, so ``import mmqpt`` has to make them known in time.
     """
     from pyiqa.default_model_configs import DEFAULT_CONFIGS
     from pyiqa.utils.registry import ARCH_REGISTRY
@@ -42,8 +42,23 @@ def register() -> None:
         )
 
 
+def register_weights(name: str, path: str | os.PathLike[str]) -> None:
+    """Give a file a name, for ``mmqpt.score(weights=name)`` and ``pyiqa.create_metric(name)``.
+
+    Args:
+        name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
+        path: safetensors file of kind ``metric``.
+
+    Raises:
+        InputError: another name.
+        FileNotFoundError: no such file.
+    """
+    name_weights(name, path)
+    register_with_pyiqa()
+
+
 class _AfterImport(importlib.abc.MetaPathFinder):
-    """Registers once pyiqa has been imported, so that ``import mmqpt`` need not import it (pyiqa takes seconds)."""
+    """Registers right after pyiqa is imported, so that ``import mmqpt`` need not import it (it takes seconds)."""
 
     def __init__(self) -> None:
         self.busy = False
@@ -76,18 +91,3 @@ def register_with_pyiqa() -> None:
         register()
     elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterImport())
-
-
-def register_weights(name: str, path: str | os.PathLike[str]) -> None:
-    """Give a file a name, for ``mmqpt.score(weights=name)`` and ``pyiqa.create_metric(name)``.
-
-    Args:
-        name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
-        path: safetensors file of kind ``metric``.
-
-    Raises:
-        InputError: another name.
-        FileNotFoundError: no such file.
-    """
-    name_weights(name, path)
-    register_with_pyiqa()

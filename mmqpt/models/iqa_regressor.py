@@ -14,8 +14,9 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import DistributionHead, build_head, pool_features
+from mmqpt.core.networks import fixed_size, size_step
 from mmqpt.core.view import View
-from mmqpt.models.backbone import build_backbone, fixed_size, freeze_statistics, load_backbone, size_step
+from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
 from mmqpt.models.freezing import eval_mode, freeze_backbone
 from mmqpt.models.histograms import score_histogram
 from mmqpt.models.iqa_losses import PAIR_LOSSES, build_losses, ladder_loss
@@ -43,7 +44,7 @@ class IQARegressor(BaseModel):
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
-        pretrained: weights to start the backbone from, see :func:`load_backbone`.
+        pretrained: weights to start the backbone from, see :func:`load_pretrained`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.
 
@@ -96,7 +97,7 @@ class IQARegressor(BaseModel):
         """Initialise, then load ``pretrained`` into the backbone."""
         super().init_weights()
         if self.pretrained:
-            load_backbone(self.backbone, self.pretrained)
+            load_pretrained(self.backbone, self.pretrained)
 
     def train(self, mode: bool = True) -> IQARegressor:
         """Frozen parts stay in eval mode, and BatchNorm of the backbone under ``norm_eval``."""

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import pool_features
+from mmqpt.core.networks import batch_norms
 from mmqpt.models.anchor import anchor_loss, set_to_identity
-from mmqpt.models.backbone import batch_norms, build_backbone, freeze_statistics, load_backbone
+from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
 from mmqpt.models.contrast import content_negatives, degradation_negatives, positives
 from mmqpt.models.key_encoder import average_statistics, momentum_at, move_towards, statistics_of_one_batch
 from mmqpt.models.key_queue import KeyQueue
@@ -63,7 +64,7 @@ class QPT(BaseSelfSupervisor):
             the key encoder would break its graphs at every step. Names in checkpoints stay the same.
         anchor: weight of :func:`anchor_loss`, a term that keeps what ``pretrained`` knows; 0 for none.
         pooling: what the neck sees of the backbone, one of ``POOLINGS``.
-        pretrained: weights to start the backbone from, see :func:`load_backbone`.
+        pretrained: weights to start the backbone from, see :func:`load_pretrained`.
         input_size: px, for asking the backbone for its feature length once.
         data_preprocessor: a ``PhotoPreprocessor``.
     """
@@ -136,7 +137,7 @@ class QPT(BaseSelfSupervisor):
             raise InputError('anchor keeps what pretrained weights know, but there are none: give pretrained')
         super().init_weights()
         if self.pretrained:
-            load_backbone(self.backbone, self.pretrained)
+            load_pretrained(self.backbone, self.pretrained)
         self._copy_key_encoder()
         if self.anchor:
             self.anchor_backbone.load_state_dict(self.backbone.state_dict())

@@ -15,7 +15,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.datasets.rated.sets import SetInfo, write_set
 from mmqpt.degradations import DegradationSpace
-from mmqpt.models.backbone import load_backbone
+from mmqpt.models.backbone import load_pretrained
 
 ROOT = Path(__file__).parent.parent.parent
 RESNET = ROOT / 'configs' / 'finetune' / 'finetune_resnet50_1xb32-coslr_SET.py'
@@ -119,7 +119,7 @@ def test_rivals_train_on_a_folder_of_photos(path, photo_folder, tmp_path, monkey
         }
     )
     Runner.from_cfg(cfg).train()
-    load_backbone(MODELS.build(cfg.model.backbone), str(tmp_path / 'iter_1.pth'))
+    load_pretrained(MODELS.build(cfg.model.backbone), str(tmp_path / 'iter_1.pth'))
 
 
 def test_size_rule_is_the_same_in_training_and_test(path):

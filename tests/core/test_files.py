@@ -1,11 +1,12 @@
 """Files are written whole or not at all."""
 
+import json
 import os
 
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import check_inside, replacing, same_file, target_file
+from mmqpt.core.files import check_inside, replacing, same_file, target_file, write_json
 
 
 def write(path, text):
@@ -114,3 +115,14 @@ def test_names_that_lead_out_of_the_folder_are_refused(name):
 @pytest.mark.parametrize('name', ['x.jpg', 'a/b.jpg', './a.jpg', '..a.jpg', 'a..b/c...jpg', ''])
 def test_names_inside_are_not(name):
     check_inside(name, 'list.txt')
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / 'new' / 'folder' / 'a.json'
+    write_json(path, {'score': 0.5, 'name': 'ä'})
+    assert path.read_text(encoding='utf-8').endswith('}\n')
+    assert json.loads(path.read_text(encoding='utf-8')) == {'score': 0.5, 'name': 'ä'}
+    with pytest.raises(TypeError):
+        write_json(str(path), {'score': object()})
+    assert json.loads(path.read_text(encoding='utf-8'))['score'] == 0.5
+    assert [found.name for found in path.parent.iterdir()] == ['a.json']

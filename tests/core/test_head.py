@@ -7,7 +7,7 @@ import torch
 from timm.layers.format import Format
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import DistributionHead, QualityHead, build_head, inner_network, pool_features
+from mmqpt.core.head import DistributionHead, QualityHead, build_head, pool_features
 
 
 @pytest.fixture(autouse=True)
@@ -88,13 +88,6 @@ def test_only_tokens_of_patches_are_averaged(name):
     tokens = torch.rand(2, 6, 5)
     torch.testing.assert_close(pool_features(tokens, Backbone(**{name: 2})), tokens[:, 2:].mean(dim=1))
     torch.testing.assert_close(pool_features(tokens, Backbone()), tokens.mean(dim=1))
-
-
-def test_inner_network():
-    plain = Backbone(conv=torch.nn.Linear(1, 1))
-    assert inner_network(plain) is plain
-    assert inner_network(Backbone(timm_model=plain)) is plain
-    assert inner_network(Backbone(timm_model=Backbone(model=plain))) is plain
 
 
 @pytest.mark.parametrize('shape', [(3,), (1, 2, 3, 4, 5)])

@@ -5,7 +5,7 @@ import timm
 import torch
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.timm_backbone import create_timm_backbone
+from mmqpt.core.timm_backbone import create_timm_backbone, timm_name, without_stages
 
 
 def builds(name: str, **args: object) -> bool:
@@ -58,3 +58,33 @@ def test_argument_that_the_network_does_not_take():
 def test_bad_value_of_an_argument(name, args, message):
     with pytest.raises(InputError, match=f"^{name}: timm can't build it with .*{message}"):
         create_timm_backbone(name, args)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'given', 'expected'),
+    [
+        ({'type': 'TIMMBackbone', 'model_name': 'vit', 'pretrained': True, 'img_size': 32}, None,
+         ('vit', {'img_size': 32})),
+        ({'type': 'TIMMBackbone', 'model_name': 'a', 'features_only': False, 'init_cfg': {}}, None, ('a', {})),
+        ({'type': 'TIMMBackbone', 'model_name': 'a', 'features_only': True}, 'b', ('b', {'features_only': True})),
+        ({'type': 'ResNet', 'depth': 50, 'norm_eval': True}, None, ('resnet50', {})),
+        ({'type': 'ResNet', 'depth': 18, 'out_indices': (0, 3)}, None,
+         ('resnet18', {'features_only': True, 'out_indices': [1, 4]})),
+        ({'type': 'ResNeXt', 'depth': 50}, 'resnext50_32x4d', ('resnext50_32x4d', {})),
+    ],
+)  # fmt: skip
+def test_what_timm_calls_a_backbone(backbone, given, expected):
+    before = dict(backbone)
+    assert timm_name(backbone, given) == expected
+    assert backbone == before
+
+
+@pytest.mark.parametrize('backbone', [{'type': 'ResNeXt', 'depth': 50}, {'type': 'ResNet', 'depth': 50, 'groups': 2}])
+def test_unknown_names_are_asked_for(backbone):
+    with pytest.raises(InputError, match=r'what timm calls this backbone is not known: .*; give its name'):
+        timm_name(backbone)
+
+
+def test_without_stages():
+    args = {'features_only': True, 'out_indices': [1], 'feature_cls': 'list', 'img_size': 32}
+    assert without_stages(args) == {'img_size': 32}

@@ -1,7 +1,6 @@
 """The ONNX file: torch's scores for every backbone and size, and nothing unsafe or damaged is run."""
 
 import json
-import pickle
 
 import numpy as np
 import pytest
@@ -15,8 +14,10 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.metric.open import Scorer, TorchScorer, open_scorer
+from mmqpt.metric.open import open_scorer
 from mmqpt.metric.score_many import score_many
+from mmqpt.metric.scorer import Scorer
+from mmqpt.metric.torch_scorer import TorchScorer
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -146,9 +147,6 @@ def test_mmqpt_score_and_the_command_line_take_it(exported, metric_weights, phot
 def test_open_scorer(exported, metric_weights):
     assert type(open_scorer(metric_weights, 'cpu')) is TorchScorer
     assert type(open_scorer(str(exported))) is OnnxScorer
-    assert type(mmqpt.Scorer(metric_weights, 'cpu')) is TorchScorer
-    assert type(mmqpt.Scorer(exported, device='cpu')) is OnnxScorer
-    assert type(pickle.loads(pickle.dumps(mmqpt.Scorer(metric_weights, 'cpu')))) is TorchScorer
     with pytest.raises(InputError, match=r"device 'cuda:7' is not available to onnxruntime|refuses"):
         open_scorer(exported, 'cuda:7')
     with pytest.raises(InputError, match=r"device 'toaster' is not available here"):
@@ -264,7 +262,7 @@ def test_damaged_and_other_files_are_refused(exported, metric_weights, tmp_path)
         (tmp_path / f'{name}.onnx').write_bytes(content)
         with pytest.raises(InputError, match=rf'{name}\.onnx \(sha256 [0-9a-f]{{64}}\): {message}'):
             OnnxScorer(tmp_path / f'{name}.onnx', 'cpu')
-    with pytest.raises(FileNotFoundError, match='no such ONNX file'):
+    with pytest.raises(FileNotFoundError, match='no such file of weights'):
         OnnxScorer(tmp_path / 'none.onnx')
 
 

@@ -191,10 +191,10 @@ def test_official_split_validates_on_its_part_val(tmp_path):
             lambda o: o['network'].update(mos_range=[0, 1]),
             r'mos_range of network is \[0, 1\], of datasets.train \[1, 5\]',
         ),
-        (lambda o: o['network']['head'].update(hidden=4), r'net_best\.pth: not what this run of pyiqa saved'),
+        (lambda o: o['network']['head'].update(hidden=4), r'net_best\.pth: was not saved by this run of pyiqa'),
         (
             lambda o: o['network']['head'].update(hidden=4),
-            r'saved \(another network: size mismatch for head\.[^\n]*\)$',
+            r'run of pyiqa \(another network: size mismatch for head\.[^\n]*\)$',
         ),
         (lambda o: o.pop('datasets'), rf'{NOT_OPTIONS} \(datasets\.train is missing or empty\)$'),
         (lambda o: o['datasets'].update(train=None), rf'{NOT_OPTIONS} \(datasets\.train is missing or empty\)$'),
@@ -238,7 +238,7 @@ class Code:
 def test_other_checkpoints_get_one_sentence(run, tmp_path, content, reason, capsys):
     path = tmp_path / 'x.pth'
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    with pytest.raises(InputError, match=rf'x\.pth: not what this run of pyiqa saved \({reason}\)$') as caught:
+    with pytest.raises(InputError, match=rf'x\.pth: was not saved by this run of pyiqa \({reason}\)$') as caught:
         export_pyiqa(run / 'tiny.yml', path, tmp_path / 'x.safetensors')
     assert 'weights_only' not in str(caught.value)
     assert '\n' not in str(caught.value)

@@ -115,7 +115,7 @@ def test_photos_of_other_kinds_and_names(scorer, photo_folder, photos):
     assert 'photo 4' in rows[4].error
     assert [row.name for row in score_many(scorer, iter(sources[:2]), names=['a', 'b'])] == ['a', 'b']
     for names in (['a'], ['a', 'b', 'c']):
-        with pytest.raises(InputError, match=f'as many as photos, got {len(names)}'):
+        with pytest.raises(InputError, match=f'as many names as photos, got {len(names)}'):
             list(score_many(scorer, sources[:2], names=names))
 
 

@@ -9,8 +9,7 @@ import pytest
 import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.metric import weights
-from mmqpt.metric.register import register_weights
-from mmqpt.metric.weights import find_weights, list_weights
+from mmqpt.metric.weights import find_weights, list_weights, name_weights
 
 
 @pytest.fixture
@@ -29,8 +28,8 @@ def test_names_in_the_folder(folder):
 
 
 def test_registered_names_go_before_the_folder(folder, metric_weights):
-    register_weights('qpt-koniq10k', metric_weights)
-    register_weights('qpt-my.set_2', metric_weights)
+    name_weights('qpt-koniq10k', metric_weights)
+    name_weights('qpt-my.set_2', metric_weights)
     assert find_weights('qpt-koniq10k') == find_weights('qpt-my.set_2') == metric_weights
 
 
@@ -53,12 +52,12 @@ def test_what_is_not_there(folder, monkeypatch):
 @pytest.mark.parametrize('name', ['', 'Qpt', 'musiq', 'qpt_x', 'qpt-', 'qpt-a b', 'qpt-../x'])
 def test_bad_names(name, metric_weights):
     with pytest.raises(InputError, match="weights must be called 'qpt' or 'qpt-<dataset>'"):
-        register_weights(name, metric_weights)
+        name_weights(name, metric_weights)
 
 
 def test_no_file_to_register(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file of weights'):
-        register_weights('qpt-x', tmp_path / 'x.safetensors')
+        name_weights('qpt-x', tmp_path / 'x.safetensors')
 
 
 def test_pyiqa_lists_and_builds_every_name(folder, metric_weights):

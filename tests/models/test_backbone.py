@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
-from mmqpt.models.backbone import build_backbone, fixed_size, load_backbone, plain_backbone_state, size_step
+from mmqpt.models.backbone import build_backbone, load_pretrained, plain_backbone_state
 
 
 def tiny(name='test_resnet', **options):
@@ -23,7 +23,7 @@ def test_plain_state_dict_of_timm_with_its_classifier(tmp_path, suffix):
     path = tmp_path / f'weights{suffix}'
     (save_file if suffix == '.safetensors' else torch.save)(source.state_dict(), path)
     backbone = tiny()
-    load_backbone(backbone, str(path))
+    load_pretrained(backbone, str(path))
     assert torch.equal(backbone.timm_model.layer1[0].conv1.weight, source.layer1[0].conv1.weight)
 
 
@@ -33,7 +33,7 @@ def test_torchvision_weights_into_mmpretrain_resnet(tmp_path):
     source = torchvision.models.resnet18()
     torch.save(source.state_dict(), tmp_path / 'resnet18.pth')
     backbone, channels = build_backbone({'type': 'ResNet', 'depth': 18}, 32)
-    load_backbone(backbone, str(tmp_path / 'resnet18.pth'))
+    load_pretrained(backbone, str(tmp_path / 'resnet18.pth'))
     photo = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         ours = backbone.eval()
@@ -46,7 +46,7 @@ def test_torchvision_weights_into_mmpretrain_resnet(tmp_path):
 def test_round_trip_of_the_plain_state(tmp_path):
     source, target = tiny(), tiny()
     torch.save(plain_backbone_state(source), tmp_path / 'plain.pth')
-    load_backbone(target, str(tmp_path / 'plain.pth'))
+    load_pretrained(target, str(tmp_path / 'plain.pth'))
     for a, b in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
@@ -55,7 +55,7 @@ def test_imagenet_weights_of_the_package_work():
     """Features of two photos of one thing must be closer than those of another: wrong names would give noise."""
     backbone = tiny('tf_efficientnet_lite0')
     before = backbone.timm_model.blocks[3][1].conv_dw.weight.clone()
-    load_backbone(backbone, 'imagenet:efficientnet_lite0')
+    load_pretrained(backbone, 'imagenet:efficientnet_lite0')
     assert not torch.equal(before, backbone.timm_model.blocks[3][1].conv_dw.weight)
     data = pytest.importorskip('skimage.data')
 
@@ -72,8 +72,8 @@ def test_imagenet_weights_of_the_package_work():
 
 def test_encoder_that_comes_with_the_package():
     backbone, start = (tiny('tf_efficientnet_lite0', features_only=True) for _ in range(2))
-    load_backbone(backbone, 'qpt:efficientnet_lite0')
-    load_backbone(start, 'imagenet:efficientnet_lite0')
+    load_pretrained(backbone, 'qpt:efficientnet_lite0')
+    load_pretrained(start, 'imagenet:efficientnet_lite0')
     moved = [
         (ours - theirs).norm() / theirs.norm()
         for ours, theirs in zip(backbone.parameters(), start.parameters(), strict=True)
@@ -81,9 +81,9 @@ def test_encoder_that_comes_with_the_package():
     ]
     assert all(0.001 < x < 0.5 for x in moved)  # trained, and held by the anchor
     with pytest.raises(InputError, match="no QPT encoder named 'resnet50' comes with mmqpt; there are: efficientnet"):
-        load_backbone(backbone, 'qpt:resnet50')
+        load_pretrained(backbone, 'qpt:resnet50')
     with pytest.raises(InputError, match='keys missing'):
-        load_backbone(tiny('tf_efficientnet_lite0'), 'qpt:efficientnet_lite0')  # it has stages only
+        load_pretrained(tiny('tf_efficientnet_lite0'), 'qpt:efficientnet_lite0')  # it has stages only
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_weights_of_the_whole_network_into_its_stages(tmp_path, name, options):
     )
     torch.save(plain_backbone_state(whole), tmp_path / 'whole.pth')
     stages = MODELS.build({'type': 'TIMMBackbone', 'model_name': name, 'features_only': True, **options})
-    load_backbone(stages, str(tmp_path / 'whole.pth'))
+    load_pretrained(stages, str(tmp_path / 'whole.pth'))
     whole.eval()
     stages.eval()
     photo = torch.rand(1, 3, 32, 32)
@@ -120,7 +120,7 @@ def test_weights_of_the_whole_network_into_its_stages(tmp_path, name, options):
 def test_stages_refuse_weights_of_another_depth(tmp_path, deeper, name):
     torch.save(timm.create_model(deeper).state_dict(), tmp_path / 'other.pth')
     with pytest.raises(InputError, match='not the weights of this backbone'):
-        load_backbone(MODELS.build({'type': 'TIMMBackbone', 'model_name': name, 'features_only': True}),
+        load_pretrained(MODELS.build({'type': 'TIMMBackbone', 'model_name': name, 'features_only': True}),
                       str(tmp_path / 'other.pth'))  # fmt: skip
 
 
@@ -132,28 +132,12 @@ def test_feature_lengths():
     assert build_backbone(fixed, 224)[1] == 64  # tried on 48 px
 
 
-@pytest.mark.parametrize(
-    ('options', 'side', 'step'),
-    [
-        ({'model_name': 'test_resnet'}, None, 1),
-        ({'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False}, 48, 16),
-        ({'model_name': 'test_vit', 'img_size': 48, 'dynamic_img_size': False, 'features_only': True}, 48, 16),
-        ({'model_name': 'test_vit', 'dynamic_img_size': True}, None, 16),
-        ({'model_name': 'test_vit', 'dynamic_img_size': True, 'dynamic_img_pad': True}, None, 1),
-    ],
-)
-def test_sizes_that_backbones_take(options, side, step):
-    backbone = MODELS.build({'type': 'TIMMBackbone', **options})
-    assert fixed_size(backbone) == side
-    assert size_step(backbone) == step
-
-
 def test_other_backbone_is_refused(tmp_path):
     torch.save(timm.create_model('test_efficientnet').state_dict(), tmp_path / 'other.pth')
     with pytest.raises(
         InputError, match=r'other.pth: not the weights of this backbone: \d+ keys missing \(first: .*unknown'
     ):
-        load_backbone(tiny(), str(tmp_path / 'other.pth'))
+        load_pretrained(tiny(), str(tmp_path / 'other.pth'))
 
 
 def test_other_shape_is_refused(tmp_path):
@@ -161,7 +145,7 @@ def test_other_shape_is_refused(tmp_path):
     state['layer1.0.conv1.weight'] = torch.zeros(1)
     torch.save(state, tmp_path / 'shape.pth')
     with pytest.raises(InputError, match=r'1 of another shape \(first: layer1.0.conv1.weight\)'):
-        load_backbone(tiny(), str(tmp_path / 'shape.pth'))
+        load_pretrained(tiny(), str(tmp_path / 'shape.pth'))
 
 
 def test_a_missing_key_is_refused(tmp_path):
@@ -169,14 +153,14 @@ def test_a_missing_key_is_refused(tmp_path):
     del state['bn1.running_mean']
     torch.save(state, tmp_path / 'part.pth')
     with pytest.raises(InputError, match=r'1 keys missing \(first: bn1.running_mean\)'):
-        load_backbone(tiny(), str(tmp_path / 'part.pth'))
+        load_pretrained(tiny(), str(tmp_path / 'part.pth'))
 
 
 def test_missing_file_and_unknown_name():
     with pytest.raises(FileNotFoundError, match=r'no such file of weights: nowhere\.pth'):
-        load_backbone(tiny(), 'nowhere.pth')
+        load_pretrained(tiny(), 'nowhere.pth')
     with pytest.raises(InputError, match="no ImageNet weights named 'x'; there are: efficientnet_lite0"):
-        load_backbone(tiny(), 'imagenet:x')
+        load_pretrained(tiny(), 'imagenet:x')
 
 
 class _Payload:
@@ -192,11 +176,11 @@ def test_a_crafted_pickle_does_not_run(tmp_path):
     with (tmp_path / 'evil.pth').open('wb') as file:
         pickle.dump({'state_dict': _Payload(str(target))}, file)
     with pytest.raises(InputError, match=r'evil.pth: not a checkpoint that can be loaded safely'):
-        load_backbone(tiny(), str(tmp_path / 'evil.pth'))
+        load_pretrained(tiny(), str(tmp_path / 'evil.pth'))
     assert not target.exists()
 
 
 def test_a_damaged_safetensors_file_is_named(tmp_path):
     (tmp_path / 'bad.safetensors').write_bytes(b'\x08\x00\x00\x00\x00\x00\x00\x00notjson!')
     with pytest.raises(InputError, match=r'bad\.safetensors: not a safetensors file'):
-        load_backbone(torch.nn.Linear(1, 1), str(tmp_path / 'bad.safetensors'))
+        load_pretrained(torch.nn.Linear(1, 1), str(tmp_path / 'bad.safetensors'))

@@ -18,9 +18,9 @@ from mmqpt.datasets.rated.duplicates import fingerprint_photos
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.export.convert import export_backbone, export_checkpoint
 from mmqpt.metric.from_pyiqa import export_pyiqa
-from mmqpt.metric.load_backbone import load_backbone as load_into_metric
+from mmqpt.metric.load_backbone import load_backbone
 from mmqpt.metric.onnx_file import read_onnx
-from mmqpt.models.backbone import load_backbone
+from mmqpt.models.backbone import load_pretrained
 from mmqpt.models.checkpoint import allow_resume, load_checkpoint_file, newest_checkpoint
 
 KINDS = ('zip', 'legacy', 'protocol 5', 'bare pickle', 'nested in meta')
@@ -79,7 +79,7 @@ def load_from(path, tiny, folder):
 
 
 def pretrained(path, tiny, folder):
-    load_backbone(torch.nn.Linear(2, 2), str(path))
+    load_pretrained(torch.nn.Linear(2, 2), str(path))
 
 
 def init_cfg(path, tiny, folder):
@@ -106,7 +106,7 @@ DOORS = {
     'mmqpt export': lambda path, _, folder: export_checkpoint(path, folder / 'out.safetensors'),
     'mmqpt export --to timm': lambda path, _, folder: export_backbone(path, folder / 'out.pth', 'timm'),
     'export from pyiqa': pyiqa_run,
-    'load_backbone of the metric': lambda path, *_: load_into_metric(torch.nn.Linear(2, 2), path),
+    'load_backbone of the metric': lambda path, *_: load_backbone(torch.nn.Linear(2, 2), path),
     'weights of mmqpt.score': lambda path, *_: mmqpt.score(np.zeros((40, 40, 3), np.uint8), weights=path),
     'pyiqa.create_metric': lambda path, *_: pyiqa.create_metric('qpt', pretrained_model_path=str(path)),
     'metadata of weights': lambda path, *_: read_metadata(path),
