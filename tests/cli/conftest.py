@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,3 +63,13 @@ def start(metric_weights: Path, tmp_path: Path) -> Callable[..., subprocess.Pope
         )
 
     return call
+
+
+@pytest.fixture
+def own_operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of the example's operator, which stays registered for one test."""
+    from mmqpt.degradations import registry
+
+    monkeypatch.setattr(registry, '_REGISTERED', {})
+    yield ROOT / 'examples' / 'my_operator.py'
+    sys.modules.pop('my_operator', None)

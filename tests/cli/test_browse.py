@@ -1,12 +1,9 @@
 """The contact sheet and the page of degradations."""
 
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def test_sheet_and_page(run_command, photo_folder, tmp_path):
@@ -27,9 +24,9 @@ def test_sheet_and_page(run_command, photo_folder, tmp_path):
     assert 'http' not in page
 
 
-def test_operators_of_ones_own(run_command, photo_folder, tmp_path):
+def test_operators_of_ones_own(run_command, own_operator, photo_folder, tmp_path):
     photo = sorted(photo_folder.iterdir())[0]
-    options = ['--import', ROOT / 'examples' / 'my_operator.py', '--operators', 'dead_rows', '--recipes', 0]
+    options = ['--import', own_operator, '--operators', 'dead_rows', '--recipes', 0]
     done = run_command('browse', photo, '--out', tmp_path, *options, '--side', 64, '--tile', 32)
     assert done.returncode == 0, done.err
     assert '1 operators, 0 recipes' in done.out

@@ -1,7 +1,6 @@
 """mmqpt level-order"""
 
 import json
-from pathlib import Path
 
 
 def test_table_and_json(run_command, metric_weights, photo_folder, tmp_path):
@@ -38,9 +37,8 @@ def test_mistakes_get_one_sentence(run_command, photo_folder, metric_weights):
         assert message in done.err.splitlines()[-1]
 
 
-def test_operators_of_ones_own(run_command, metric_weights, photo_folder):
-    own = Path(__file__).parent.parent.parent / 'examples' / 'my_operator.py'
-    options = ['--photos', 2, '--device', 'cpu', '--import', own, '--operators', 'dead_rows']
+def test_operators_of_ones_own(run_command, own_operator, metric_weights, photo_folder):
+    options = ['--photos', 2, '--device', 'cpu', '--import', own_operator, '--operators', 'dead_rows']
     done = run_command('level-order', photo_folder, '--weights', metric_weights, *options)
     assert done.returncode == 0, done.err
     assert '| dead_rows | texture |' in done.out
