@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.evaluation.statistics.groups import macro, members
 from mmqpt.evaluation.statistics.measures import LOWER_IS_BETTER
 from mmqpt.evaluation.statistics.predictions import Predictions
 from mmqpt.evaluation.statistics.weighted import WEIGHTED
@@ -48,6 +49,7 @@ def interval(
     replicates: int = 1000,
     seed: int = 0,
     draw_splits: bool = True,
+    within: bool = False,
 ) -> tuple[float, float]:
     """Interval of the median over splits of a measure.
 
@@ -59,13 +61,14 @@ def interval(
         replicates: how often to draw.
         seed: of the draws.
         draw_splits: whether to draw splits, too; without it, an interval holds for these splits and trainings only.
+        within: whether the figure is the mean over the subsets of a part, instead of that of all its photos.
 
     Raises:
         InputError: no parts, a bad level, too few replicates for the level, or too many replicates in which the
             statistic is not defined.
     """
     _check(parts, level, replicates)
-    values, splits = zip(*_replicates([parts], statistic, replicates, seed, draw_splits), strict=True)
+    values, splits = zip(*_replicates([parts], statistic, replicates, seed, draw_splits, within), strict=True)
     return _percentiles(np.concatenate(values)[:, 0], np.concatenate(splits), level)[:2]
 
 
@@ -77,6 +80,7 @@ def paired_difference(
     replicates: int = 1000,
     seed: int = 0,
     draw_splits: bool = True,
+    within: bool = False,
 ) -> Difference:
     """Difference of two models on the same photos, and its interval.
 
@@ -91,6 +95,7 @@ def paired_difference(
         replicates: how often to draw.
         seed: of the draws.
         draw_splits: see :func:`interval`.
+        within: see :func:`interval`.
 
     Raises:
         InputError: as :func:`interval`; the parts do not hold the same photos, MOS and groups.
@@ -99,10 +104,10 @@ def paired_difference(
     if len(a) != len(b):
         raise InputError(f'a comparison needs the same splits of both models, got {len(a)} and {len(b)}')
     aligned = [_align(one, other, number) for number, (one, other) in enumerate(zip(a, b, strict=True), start=1)]
-    values, splits = zip(*_replicates([a, aligned], statistic, replicates, seed, draw_splits), strict=True)
+    values, splits = zip(*_replicates([a, aligned], statistic, replicates, seed, draw_splits, within), strict=True)
     values = np.concatenate(values)
     low, high, count = _percentiles(values[:, 0] - values[:, 1], np.concatenate(splits), level)
-    observed = [statistic(x.predicted, x.mos) - statistic(y.predicted, y.mos) for x, y in zip(a, aligned, strict=True)]
+    observed = [_figure(statistic, x, within) - _figure(statistic, y, within) for x, y in zip(a, aligned, strict=True)]
     return Difference(float(np.median(observed)), low, high, count, level)
 
 
@@ -155,12 +160,17 @@ def _check(parts: Sequence[Predictions], level: float, replicates: int) -> None:
 
 
 def _replicates(
-    models: Sequence[Sequence[Predictions]], statistic: Statistic, replicates: int, seed: int, draw_splits: bool
+    models: Sequence[Sequence[Predictions]],
+    statistic: Statistic,
+    replicates: int,
+    seed: int,
+    draw_splits: bool,
+    within: bool,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Values (R, models, splits) and the splits drawn (R, splits), in chunks of R replicates."""
     for model in models:
         for part in model:
-            statistic(part.predicted, part.mos)  # raises if it is not defined on a whole part
+            _figure(statistic, part, within)  # raises if it is not defined on a whole part
     rng = np.random.default_rng(seed)
     parts = models[0]
     number = {group: i for i, group in enumerate(dict.fromkeys(group for part in parts for group in part.groups))}
@@ -172,7 +182,7 @@ def _replicates(
         counts = np.bincount(drawn.ravel(), minlength=rows * len(number)).reshape(rows, -1)
         splits = rng.integers(len(parts), size=(rows, len(parts)))
         values = [
-            [_values(statistic, part, counts[:, member]) for part, member in zip(model, members, strict=True)]
+            [_values(statistic, part, counts[:, member], within) for part, member in zip(model, members, strict=True)]
             for model in models
         ]
         yield (
@@ -181,8 +191,19 @@ def _replicates(
         )
 
 
-def _values(statistic: Statistic, part: Predictions, counts: np.ndarray) -> np.ndarray:
-    """(R,) values for (R, N) counts; NaN where the statistic is not defined."""
+def _figure(statistic: Statistic, part: Predictions, within: bool) -> float:
+    """The statistic of a part, or its mean over the part's subsets."""
+    if within:
+        return macro(statistic, part.predicted, part.mos, part.subsets)
+    return statistic(part.predicted, part.mos)
+
+
+def _values(statistic: Statistic, part: Predictions, counts: np.ndarray, within: bool) -> np.ndarray:
+    """(R,) values for (R, N) counts; NaN where the statistic is not defined, if only in one subset."""
+    if within:
+        places = members(part.subsets)
+        found = [_values(statistic, part.subset(name), counts[:, same], False) for name, same in places.items()]
+        return np.mean(found, axis=0)
     if statistic in WEIGHTED:
         return WEIGHTED[statistic](part.predicted, part.mos, counts)
     values = np.full(len(counts), np.nan)

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.statistics.correlation import check_scores, srcc
 
+MACRO = 'mean within subsets'
+"""What results call the mean of a measure over the subsets of a set."""
+
 CARRIED = 0.5
 """Share of the pooled agreement from which a report says that differences between groups carry it (design choice)."""
 

@@ -273,3 +273,50 @@ def test_equal_models_seldom_differ():
         difference = paired_difference(a, b, srcc, seed=trial)
         found += not difference.low <= 0 <= difference.high
     assert 3 <= found <= 32
+
+
+@pytest.fixture
+def in_subsets(rng):
+    """120 photos in 60 groups and three subsets, two models, the second noisier."""
+    mos = rng.normal(size=120)
+    groups = [f'g{i // 2}' for i in range(120)]
+    subsets = [('a', 'b', 'c')[i // 2 % 3] for i in range(120)]
+    return [
+        Predictions([str(i) for i in range(120)], mos, mos + noise * rng.normal(size=120), groups, subsets)
+        for noise in (0.5, 1.5)
+    ]
+
+
+@pytest.mark.parametrize('statistic', [srcc, lambda x, y: srcc(x, y)], ids=['fast', 'any'])
+def test_within_subsets_is_the_mean_over_them(in_subsets, statistic, rng):
+    """Against a loop that draws the same groups."""
+    part = in_subsets[0]
+    low, high = interval([part], statistic, replicates=200, within=True)
+    draws = np.random.default_rng(0)
+    names = list(dict.fromkeys(part.groups))
+    drawn = draws.integers(60, size=(200, 60))
+    values = []
+    for row in drawn:
+        rows = [i for number in row for i in range(120) if part.groups[i] == names[number]]
+        figures = []
+        for name in 'abc':
+            same = [i for i in rows if part.subsets[i] == name]
+            figures.append(srcc(part.predicted[same], part.mos[same]))
+        values.append(np.mean(figures))
+    np.testing.assert_allclose([low, high], np.quantile(values, [0.025, 0.975]), atol=1e-9)
+
+
+def test_difference_within_subsets(in_subsets):
+    one, two = in_subsets
+    found = paired_difference([one], [two], srcc, replicates=200, within=True)
+    figures = [np.mean([srcc(p.subset(n).predicted, p.subset(n).mos) for n in 'abc']) for p in (one, two)]
+    assert found.difference == pytest.approx(figures[0] - figures[1])
+    assert 0 < found.low < found.difference < found.high
+    assert found != paired_difference([one], [two], srcc, replicates=200)
+
+
+def test_a_subset_without_a_value_gives_no_interval(in_subsets):
+    part = in_subsets[0]
+    few = Predictions(part.names, part.mos, part.predicted, part.groups, ['x', *['a'] * 119])
+    with pytest.raises(InputError):
+        interval([few], srcc, replicates=200, within=True)
