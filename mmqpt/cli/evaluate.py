@@ -54,6 +54,7 @@ def add_protocol_options(name: str, parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     data.add_argument('--group-column', help='likewise: column of groups that splits keep together')
     data.add_argument('--subset-column', help='likewise: column to report by')
+    data.add_argument('--scale-column', help='likewise: column of parts that were rated on scales of their own')
     if name == 'cross-set':
         data.add_argument('--test-ann-file', type=Path, required=True)
         data.add_argument('--test-data-root', type=Path, required=True)

@@ -59,7 +59,8 @@ def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> OpenedSet:
         ann_file.stem,
         tuple(args.mos_range),
         group_column=args.group_column,
-        subset_column=args.subset_column,
+        subset_column=args.subset_column or args.scale_column,
+        scale_column=args.scale_column,
         splits={c: f'column {c} of {ann_file.name}' for c in columns},
     )
     return open_rated_set(ann_file, root, info)
@@ -68,10 +69,11 @@ def open_set(args: argparse.Namespace, ann_file: Path, root: Path) -> OpenedSet:
 def check_set_options(args: argparse.Namespace) -> None:
     """Options for CSVs without a JSON file need such a CSV."""
     files = [args.ann_file, *([args.test_ann_file] if args.protocol == 'cross-set' else [])]
-    if (args.mos_range or args.group_column or args.subset_column) and all(info_path(f).is_file() for f in files):
+    given = args.mos_range or args.group_column or args.subset_column or args.scale_column
+    if given and all(info_path(f).is_file() for f in files):
         raise InputError(
             f'{info_path(files[0])} says what {files[0].name} means; '
-            '--mos-range, --group-column and --subset-column are for a CSV without it'
+            '--mos-range, --group-column, --subset-column and --scale-column are for a CSV without it'
         )
     if getattr(args, 'max_splits', None) is not None and args.max_splits < 1:
         raise InputError(f'--max-splits must be >= 1, got {args.max_splits}')

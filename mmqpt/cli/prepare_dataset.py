@@ -50,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     labels.add_argument('--dmos', action='store_true', help='the scores rise with distortion: turn them')
     labels.add_argument('--group-column', help='column of groups that splits keep together')
     labels.add_argument('--subset-column', help='column to report by')
+    labels.add_argument('--scale-column', help='column of parts that were rated on scales of their own')
     splits = parser.add_argument_group('splits')
     splits.add_argument(
         '--splits', type=int, help='random 80/20 splits to draw (default: 10, none if the CSV has some)'
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
     original = args.layout == 'original' or (args.layout == 'auto' and args.ann_file is None)
     labels = read_labels(args, known, original)
     info = set_info(args, known, original)
-    for option, column in (('--group-column', args.group_column), ('--subset-column', args.subset_column)):
+    given = {'--group-column': args.group_column, '--subset-column': args.subset_column}
+    for option, column in {**given, '--scale-column': args.scale_column}.items():
         if column and column not in labels.rows[0]:
             raise InputError(f'{option}: no column {column!r}; there are: {", ".join(labels.rows[0])}')
     print(f'{info.name}: {len(labels.rows)} labels, photos in {labels.photo_root}')
@@ -110,7 +112,8 @@ def set_info(args: argparse.Namespace, known: KnownSet | None, original: bool) -
         if args.mos_range is None:
             raise InputError(f'{args.set!r} is not in the table of sets: give the ends of its scale with --mos-range')
         score = 'DMOS' if args.dmos else 'MOS'
-        return SetInfo(args.set, tuple(args.mos_range), score, args.group_column, args.subset_column)
+        columns = (args.group_column, args.subset_column)
+        return SetInfo(args.set, tuple(args.mos_range), score, *columns, scale_column=args.scale_column)
     if args.dmos and known.score == 'MOS':
         raise InputError(f'--dmos: the scores of {known.title} rise with quality')
     span = known.mos_range if original else known.meta_range or known.mos_range
@@ -121,6 +124,7 @@ def set_info(args: argparse.Namespace, known: KnownSet | None, original: bool) -
         args.group_column or known.group_column,
         args.subset_column or known.subset_column,
         source=known.source,
+        scale_column=args.scale_column or known.scale_column,
     )
 
 
@@ -168,7 +172,8 @@ def write_prepared(args: argparse.Namespace, prepared: PreparedSet, labels: Labe
     low, high = info.mos_range
     turned = ', turned from DMOS' if info.original_score == 'DMOS' else ''
     print(f'{out}: {len(rows)} photos, MOS from {low:g} to {high:g}{turned}')
-    print(f'groups: {info.group_column or "none"}; subsets: {info.subset_column or "none"}')
+    scales = f'; rating scales: {info.scale_column}' if info.scale_column else ''
+    print(f'groups: {info.group_column or "none"}; subsets: {info.subset_column or "none"}{scales}')
     for protocol in dict.fromkeys(splits.values()):
         columns = [column for column, name in splits.items() if name == protocol]
         print(f'{columns[0]}{f" to {columns[-1]}" if len(columns) > 1 else ""}: {protocol}')

@@ -50,7 +50,8 @@ class IQAMetric(BaseMetric):
         full: also PLCC and RMSE after the 4- and 5-parameter logistic fits, see :func:`measures`.
         by: also report every figure for each value of this key of the samples or column of ``ann_file``, such as
             ``'scale'``: ``SRCC_ss01``; and the mean of the correlations within them, ``SRCC_macro``, which says how
-            well photos of one group are told apart, where the pooled figure also rewards knowing the group.
+            well photos of one group are told apart, where the pooled figure also rewards knowing the group. Groups in
+            which it is not defined, as of two photos, have no part in it.
         ann_file: CSV of the set, where ``by`` is one of its columns.
         collect_device: see MMEngine.
         prefix: see MMEngine.
@@ -131,8 +132,8 @@ class IQAMetric(BaseMetric):
             values |= self._figures(own[keep], mos[keep], f'_{subset}')
         if self.by:
             for figure in ('SRCC', 'PLCC', 'KRCC'):
-                within = [values[f'{figure}_{subset}'] for subset in subsets]
-                values[f'{figure}_macro'] = None if None in within else float(np.mean(within))  # type: ignore[arg-type]
+                within = [found for subset in subsets if (found := values[f'{figure}_{subset}']) is not None]
+                values[f'{figure}_macro'] = float(np.mean(within)) if within else None
         self._forget(values)
         return values
 

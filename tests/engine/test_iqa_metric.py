@@ -219,3 +219,9 @@ def test_predictions_on_the_scale_of_the_photo(tmp_path):
     assert values['iqa/RMSE_b'] == pytest.approx(0)
     with out.open() as file:
         assert [float(row['predicted_mos']) for row in csv.DictReader(file)] == pytest.approx([1, 2, 3, 10, 20, 30])
+
+
+def test_a_group_too_small_for_a_correlation_has_no_part_in_the_mean():
+    values = run([0.1, 0.2, 0.3, 0.7, 0.9], [1.0, 2.0, 3.0, 4.0, 5.0], {'scale': [*'aaabb']}, by='scale')
+    assert values['iqa/SRCC_b'] is None
+    assert values['iqa/SRCC_macro'] == values['iqa/SRCC_a'] == pytest.approx(1)

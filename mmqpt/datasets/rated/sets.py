@@ -29,6 +29,8 @@ class SetInfo:
         splits: for each split column of the CSV (values ``train``, ``test`` and, where the set has one, ``val``) the
             name of its protocol, such as ``'official'`` or ``'random 80/20, seed 123, grouped by reference'``.
         source: who made the set; one citation.
+        scale_column: column whose equal values share a rating scale, where the set has several; protocols then fit a
+            map for each, see ``IQARegressor(scales=...)``. None where all photos share one.
     """
 
     name: str
@@ -38,6 +40,7 @@ class SetInfo:
     subset_column: str | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
     source: str = ''
+    scale_column: str | None = None
 
     def __post_init__(self) -> None:
         low, high = (float(x) for x in self.mos_range)
@@ -99,7 +102,8 @@ def read_set(ann_file: str | Path, info: SetInfo | None = None) -> RatedSet:
         raise FileNotFoundError(f'no such CSV of scores: {path}')
     info = info or read_info(path)
     ratings = read_ratings(path, info.mos_range)
-    check_columns(ratings, [c for c in (info.group_column, info.subset_column, *info.splits) if c], path)
+    columns = (info.group_column, info.subset_column, info.scale_column, *info.splits)
+    check_columns(ratings, [column for column in columns if column], path)
     seen: set[str] = set()
     for rating in ratings:
         if rating.name in seen:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import write_json
 from mmqpt.datasets.rated.ratings import Rating
+from mmqpt.datasets.rated.scales import scale_of
 from mmqpt.datasets.rated.sets import write_set
 from mmqpt.evaluation.protocols.learners import RANDOM, Method, joined_weights, model_config, weights_key
 from mmqpt.evaluation.protocols.tasks import Task
@@ -28,7 +29,18 @@ from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _DECISIVE = ('model', *_LOADERS, 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'auto_scale_lr')
 """Keys of a config that a result depends on."""
-_DATA = ('data_root', 'ann_file', 'mos_range', 'where', 'holdout', 'part', 'group_column', 'name')
+_DATA = (
+    'data_root',
+    'ann_file',
+    'mos_range',
+    'where',
+    'holdout',
+    'part',
+    'group_column',
+    'name',
+    'scale_column',
+    'scale',
+)
 """Arguments of the data sets that the task replaces."""
 _SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 """Arguments of loaders that change no result."""
@@ -38,7 +50,8 @@ class FineTune:
     """Fine-tuning of the whole network with a config, as ``mmqpt pretrain`` does it.
 
     Every task becomes an ordinary run: its folder holds the three CSVs, the config and MMEngine's logs. The epoch is
-    the one with the best SRCC on the validation part.
+    the one with the best SRCC on the validation part; the best mean within rating scales where the set has several, and
+    then the predictions are on the common scale.
 
     Args:
         cfg: config of fine-tuning; its data sets are replaced by the task's.
@@ -96,7 +109,8 @@ class FineTune:
     def _train(cfg: Config, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """Train, choose the epoch, and score the test part from 0 to 1."""
         Runner.from_cfg(cfg).train()
-        best = sorted(folder.glob('best_iqa_SRCC_epoch_*.pth'), key=_epoch)
+        chosen_by = cfg.default_hooks.checkpoint.save_best.replace('/', '_')
+        best = sorted(folder.glob(f'best_{chosen_by}_epoch_*.pth'), key=_epoch)
         if not best:
             raise InputError(
                 f'{folder}: no epoch could be chosen, since SRCC on the {len(task.val)} validation photos was never '
@@ -123,6 +137,8 @@ class FineTune:
             path = folder / f'{name}.csv'
             write_set(path, rated.info, [_row(rating) for rating in rows])
             dataset = {key: value for key, value in cfg[loader].dataset.items() if key not in _DATA}
+            if rated.info.scale_column:
+                dataset['scale_column'] = rated.info.scale_column
             dataset.update(data_root=str(rated.root.resolve()), ann_file=str(path.resolve()), name=rated.info.name)
             cfg[loader].dataset = ConfigDict(dataset)
         size = cfg.train_dataloader.batch_size
@@ -132,10 +148,18 @@ class FineTune:
         set_epochs(cfg, max(cfg.train_cfg.max_epochs, math.ceil(self.min_steps / steps)))
         hooks = cfg.get('custom_hooks') or []
         there = {hook.type for hook in hooks}
-        added = [{'type': name} for name in ('ValidateOnResumeHook', 'ProgressBarHook') if name not in there]
-        cfg.custom_hooks = [*hooks, *added]
-        cfg.default_hooks.checkpoint.update(save_best='iqa/SRCC', rule='greater', max_keep_ckpts=2, interval=1)
-        cfg.val_evaluator, cfg.test_evaluator = {'type': 'IQAMetric'}, {'type': 'IQAMetric'}
+        wanted = ['ValidateOnResumeHook', 'ProgressBarHook']
+        chosen_by, by = 'iqa/SRCC', None
+        column = task.train_set.info.scale_column
+        if column:
+            wanted.append('RatingScalesHook')
+            given = cfg.model.get('scales')
+            settings = dict(given) if isinstance(given, dict) else {}
+            cfg.model.scales = {**settings, 'names': sorted({scale_of(rating, column) for rating in task.train})}
+            chosen_by, by = 'iqa/SRCC_macro', 'scale'
+        cfg.custom_hooks = [*hooks, *({'type': name} for name in wanted if name not in there)]
+        cfg.default_hooks.checkpoint.update(save_best=chosen_by, rule='greater', max_keep_ckpts=2, interval=1)
+        cfg.val_evaluator, cfg.test_evaluator = {'type': 'IQAMetric', 'by': by}, {'type': 'IQAMetric'}
         return cfg
 
 

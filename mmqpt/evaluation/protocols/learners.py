@@ -16,6 +16,7 @@ from mmpretrain.registry import MODELS
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets.rated.ratings import Rating
+from mmqpt.datasets.rated.scales import scale_of
 from mmqpt.evaluation.protocols.features import FeatureStore, photo_features
 from mmqpt.evaluation.protocols.linear_probe import FLOOR, PENALTIES, ridge_probe
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
@@ -135,7 +136,9 @@ class LinearProbe:
         rows += [(task.test_set, rating) for rating in task.test]
         features = np.concatenate([self._features(weights, rows) for weights in joined_weights(method)], axis=1)
         train, val, test = np.split(features, [len(task.train), task.labels])
-        predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test)
+        column = task.train_set.info.scale_column
+        scales = [[scale_of(rating, column) for rating in part] if column else None for part in (task.train, task.val)]
+        predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test, *scales)
         return predicted, {'penalty': penalty}
 
     def _features_key(self, weights: str) -> dict[str, Any]:

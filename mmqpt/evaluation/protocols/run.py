@@ -17,6 +17,7 @@ from mmqpt.datasets.rated.ratings import group_of
 from mmqpt.evaluation.protocols.features import digest_of
 from mmqpt.evaluation.protocols.learners import Learner, Method
 from mmqpt.evaluation.protocols.tasks import Task
+from mmqpt.evaluation.statistics.groups import grouped_srcc
 from mmqpt.evaluation.statistics.measures import COMPARED, measures
 from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
 
@@ -93,12 +94,13 @@ def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner
     path = out / 'predictions' / f'{file.stem}.csv'
     write_predictions(path, predictions)
     fitted = not method.is_pyiqa
-    same_scale = fitted and task.train_set is task.test_set
+    same_scale = fitted and task.train_set is task.test_set and not task.train_set.info.scale_column
     values, notes = _measures(predictions, same_scale)
     subsets = {}
     for name in sorted(set(predictions.subsets) - {''}):
         subsets[name], more = _measures(predictions.subset(name), same_scale)
         notes += [f'{name}: {note}' for note in more]
+    notes += _about_subsets(predictions)
     cell = {
         'method': method.name,
         'split': task.split,
@@ -114,6 +116,15 @@ def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner
     }
     write_json(file, {'key': key, 'cell': cell})
     print(f'    {_short(values)} in {seconds:.0f} s', flush=True)
+
+
+def _about_subsets(predictions: Predictions) -> list[str]:
+    """What differences between subsets do to the figures of all photos, if it is much."""
+    try:
+        note = grouped_srcc(predictions.predicted, predictions.mos, predictions.subsets).note
+    except InputError:  # a subset of one or two photos, say
+        return []
+    return [note] if note else []
 
 
 def _measures(predictions: Predictions, same_scale: bool) -> tuple[dict[str, float], list[str]]:
@@ -136,6 +147,9 @@ def _cell_key(method: Method, learner: Learner, task: Task) -> dict[str, Any]:
         key[f'groups and subsets of {name}'] = digest_of(
             [(group_of(r, info.group_column), r.row[info.subset_column] if info.subset_column else '') for r in rows]
         )
+    info = task.train_set.info
+    if info.scale_column:
+        key['rating scales'] = digest_of([r.row[info.scale_column] for r in (*task.train, *task.val)])
     return {**key, 'seed': task.seed}
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.statistics.bootstrap import chance_note
+from mmqpt.evaluation.statistics.groups import MACRO
 
 Results = Mapping[str, Any]
 """What results.json holds."""
@@ -21,7 +22,8 @@ GLOSSARY = (
     'SRCC, KRCC: rank correlations of Spearman and Kendall (tau-b). PLCC, RMSE: of the predictions as they are. PLCC4, '
     'RMSE4 and PLCC5, RMSE5: after the 4- and 5-parameter logistic fits of VQEG. RMSE is in units of the MOS. '
     'Median and SD (standard deviation): over the splits. Labels: opinion scores used to fit and to choose. Test: '
-    'photos of the test part. What is listed as chosen was chosen on the validation part, never on test photos.'
+    'photos of the test part. Mean within subsets: of the values in each subset, which do not reward knowing the '
+    'subset. What is listed as chosen was chosen on the validation part, never on test photos.'
 )
 ABOUT_INTERVALS = (
     'Square brackets hold 95 % bootstrap intervals. Test photos are drawn again with replacement, photos of one '
@@ -82,24 +84,28 @@ def labels(results: Results, method: str, fraction: float) -> int | None:
 def headlines(results: Results) -> list[str]:
     """The verdicts on all photos with most and with fewest labels; where nothing is compared, what each method reached.
 
-    Where SRCC is compared, the verdicts on other measures are left to the table.
+    Where SRCC is compared, the verdicts on other measures are left to the table. Where differences between subsets
+    carry the figures of all photos, the verdicts are on the means within subsets.
     """
-    rows = [row for row in results.get('comparisons', ()) if not row['subset']]
+    leading = results.get('leading', '')
+    rows = [row for row in results.get('comparisons', ()) if row['subset'] == leading]
     if any(row['metric'] == 'SRCC' for row in rows):
         rows = [row for row in rows if row['metric'] == 'SRCC']
     shares = sorted({row['fraction'] for row in rows})
+    place = f'{leading[:1].upper()}{leading[1:]}: ' if leading else ''
     if rows:
         return [
-            row['verdict'] if len(shares) == 1 else f'With {percent(share)} of the labels: {row["verdict"]}'
+            place + (row['verdict'] if len(shares) == 1 else f'With {percent(share)} of the labels: {row["verdict"]}')
             for share in dict.fromkeys((shares[-1], shares[0]))
             for row in rows
             if row['fraction'] == share
         ]
     sentences = []
-    for row in sorted(summary_rows(results, subsets=False), key=lambda row: -row['fraction']):
+    rows = [row for row in results['summary'] if row['subset'] == leading]
+    for row in sorted(rows, key=lambda row: (-row['fraction'], _place(results, row))):
         figures = [f'{m} {with_interval(row["metrics"].get(m))}' for m in ('SRCC', 'PLCC') if m in row['metrics']]
         over = f'median over {row["splits"]} splits' if row['splits'] > 1 else 'one split'
-        what = f'{over}, {percent(row["fraction"])} of the labels'
+        what = f'{over}, {percent(row["fraction"])} of the labels{f", {leading}" if leading else ""}'
         sentences.append(f'{row["method"]}: {", ".join(figures) or "no figure could be computed"} ({what}).')
     return sentences
 
@@ -152,10 +158,19 @@ def notes(results: Results) -> list[str]:
 
 
 def summary_rows(results: Results, subsets: bool) -> list[Mapping[str, Any]]:
-    """Rows of the summary for all photos, or those for subsets; by method, then by share of the labels."""
-    order = {method['name']: number for number, method in enumerate(results['methods'])}
-    rows = [row for row in results['summary'] if bool(row['subset']) == subsets]
-    return sorted(rows, key=lambda row: (order.get(row['method'], len(order)), row['fraction']))
+    """Rows of the summary for all photos and their means within subsets, or those for one subset each.
+
+    By method, then by share of the labels; what leads comes first.
+    """
+    leading = results.get('leading', '')
+    rows = [row for row in results['summary'] if (row['subset'] not in ('', MACRO)) == subsets]
+    return sorted(rows, key=lambda row: (_place(results, row), row['fraction'], row['subset'] != leading))
+
+
+def _place(results: Results, row: Mapping[str, Any]) -> int:
+    """Of a row's method among all."""
+    names = [method['name'] for method in results['methods']]
+    return names.index(row['method']) if row['method'] in names else len(names)
 
 
 def known(value: Any) -> bool:

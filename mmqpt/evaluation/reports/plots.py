@@ -28,6 +28,7 @@ from mmqpt.evaluation.reports.plot_style import (
     styled,
 )
 from mmqpt.evaluation.statistics.correlation import plcc, srcc
+from mmqpt.evaluation.statistics.groups import MACRO
 from mmqpt.evaluation.statistics.logistic import Fit, fit_logistic4
 from mmqpt.evaluation.statistics.predictions import Predictions
 
@@ -183,7 +184,7 @@ def by_subset(values: Mapping[str, Mapping[str, Estimate]], heading: Heading, me
     Raises:
         InputError: no values.
     """
-    subsets = sorted({subset for found in values.values() for subset in found})
+    subsets = sorted({s for found in values.values() for s in found}, key=lambda s: (s not in ('', MACRO), s))
     if not subsets:
         raise InputError('no values to plot')
     step = 0.8 / max(len(values), 2)

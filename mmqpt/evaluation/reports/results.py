@@ -21,6 +21,7 @@ from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 from mmqpt.evaluation.reports.findings import FORMAT, read_results
 from mmqpt.evaluation.statistics.bootstrap import describe_difference, interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import plcc, rmse, srcc
+from mmqpt.evaluation.statistics.groups import MACRO, grouped_srcc
 from mmqpt.evaluation.statistics.measures import COMPARED
 from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
 from mmqpt.version import __version__
@@ -28,8 +29,11 @@ from mmqpt.version import __version__
 WITH_INTERVAL = {'SRCC': srcc, 'PLCC': plcc, 'RMSE': rmse}
 """Measures that get a bootstrap interval."""
 
+WITHIN = ('SRCC', 'PLCC', 'KRCC')
+"""Measures of which a mean over subsets is taken."""
 
-def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1000) -> dict[str, list[dict[str, Any]]]:
+
+def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1000) -> dict[str, Any]:
     """Medians over splits with intervals, and the differences of all pairs of methods.
 
     Args:
@@ -38,23 +42,26 @@ def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1
         replicates: of the bootstrap.
 
     Returns:
-        ``summary`` and ``comparisons`` of results.json.
+        ``summary``, ``comparisons`` and ``leading`` of results.json: of which photos the figures come first, ``''`` for
+        all, or :data:`MACRO` where differences between subsets carry the figures of all photos.
     """
     read = {cell['predictions']: read_predictions(out / cell['predictions']) for cell in cells}
     names = list(dict.fromkeys(cell['method'] for cell in cells))
     summary, comparisons = [], []
     for fraction in sorted({cell['fraction'] for cell in cells}):
         chosen = [cell for cell in cells if cell['fraction'] == fraction]
-        for subset in ['', *sorted({name for cell in chosen for name in cell['subsets']})]:
+        subsets = sorted({name for cell in chosen for name in cell['subsets']})
+        for subset in ['', *([MACRO] if len(subsets) > 1 else []), *subsets]:
             parts: dict[str, _Parts] = {}
             for name in names:
                 own = [cell for cell in chosen if cell['method'] == name]
                 if not own:
                     continue
                 whole = {cell['split']: read[cell['predictions']] for cell in own}
-                by_split = {split: p.subset(subset) if subset else p for split, p in whole.items()}
+                one_subset = subset not in ('', MACRO)
+                by_split = {split: p.subset(subset) if one_subset else p for split, p in whole.items()}
                 parts[name] = _Parts(by_split, all('RMSE' in cell['metrics'] for cell in own))
-                figures = [cell['subsets'].get(subset, {}) if subset else cell['metrics'] for cell in own]
+                figures = [_figures(cell, subset) for cell in own]
                 summary.append(
                     {
                         'method': name,
@@ -62,18 +69,34 @@ def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1
                         'subset': subset,
                         'splits': len(own),
                         'labels': int(np.median([cell['labels'] for cell in own])),
-                        'metrics': _spread(figures, list(by_split.values()), replicates),
+                        'metrics': _spread(figures, list(by_split.values()), replicates, subset == MACRO),
                     }
                 )
             for i, b in enumerate(names):
                 for a in names[i + 1 :]:
                     if a in parts and b in parts:
                         comparisons += _compare(a, b, fraction, subset, parts[a], parts[b], replicates)
-    return {'summary': summary, 'comparisons': comparisons}
+    leading = MACRO if any(_carried_by_subsets(part) for part in read.values()) else ''
+    return {'summary': summary, 'comparisons': comparisons, 'leading': leading}
+
+
+def _figures(cell: Mapping[str, Any], subset: str) -> Mapping[str, float]:
+    """The values of a cell on all photos, in one subset, or the means over the subsets."""
+    if subset != MACRO:
+        return cell['subsets'].get(subset, {}) if subset else cell['metrics']
+    found = list(cell['subsets'].values())
+    return {name: float(np.mean([one[name] for one in found])) for name in WITHIN if all(name in one for one in found)}
+
+
+def _carried_by_subsets(part: Predictions) -> bool:
+    try:
+        return bool(grouped_srcc(part.predicted, part.mos, part.subsets).note)
+    except InputError:
+        return False
 
 
 def _spread(
-    figures: Sequence[Mapping[str, float]], parts: Sequence[Predictions], replicates: int
+    figures: Sequence[Mapping[str, float]], parts: Sequence[Predictions], replicates: int, within: bool
 ) -> dict[str, dict[str, float]]:
     result = {}
     for name in figures[0]:
@@ -88,7 +111,7 @@ def _spread(
         }
         if name in WITH_INTERVAL:
             try:
-                low, high = interval(parts, WITH_INTERVAL[name], replicates=replicates)
+                low, high = interval(parts, WITH_INTERVAL[name], replicates=replicates, within=within)
                 result[name].update(low=low, high=high)
             except InputError:
                 pass  # too few photos for resampling; the report shows no interval
@@ -116,7 +139,7 @@ def _compare(
             if not common:
                 raise InputError('they have no split in common')
             one, other = ([parts.by_split[split] for split in common] for parts in (parts_a, parts_b))
-            found = paired_difference(one, other, WITH_INTERVAL[measure], replicates=replicates)
+            found = paired_difference(one, other, WITH_INTERVAL[measure], replicates=replicates, within=subset == MACRO)
         except InputError as error:
             sentence = f"{a} and {b} can't be compared in {measure}: {error}"
             rows.append({**where, 'metric': measure, 'verdict': sentence})

@@ -25,8 +25,12 @@ from mmqpt.evaluation.reports.findings import (
     summary_rows,
     with_interval,
 )
+from mmqpt.evaluation.statistics.groups import MACRO
 
 MEASURES = ('SRCC', 'PLCC', 'PLCC4', 'PLCC5', 'KRCC', 'RMSE', 'RMSE4', 'RMSE5')
+
+
+ALL = 'all photos'
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,10 @@ def tables(results: Results) -> list[Table]:
     """All tables of a run that have rows: summary, other figures, subsets, comparisons, splits."""
     every = summary_rows(results, subsets=False)
     by_subset = sorted(summary_rows(results, subsets=True), key=lambda row: (-row['fraction'], row['subset']))
+    several = any(row['subset'] for row in every)
     found = [
-        _spread_table(results, 'Summary', every, with_subset=False),
-        _median_table(results, 'All figures, median over the splits', every),
+        _spread_table(results, 'Summary', every, with_subset=several),
+        _median_table(results, 'All figures, median over the splits', [row for row in every if not row['subset']]),
         _spread_table(results, 'By subset', by_subset, with_subset=True),
         _comparison_table(results),
         _split_table(results),
@@ -107,13 +112,14 @@ def _parts(cell: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
 
 
 def _spread_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]], with_subset: bool) -> Table:
-    columns = ['method', *(['subset'] if with_subset else []), 'labels', 'splits']
+    columns = ['method', *(['photos'] if with_subset else []), 'labels', 'splits']
     align = 'll' if with_subset else 'l'
     for measure in ('SRCC', 'PLCC'):
         columns += [f'{measure}, median [95 %]', f'{measure}, SD']
     lines = []
     for row in rows:
-        line = [row['method'], *([row['subset']] if with_subset else []), _labels(results, row), str(row['splits'])]
+        place = [row['subset'] or ALL] if with_subset else []
+        line = [row['method'], *place, _labels(results, row), str(row['splits'])]
         for measure in ('SRCC', 'PLCC'):
             found = row['metrics'].get(measure)
             spread = found.get('std') if found and row['splits'] > 1 else None
@@ -132,11 +138,15 @@ def _median_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]
 
 
 def _comparison_table(results: Results) -> Table:
-    columns = ['a', 'b', 'share of labels', 'subset', 'measure', 'a - b [95 %]', 'verdict']
+    columns = ['a', 'b', 'share of labels', 'photos', 'measure', 'a - b [95 %]', 'verdict']
+    leading, wide = results.get('leading', ''), ('', MACRO)
     lines = [
-        [row['a'], row['b'], percent(row['fraction']), row['subset'] or 'all photos', row['metric'],
+        [row['a'], row['b'], percent(row['fraction']), row['subset'] or ALL, row['metric'],
          with_interval(row, 'difference', sign='+'), row['verdict']]
-        for row in sorted(results.get('comparisons', ()), key=lambda row: (-row['fraction'], row['subset']))
+        for row in sorted(
+            results.get('comparisons', ()),
+            key=lambda row: (-row['fraction'], row['subset'] != leading, row['subset'] not in wide, row['subset']),
+        )
     ]  # fmt: skip
     return Table('Comparisons', columns, lines, 'llrllrl')
 

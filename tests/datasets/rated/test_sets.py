@@ -118,3 +118,14 @@ def test_rows_that_are_not_written(tmp_path, rows, message):
     with pytest.raises(InputError, match=message):
         write_set(tmp_path / 'x.csv', SetInfo('x', (0, 1)), rows)
     assert not (tmp_path / 'x.csv').exists()
+
+
+def test_rating_scales(tmp_path):
+    path = tmp_path / 's.csv'
+    write_set(path, SetInfo('s', (0, 5), scale_column='distortion'), ROWS)
+    assert read_info(path).scale_column == 'distortion'
+    info_path(path).write_text(json.dumps({'name': 's', 'mos_range': [0, 5], 'scale_column': 'nothing'}))
+    with pytest.raises(InputError, match="no column 'nothing'"):
+        read_set(path)
+    info_path(path).write_text(json.dumps({'name': 's', 'mos_range': [0, 5]}))  # as older versions wrote it
+    assert read_info(path).scale_column is None

@@ -173,3 +173,21 @@ def test_errors(cfg, task, tmp_path):
         FineTune(cfg, min_steps=-1)
     with pytest.raises(InputError, match=r'a\.pth\+b\.pth: features side by side are for the linear probe'):
         FineTune(cfg).key(Method('two', 'a.pth+b.pth'))
+
+
+def test_rating_scales_of_the_set(cfg, task, tmp_path):
+    """A map for each, the epoch by the mean within them, and predictions on the common scale."""
+    info = replace(task.train_set.info, scale_column='kind')
+    rated = replace(task.train_set, data=replace(task.train_set.data, info=info))
+    task = replace(task, train_set=rated, test_set=rated)
+    cfg.model.scales = {'names': ['other'], 'maps': 'fixed'}
+    predicted, chosen = FineTune(cfg).predict(RANDOM, task, tmp_path)
+    assert predicted.shape == (12,)
+    used = Config.fromfile(next(tmp_path.glob('*.py')))
+    assert used.model.scales == {'names': ['heavy', 'light'], 'maps': 'fixed'}
+    assert used.train_dataloader.dataset.scale_column == 'kind'
+    assert sum(hook.type == 'RatingScalesHook' for hook in used.custom_hooks) == 1
+    assert [path.name for path in tmp_path.glob('*.pth')] == [f'best_iqa_SRCC_macro_epoch_{chosen["epoch"]}.pth']
+    scalars = [json.loads(line) for line in next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    by_epoch = [line['iqa/SRCC_macro'] for line in scalars if 'iqa/SRCC_macro' in line]
+    assert chosen['epoch'] == 1 + int(np.argmax(by_epoch))

@@ -1,5 +1,7 @@
 """What protocols compare: names, keys that change with whatever changes a result, and the linear probe itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.learners import LinearProbe, Method, PyiqaMetric, parse_method, weights_key
+from mmqpt.evaluation.protocols.linear_probe import ridge_probe
 from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
 
 
@@ -123,3 +126,20 @@ def test_pyiqa_metric_with_weights_of_its_own(task, tmp_path, metric_weights):
 def test_full_reference_metrics_are_refused(task, tmp_path):
     with pytest.raises(InputError, match='pyiqa:psnr needs a reference photo'):
         PyiqaMetric(FeatureStore(tmp_path)).predict(Method('p', 'pyiqa:psnr'), task, tmp_path)
+
+
+def test_probe_fits_each_rating_scale(probe, task, tmp_path, monkeypatch):
+    given = []
+
+    def ridge(train, mos, val, val_mos, test, *scales):
+        given.append(scales)
+        return ridge_probe(train, mos, val, val_mos, test, *scales)
+
+    monkeypatch.setattr('mmqpt.evaluation.protocols.learners.ridge_probe', ridge)
+    info = replace(task.train_set.info, scale_column='kind')
+    rated = replace(task.train_set, data=replace(task.train_set.data, info=info))
+    pooled, _ = probe.predict(Method('r', 'random'), task, tmp_path)
+    found, _ = probe.predict(Method('r', 'random'), replace(task, train_set=rated, test_set=rated), tmp_path)
+    assert given[0] == (None, None)
+    assert given[1] == tuple([rating.row['kind'] for rating in part] for part in (task.train, task.val))
+    assert not np.allclose(found, pooled)

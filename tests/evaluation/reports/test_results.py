@@ -9,11 +9,13 @@ from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.run import run_tasks
 from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
-from mmqpt.evaluation.reports.findings import read_results
+from mmqpt.evaluation.reports.findings import headlines, read_results, summary_rows
 from mmqpt.evaluation.reports.results import join_results, summarise, write_results
 from mmqpt.evaluation.statistics.bootstrap import interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import srcc
-from mmqpt.evaluation.statistics.predictions import read_predictions
+from mmqpt.evaluation.statistics.groups import MACRO, macro
+from mmqpt.evaluation.statistics.measures import measures
+from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions, write_predictions
 
 SPLITS = ['ratio604_seed0_split_01', 'ratio604_seed0_split_02']
 A, B = Method('A', 'a'), Method('B', 'b')
@@ -62,7 +64,54 @@ def test_summary_and_comparisons(tasks, tmp_path):
     assert (found['a'], found['b']) == ('B', 'A')
     assert (found['difference'], found['low'], found['high']) == (expected.difference, expected.low, expected.high)
     assert found['verdict'].startswith('B is worse than A in SRCC by ')
-    assert {r['subset'] for r in results['summary']} == {'', 'light', 'heavy'}
+    assert {r['subset'] for r in results['summary']} == {'', MACRO, 'light', 'heavy'}
+
+
+@pytest.fixture
+def in_subsets(tmp_path, rng):
+    """Cells of two methods on one split: 80 photos, of which those of subset ``good`` are better."""
+    subsets = ['good', 'poor'] * 40
+    mos = np.array([2.0 * (name == 'good') for name in subsets]) + rng.normal(size=80)
+    names = [str(i) for i in range(80)]
+    cells = []
+    for method, noise in (('A', 0.3), ('B', 1.5)):
+        part = Predictions(names, mos, mos + noise * rng.normal(size=80), names, subsets)
+        write_predictions(tmp_path / f'{method}.csv', part)
+        values = {name: measures(p.predicted, p.mos)[0] for name in set(subsets) for p in [part.subset(name)]}
+        cell = {'method': method, 'split': 's', 'fraction': 1.0, 'labels': 100, 'predictions': f'{method}.csv'}
+        cells.append({**cell, 'metrics': measures(part.predicted, part.mos)[0], 'subsets': values, 'notes': []})
+    return cells
+
+
+def test_means_within_subsets(in_subsets, tmp_path):
+    found = summarise(tmp_path, in_subsets, replicates=100)
+    part = read_predictions(tmp_path / 'B.csv')
+    row = next(r for r in found['summary'] if r['method'] == 'B' and r['subset'] == MACRO)
+    srcc_within = row['metrics']['SRCC']
+    assert srcc_within['median'] == pytest.approx(macro(srcc, part.predicted, part.mos, part.subsets))
+    assert (srcc_within['low'], srcc_within['high']) == interval([part], srcc, replicates=100, within=True)
+    assert set(row['metrics']) == {'SRCC', 'PLCC', 'KRCC'}
+    compared = next(c for c in found['comparisons'] if c['subset'] == MACRO and c['metric'] == 'SRCC')
+    assert compared['high'] < 0
+    assert compared['verdict'].startswith('B is worse than A in SRCC')
+
+
+def test_means_within_subsets_lead_where_subsets_carry_the_figure(in_subsets, tmp_path):
+    methods = [{'name': 'A'}, {'name': 'B'}]
+    results = {'methods': methods, 'cells': in_subsets, **summarise(tmp_path, in_subsets, replicates=100)}
+    assert results['leading'] == MACRO
+    assert headlines(results) == [f'Mean within subsets: {results["comparisons"][2]["verdict"]}']
+    assert headlines({**results, 'comparisons': []})[0].endswith('mean within subsets).')
+    assert [row['subset'] for row in summary_rows(results, subsets=False)] == [MACRO, '', MACRO, '']
+    older = {key: value for key, value in results.items() if key != 'leading'}
+    assert headlines(older) == [results['comparisons'][0]['verdict']]
+    assert [row['subset'] for row in summary_rows(older, subsets=False)] == ['', MACRO, '', MACRO]
+
+
+def test_a_note_says_when_subsets_carry_the_figure(tasks, tmp_path):
+    """The subsets of the set are its better and its worse half."""
+    results = made(tmp_path, [A], tasks)
+    assert any('carried by differences between 2 groups' in note for c in results['cells'] for note in c['notes'])
 
 
 def test_says_what_was_run(tasks, tmp_path):

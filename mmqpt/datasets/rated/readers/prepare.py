@@ -86,6 +86,7 @@ def prepare(labels: Labels, info: SetInfo, decode: bool = True, workers: int = 2
         info.subset_column if info.subset_column in columns else None,
         dict(labels.splits),
         info.source,
+        info.scale_column if info.scale_column in columns else None,
     )
     out = []
     for row in rows:

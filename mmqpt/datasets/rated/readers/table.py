@@ -26,6 +26,7 @@ class KnownSet:
         score: ``'MOS'``, or ``'DMOS'`` if its scores rise with distortion.
         group_column: column of groups that every split keeps whole, where the labels have it.
         subset_column: column to report by.
+        scale_column: column of parts that were rated on scales of their own.
         official: its official splits (column: parts), in words; empty if it has none.
         meta_range: ends of the scale in pyiqa's meta_info file, where they are others.
         range_note: see ``mos_range``.
@@ -41,6 +42,7 @@ class KnownSet:
     score: str = 'MOS'
     group_column: str | None = None
     subset_column: str | None = None
+    scale_column: str | None = None
     official: str = ''
     meta_range: tuple[float, float] | None = None
     range_note: str = ''
@@ -85,7 +87,7 @@ _ROWS = (
         key='biq2021', title='BIQ2021', photos=12000, mos_range=(0, 1), read=read_biq2021,
         files='`Train (Images and MOS).csv`, `Test (Images and MOS).csv`, `Images/`; or `labels.csv` with columns '
         'name, mos, subset, split, official_split, cluster, `images/`',
-        group_column='cluster', subset_column='subset',
+        group_column='cluster', subset_column='subset', scale_column='subset',
         official='`official_split`: 10,000 train, 2,000 test (near-duplicates across); `split` of '
         '`labels.csv`: without those',
         source='N. Ahmed and S. Asif, "BIQ2021: a large-scale blind image quality assessment database", Journal of '
