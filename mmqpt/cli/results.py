@@ -16,7 +16,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing, target_file
 from mmqpt.metric.score_many import Scored
 
-COLUMNS = ('path', 'score', 'error')
+COLUMNS = ('path', 'score', 'error', 'flags')
+_BETWEEN = '; '  # flags of one photo
 SUFFIXES = {'.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.ndjson': 'json', '.parquet': 'parquet'}
 _HEADER = (','.join(COLUMNS) + '\n').encode()
 _SAME = {'kind': 'format', 'weights_sha256': 'weights', 'view': 'size rule'}
@@ -25,8 +26,8 @@ _SAME = {'kind': 'format', 'weights_sha256': 'weights', 'view': 'size rule'}
 class ResultFile:
     """A file of scores that is being written, with ``FILE.meta.json`` beside it.
 
-    ``csv``: the columns path, score and error; ``json``: one object a line with those names; both have a whole row
-    after every photo. ``parquet``: rows go to ``FILE.partial.jsonl``, which becomes the file when it is closed.
+    ``csv``: the columns path, score, error and flags; ``json``: one object a line with those names; both have a whole
+    row after every photo. ``parquet``: rows go to ``FILE.partial.jsonl``, which becomes the file when it is closed.
 
     Args:
         path: of the file.
@@ -138,11 +139,12 @@ def read_rows(path: str, kind: str, cut: bool = False) -> list[Scored]:
 
 def encode(row: Scored, kind: str) -> bytes:
     """One row with its line break, as a CSV record or a JSON object."""
+    cells = (row.name, row.score, row.error, _BETWEEN.join(row.flags))
     if kind == 'json':
-        values = dict(zip(COLUMNS, (row.name, row.score, row.error), strict=True))
+        values = dict(zip(COLUMNS, cells, strict=True))
         return (json.dumps(values, ensure_ascii=False) + '\n').encode()
     text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator='\n').writerow((row.name, row.score, row.error))
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator='\n').writerow(cells)
     return text.getvalue().encode()
 
 
@@ -155,7 +157,9 @@ def _parse_csv(text: str) -> list[Scored]:
     for row in reader:
         if row['path'] is None or row['score'] is None or None in row:
             raise ValueError(f'line {reader.line_num}: a row of another length than {len(names)}')
-        rows.append(_row(row['path'], row['score'] or None, row.get('error') or None, reader.line_num))
+        rows.append(
+            _row(row['path'], row['score'] or None, row.get('error') or None, row.get('flags'), reader.line_num)
+        )
     return rows
 
 
@@ -165,14 +169,14 @@ def _parse_json(text: str) -> list[Scored]:
         if line.strip():
             try:
                 found = json.loads(line)
-                rows.append(_row(found['path'], found['score'], found.get('error'), number))
+                rows.append(_row(found['path'], found['score'], found.get('error'), found.get('flags'), number))
             except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
                 raise ValueError(f'line {number}: not an object with path, score and error') from error
     return rows
 
 
-def _row(path: str, score: str | float | None, error: str | None, line: int) -> Scored:
-    if not isinstance(path, str) or not isinstance(error, (str, type(None))):
+def _row(path: str, score: str | float | None, error: str | None, flags: str | None, line: int) -> Scored:
+    if not isinstance(path, str) or not all(isinstance(text, (str, type(None))) for text in (error, flags)):
         raise TypeError
     try:
         value = None if score is None else float(score)
@@ -180,7 +184,8 @@ def _row(path: str, score: str | float | None, error: str | None, line: int) -> 
         raise ValueError(f'line {line}: the score {score!r:.100} is not a number') from None
     if value is not None and not math.isfinite(value):
         raise ValueError(f'line {line}: the score {score!r:.100} is not a finite number')
-    return Scored(path, value, error or ('no score' if value is None else None))
+    found = tuple(flags.split(_BETWEEN)) if flags else ()
+    return Scored(path, value, error or ('no score' if value is None else None), found)
 
 
 def _whole(data: bytes, kind: str) -> int:
@@ -256,8 +261,10 @@ def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([('path', pa.string()), ('score', pa.float64()), ('error', pa.string())])
-    table = pa.table([[r.name for r in rows], [r.score for r in rows], [r.error for r in rows]], schema=schema)
+    kinds = (pa.string(), pa.float64(), pa.string(), pa.string())
+    cells = [(row.name, row.score, row.error, _BETWEEN.join(row.flags)) for row in rows]
+    columns = [[row[place] for row in cells] for place in range(len(COLUMNS))]
+    table = pa.table(columns, schema=pa.schema(list(zip(COLUMNS, kinds, strict=True))))
     with replacing(path) as partial:
         pq.write_table(table, partial)
 
@@ -268,11 +275,14 @@ def _read_parquet(path: str) -> list[Scored]:
     import pyarrow.parquet as pq
 
     try:
-        columns = pq.read_table(path, columns=list(COLUMNS)).to_pydict()
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(path)
+        names = [name for name in COLUMNS if name != 'flags' or name in table.column_names]  # older files have none
+        columns = table.select(names).to_pydict()
+    except (pa.ArrowException, KeyError, OSError) as error:
         raise InputError(f'{path}: not a Parquet file of scores ({error})') from error
+    columns.setdefault('flags', [None] * len(columns['path']))
     rows = zip(*(columns[name] for name in COLUMNS), strict=True)
     try:
-        return [_row(name, score, error, number) for number, (name, score, error) in enumerate(rows, 1)]
+        return [_row(name, score, error, flags, line) for line, (name, score, error, flags) in enumerate(rows, 1)]
     except (ValueError, TypeError) as error:
         raise InputError(f'{path}: {str(error) or "its columns must be texts and numbers"}') from error

@@ -21,7 +21,9 @@ KINDS = ('csv', 'json', 'parquet')
 @click.argument('paths', nargs=-1, required=True, metavar='PATH...')
 @click.option('-r', '--recursive', is_flag=True, help='Score the subfolders of folders as well.')
 @click.option('-0', '--null', is_flag=True, help='The list on standard input, and lines printed, end with NUL.')
-@click.option('--csv', metavar='FILE', help='Write the columns path, score and error, a row as each photo is done.')
+@click.option(
+    '--csv', metavar='FILE', help='Write the columns path, score, error and flags, a row as each photo is done.'
+)
 @click.option('--json', metavar='FILE', help='Write JSON Lines: an object with these names for each photo.')
 @click.option('--parquet', metavar='FILE', help='Write a Parquet file (FILE.partial.jsonl until the end).')
 @click.option('--resume', is_flag=True, help='Go on with FILE: photos that have a score in it are left out.')
@@ -37,6 +39,8 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     PATH is a file, a folder, a pattern ('**' stands for any number of folders; quote it) or '-' for a list on standard
     input, one path a line. Prints a line "score, tab, path" for each photo, in this order. With a file to write to,
     lines are printed only where --top, --bottom, --below or --above ask for them; the file always holds all photos.
+    Flags name what is wrong with a file rather than with its picture: blank, nearly black, nearly white, tiny,
+    extreme aspect, upscaled.
 
     Exit code 0: all were scored; 1: some were not; 2: nothing was begun; 130: stopped with Ctrl-C.
 
@@ -101,7 +105,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         click.echo(f'\nstopped: {where}', err=True)
         return 130
     printer.finish()
-    if file or len(inputs) + len(refused) > 1:
+    if file or len(inputs) + len(refused) > 1 or run.flagged:
         already = f', {len(known)} were in {printable(name)}' if known else ''
         click.echo(run.summary() + already, err=True)
     return 1 if run.failed else 0

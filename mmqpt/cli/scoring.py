@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ class Run:
         self.scorer, self.batch, self.workers, self.bar = scorer, batch, workers, bar
         self.scored = 0
         self.failed = 0
+        self.flagged: Counter[str] = Counter()
         self.start = time.perf_counter()
 
     def over(self, paths: list[str]) -> Iterator[Scored]:
@@ -97,6 +99,7 @@ class Run:
                     self.fail(row.error)
                 else:
                     self.scored += 1
+                self.flagged.update(row.flags)
                 yield row
                 bar.update()
 
@@ -114,4 +117,6 @@ class Run:
         """Counts and speed, without the time to load the weights."""
         seconds = time.perf_counter() - self.start
         count = self.scored + self.failed
-        return f'{self.scored} scored, {self.failed} failed, {seconds:.1f} s, {count / max(seconds, 1e-9):.1f} images/s'
+        flags = ', '.join(f'{number} {flag}' for flag, number in self.flagged.most_common())
+        speed = f'{seconds:.1f} s, {count / max(seconds, 1e-9):.1f} images/s'
+        return f'{self.scored} scored, {self.failed} failed, {speed}{f"; flagged: {flags}" if flags else ""}'

@@ -2,7 +2,7 @@
 
 A score says how good a photo looks; these flags name what an owner wants to sort out first, whatever the score is. They
 are rules of pixels, not of a network; the thresholds are design choices, chosen so that few real photos
-are flagged (docs/metric.md has the measured shares).
+are flagged (docs/cli.md has the measured shares).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def photo_flags(photo: np.ndarray) -> tuple[str, ...]:
     """
     height, width = photo.shape[:2]
     luma = photo.astype(np.float32) @ _LUMA
-    dark, bright = np.percentile(luma, (1, 99))
+    dark, bright = np.percentile(luma[::3, ::3], (1, 99))
     found = {
         'blank': _is_blank(photo),
         'nearly black': bright < 25.5,

@@ -43,6 +43,11 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
         PhotoError: can't be read, or has a shape, type or range that is ambiguous; names the photo.
         InputError: not a photo at all.
     """
+    return fit_photo(photo_pixels(photo, name), view, photo, name)
+
+
+def photo_pixels(photo: Photo, name: str | None = None) -> Tensor:
+    """The photo as it is stored: (3, H, W), uint8 or float32 in [0, 1]; see :func:`prepare_photo`, also for errors."""
     if isinstance(photo, Tensor):
         pixels = _from_tensor(photo, name or '<tensor>')
     elif isinstance(photo, np.ndarray):
@@ -54,6 +59,11 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
         pixels = torch.from_numpy(read_photo(photo, name)).permute(2, 0, 1)
     else:
         raise InputError(f'photo must be a path, bytes, a Pillow image, an array or a tensor, got {type(photo)}')
+    return pixels
+
+
+def fit_photo(pixels: Tensor, view: View, photo: Photo, name: str | None = None) -> Tensor:
+    """What :func:`photo_pixels` gave, within the size bounds of ``view``; ``photo`` and ``name`` are for the error."""
     height, width = view.target_size(*pixels.shape[-2:])
     if height * width > MAX_PIXELS:
         size = f'{pixels.shape[-1]}x{pixels.shape[-2]}'

@@ -39,11 +39,13 @@ class Scored:
         name: as given, or the path.
         score: in (0, 1), higher is better; None where the photo could not be scored.
         error: why not; None where it could.
+        flags: what is wrong with the file rather than with its picture, names of :data:`mmqpt.core.photo_flags.FLAGS`.
     """
 
     name: str
     score: float | None
     error: str | None = None
+    flags: tuple[str, ...] = ()
 
 
 def score_many(
@@ -107,10 +109,10 @@ def _in_threads(scorer: Scorer, named: Iterator[tuple[Any, str]], workers: int) 
     def work(source: Any, name: str) -> Scored:
         with room.of(_pixels(source)):
             try:
-                photo = scorer.prepare(source, name)
+                photo, flags = scorer.examine(source, name)
             except (InputError, OSError) as error:
                 return Scored(name, None, _sentence(error, name))
-            return _scored(name, scorer.score_batch(photo[None])[0])
+            return _scored(name, scorer.score_batch(photo[None])[0], flags)
 
     with _pool(workers) as pool:
         pending: deque[Future[Scored]] = deque()
@@ -127,7 +129,8 @@ def _in_threads(scorer: Scorer, named: Iterator[tuple[Any, str]], workers: int) 
 @dataclass
 class _Photo:
     name: str
-    future: Future[Tensor]
+    future: Future[tuple[Tensor, tuple[str, ...]]]
+    flags: tuple[str, ...] = ()
     key: _Key | None = None  # set once the photo is in a group
     result: Scored | None = None
 
@@ -138,9 +141,9 @@ def _in_batches(
     """Threads decode; the caller's scores."""
     room = _Room(_DECODING)
 
-    def work(source: Any, name: str) -> Tensor:
+    def work(source: Any, name: str) -> tuple[Tensor, tuple[str, ...]]:
         with room.of(_pixels(source)):
-            return scorer.prepare(source, name)
+            return scorer.examine(source, name)
 
     with _pool(workers) as pool:
         ahead: deque[_Photo] = deque()  # in the order of the input; the first ``taken`` are grouped or have a result
@@ -156,7 +159,7 @@ def _in_batches(
                 photo = ahead[taken]
                 taken += 1
                 try:
-                    prepared = photo.future.result()
+                    prepared, photo.flags = photo.future.result()
                 except (InputError, OSError) as error:
                     photo.result = Scored(photo.name, None, _sentence(error, photo.name))
                 else:
@@ -180,14 +183,14 @@ def _score(scorer: Scorer, group: list[tuple[_Photo, Tensor]]) -> None:
     images = torch.empty((len(group), *first.shape), dtype=first.dtype, pin_memory=scorer.device.type == 'cuda')
     torch.stack([prepared for _, prepared in group], out=images)
     for (photo, _), score in zip(group, scorer.score_batch(images), strict=True):
-        photo.result = _scored(photo.name, score)
+        photo.result = _scored(photo.name, score, photo.flags)
 
 
-def _scored(name: str, score: float) -> Scored:
+def _scored(name: str, score: float, flags: tuple[str, ...]) -> Scored:
     """A network whose weights overflowed gives NaN, which is no score."""
     if not math.isfinite(score):
-        return Scored(name, None, f'{name}: the network gave no finite score')
-    return Scored(name, float(score))
+        return Scored(name, None, f'{name}: the network gave no finite score', flags)
+    return Scored(name, float(score), None, flags)
 
 
 def _size(groups: dict[_Key, list[tuple[_Photo, Tensor]]]) -> int:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo_input import prepare_photo
+from mmqpt.core.photo_flags import photo_flags
+from mmqpt.core.photo_input import fit_photo, photo_pixels, prepare_photo
 from mmqpt.core.view import View
 from mmqpt.core.weights_file import WeightsSpec
 from mmqpt.metric.weights import find_weights
@@ -60,6 +61,12 @@ class Scorer:
     def prepare(self, photo: Any, name: str | None = None) -> Tensor:
         """What the network is given: see :func:`prepare_photo`. Runs on the CPU, in any thread or process."""
         return prepare_photo(photo, self.view, name)
+
+    def examine(self, photo: Any, name: str | None = None) -> tuple[Tensor, tuple[str, ...]]:
+        """What the network is given, as :meth:`prepare` does, and the photo's :data:`FLAGS`."""
+        pixels = photo_pixels(photo, name)
+        stored = pixels if pixels.dtype == torch.uint8 else (pixels * 255).round().to(torch.uint8)
+        return fit_photo(pixels, self.view, photo, name), photo_flags(stored.permute(1, 2, 0).numpy())
 
     def score_batch(self, batch: Tensor) -> np.ndarray:
         """Score prepared photos of one size.

@@ -6,11 +6,17 @@ from mmqpt.cli.results import encode, read_rows, read_scores
 from mmqpt.core.errors import InputError
 from mmqpt.metric.score_many import Scored
 
-ROWS = [Scored('a.jpg', 0.1 + 0.2), Scored('b,"\n\r\u2028ü.jpg', None, 'b: "bad", very'), Scored('c', 1e-9)]
+ROWS = [
+    Scored('a.jpg', 0.1 + 0.2, None, ('blank', 'nearly black')),
+    Scored('b,"\n\r\u2028ü.jpg', None, 'b: "bad", very'),
+    Scored('c', 1e-9),
+]
 
 
 def write(path, kind, rows):
-    path.write_bytes((b'path,score,error\n' if kind == 'csv' else b'') + b''.join(encode(row, kind) for row in rows))
+    path.write_bytes(
+        (b'path,score,error,flags\n' if kind == 'csv' else b'') + b''.join(encode(row, kind) for row in rows)
+    )
 
 
 @pytest.mark.parametrize('kind', ['csv', 'json'])
@@ -19,7 +25,7 @@ def test_rows_come_back_from_every_cut(tmp_path, kind):
     write(path, kind, ROWS)
     data = path.read_bytes()
     assert read_rows(str(path), kind) == ROWS
-    head = len(b'path,score,error\n') if kind == 'csv' else 0
+    head = len(b'path,score,error,flags\n') if kind == 'csv' else 0
     ends = [head + sum(len(encode(row, kind)) for row in ROWS[:n]) for n in range(4)]
     for length in range(head, len(data) + 1):
         path.write_bytes(data[:length])

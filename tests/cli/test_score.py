@@ -1,5 +1,6 @@
 """``mmqpt score``: inputs, output, files, resuming, mistakes."""
 
+import csv
 import json
 import os
 import shutil
@@ -78,7 +79,7 @@ def test_files_hold_every_photo_and_bad_ones_with_a_reason(mmqpt, folder, kind):
         'parquet': pd.read_parquet,
     }
     table = read[kind]('out.x')
-    assert list(table.columns) == ['path', 'score', 'error']
+    assert list(table.columns) == ['path', 'score', 'error', 'flags']
     assert table.path.tolist() == ['in/a.jpg', 'in/b.jpg', 'in/none.jpg']
     assert table.score.isna().tolist() == table.error.notna().tolist() == [False, True, True]
     assert table.score[0] == Scorer(device='cpu').score('in/a.jpg')  # all digits
@@ -332,3 +333,32 @@ def test_onnxruntime_has_all_threads_where_one_thread_scores(mmqpt, folder, tmp_
     (tmp_path / 'x.onnx').write_text('x')
     assert mmqpt(*args, '--weights', 'x.onnx').exit_code == 0
     assert given == [threads]
+
+
+@pytest.mark.parametrize('more', [[], ['--batch', 2]])
+def test_flags_are_written_and_counted(mmqpt, folder, tmp_path, more):
+    Image.new('RGB', (120, 110)).save(tmp_path / 'in' / 'black.png')
+    result = mmqpt('score', 'in', '--csv', 'x.csv', *more)
+    assert 'flagged: ' in result.stderr
+    assert '1 blank' in result.stderr
+    with (tmp_path / 'x.csv').open(newline='') as file:
+        rows = {row['path']: row['flags'] for row in csv.DictReader(file)}
+    assert rows['in/black.png'] == 'blank; nearly black'
+    assert 'blank' not in rows[next(name for name in rows if 'black' not in name)]
+
+
+def test_a_single_photo_with_a_flag_is_named_as_such(mmqpt, tmp_path):
+    Image.new('RGB', (512, 384)).save(tmp_path / 'black.png')
+    result = mmqpt('score', 'black.png')
+    assert result.stderr.rstrip().endswith('; flagged: 1 blank, 1 nearly black')
+
+
+def test_files_without_flags_are_resumed(mmqpt, folder, tmp_path):
+    """As older versions wrote them."""
+    mmqpt('score', 'in', '--csv', 'x.csv')
+    lines = (tmp_path / 'x.csv').read_text().splitlines()
+    old = [line.rsplit(',', 1)[0] for line in lines]
+    (tmp_path / 'x.csv').write_text('\n'.join(old) + '\n')
+    result = mmqpt('score', 'in', '--csv', 'x.csv', '--resume')
+    assert result.exit_code == 0 or 'failed' in result.stderr
+    assert sorted((tmp_path / 'x.csv').read_text().splitlines()) == sorted(lines)

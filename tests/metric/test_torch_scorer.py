@@ -56,3 +56,12 @@ def test_gpu_gives_what_the_cpu_gives(scorer, metric_weights, photos):
     gpu = TorchScorer(metric_weights, 'cuda')
     for photo in photos:
         assert gpu.score(photo) == pytest.approx(scorer.score(photo), abs=1e-3)
+
+
+def test_examine_prepares_and_flags(metric_weights, photos):
+    scorer = TorchScorer(metric_weights, 'cpu')
+    for photo in (photos[0], photos[0] / 255, torch.from_numpy(photos[0]).permute(2, 0, 1)):
+        prepared, flags = scorer.examine(photo)
+        assert torch.equal(prepared, scorer.prepare(photo))
+        assert flags == ()
+    assert scorer.examine(np.zeros((200, 200, 3), np.float32))[1] == ('blank', 'nearly black')
