@@ -15,6 +15,7 @@ from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.datasets.transforms.quality_crop import RandomQualityCrop
 from mmqpt.datasets.transforms.random_degradation import RandomDegradation
 from mmqpt.engine.finite_steps import FiniteStepHook
+from mmqpt.engine.head_start import HeadStartHook
 from mmqpt.engine.hooks import (
     CollapseWatchHook,
     ExportSpecHook,
@@ -42,6 +43,7 @@ __all__ = [
     'DataPositionHook',
     'ExportSpecHook',
     'FiniteStepHook',
+    'HeadStartHook',
     'IQADataset',
     'IQAMetric',
     'IQARegressor',

@@ -62,6 +62,47 @@ def _pool(features: Tensor, backbone: nn.Module | None, deviations: bool) -> Ten
     return torch.cat([mean.flatten(1), (variance + _SMALL).sqrt()], dim=1)
 
 
+class Standardise(nn.Module):
+    """Features less their mean over their standard deviation, both measured once on a training set.
+
+    The means and deviations of a network's stages differ a thousandfold in spread; a layer that sees them as they are
+    learns from a few large ones for a long time. Until :meth:`measure` it changes nothing.
+
+    Args:
+        channels: length of the features.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer('mean', torch.zeros(channels))
+        self.register_buffer('deviation', torch.ones(channels))
+
+    @torch.no_grad()
+    def measure(self, features: Tensor) -> None:
+        """Take mean and deviation of (N, C) features, N >= 2; features that never vary keep a deviation of 1.
+
+        Raises:
+            InputError: fewer than two rows, another length, or values that are not finite.
+        """
+        if features.dim() != 2 or len(features) < 2 or features.shape[1] != len(self.mean):
+            raise InputError(
+                f'features to standardise by must be (N >= 2, {len(self.mean)}), got {tuple(features.shape)}'
+            )
+        if not features.isfinite().all():
+            raise InputError('features to standardise by are not all finite')
+        deviation, mean = torch.std_mean(features.double(), dim=0)
+        constant = deviation <= 1e-6 * mean.abs().clamp(min=1.0)
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C) -> (N, C)."""
+        return (features - self.mean) / self.deviation
+
+
 class QualityHead(nn.Module):
     """Pooled features -> score in (0, 1), higher is better.
 
@@ -73,11 +114,19 @@ class QualityHead(nn.Module):
         hidden: width of the hidden layer; 0 for none.
         dropout: probability, applied to the features.
         pooling: which features it takes, one of :data:`POOLINGS`; see :func:`pool_features`.
+        standardise: whether features are standardised first, see :class:`Standardise`; ``HeadStartHook`` measures how.
     """
 
-    def __init__(self, channels: int, hidden: int = 256, dropout: float = 0.0, pooling: str = 'last') -> None:
+    def __init__(
+        self,
+        channels: int,
+        hidden: int = 256,
+        dropout: float = 0.0,
+        pooling: str = 'last',
+        standardise: bool = False,
+    ) -> None:
         super().__init__()
-        self.layers = _layers(type(self).__name__, channels, hidden, dropout, pooling, 1)
+        self.layers = _layers(type(self).__name__, channels, hidden, dropout, pooling, 1, standardise)
         self.pooling = pooling
 
     def forward(self, features: Tensor) -> Tensor:
@@ -97,17 +146,24 @@ class DistributionHead(nn.Module):
         hidden: width of the hidden layer; 0 for none.
         dropout: probability, applied to the features.
         pooling: as of :class:`QualityHead`.
+        standardise: as of :class:`QualityHead`.
     """
 
     centres: Tensor
 
     def __init__(
-        self, channels: int, bins: int, hidden: int = 256, dropout: float = 0.0, pooling: str = 'last'
+        self,
+        channels: int,
+        bins: int,
+        hidden: int = 256,
+        dropout: float = 0.0,
+        pooling: str = 'last',
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         if bins < 2:
             raise InputError(f'bins must be >= 2, got {bins}')
-        self.layers = _layers(type(self).__name__, channels, hidden, dropout, pooling, bins)
+        self.layers = _layers(type(self).__name__, channels, hidden, dropout, pooling, bins, standardise)
         self.pooling = pooling
         self.register_buffer('centres', torch.linspace(0, 1, bins), persistent=False)
 
@@ -146,14 +202,19 @@ def build_head(config: Mapping[str, Any]) -> QualityHead | DistributionHead:
         raise InputError(f'{kind}: {error}') from error
 
 
-def _layers(name: str, channels: int, hidden: int, dropout: float, pooling: str, outputs: int) -> nn.Sequential:
+def _layers(
+    name: str, channels: int, hidden: int, dropout: float, pooling: str, outputs: int, standardise: bool
+) -> nn.Sequential:
     if channels < 1 or hidden < 0 or not 0 <= dropout < 1:
         raise InputError(
             f'{name} needs channels >= 1, hidden >= 0 and 0 <= dropout < 1, got {channels}, {hidden} and {dropout}'
         )
     if pooling not in POOLINGS:
         raise InputError(f'pooling must be one of {", ".join(POOLINGS)}, got {pooling!r}')
-    layers: list[nn.Module] = [nn.Dropout(dropout)]
+    if not isinstance(standardise, bool):
+        raise InputError(f'{name}: standardise must be true or false, got {standardise!r}')
+    layers: list[nn.Module] = [Standardise(channels)] if standardise else []
+    layers.append(nn.Dropout(dropout))
     if hidden:
         layers += [nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, outputs)]
     else:

@@ -75,15 +75,21 @@ def rank_loss(predicted: Tensor, target: Tensor, margin: float = 0.05) -> Tensor
     return losses.sum() / pairs.sum().clamp(min=1)
 
 
+BLANK_SCORE = 0.04
+"""What a frame without a picture may score at most: below nearly every photo that was ever rated (design choice)."""
+
+
 def ladder_loss(scores: Tensor, levels: Tensor, margin: float = 0.02) -> Tensor:
     """Hinge on rungs: of two levels of a degradation, the harsher must score lower by ``margin`` per level.
 
     The mean over photos and pairs ``a < b`` of rungs of
-    ``max(0, margin (levels_b - levels_a) - (scores_a - scores_b))``.
+    ``max(0, margin (levels_b - levels_a) - (scores_a - scores_b))``, or where b is a frame without a picture (its level
+    is infinite) of ``max(0, scores_b - BLANK_SCORE)``, which says nothing of the photo: a hinge between the two would
+    push the worst photos up.
 
     Args:
-        scores: (N, R), R >= 2 rungs of N photos.
-        levels: (N, R), growing along a row.
+        scores: (N, R), R >= 2 rungs of N photos, in [0, 1].
+        levels: (N, R), growing along a row; infinite for a frame without a picture.
         margin: > 0, in units of the score for each level.
     """
     if scores.dim() != 2 or scores.shape[1] < 2 or scores.shape != levels.shape:
@@ -93,8 +99,11 @@ def ladder_loss(scores: Tensor, levels: Tensor, margin: float = 0.02) -> Tensor:
     if not 0 < margin < math.inf:
         raise InputError(f'margin must be > 0 and finite, got {margin}')
     mild, harsh = torch.triu_indices(scores.shape[1], scores.shape[1], offset=1, device=scores.device)
-    wanted = margin * (levels[:, harsh] - levels[:, mild])
-    return F.relu(wanted - (scores[:, mild] - scores[:, harsh])).mean()
+    blank = levels[:, harsh].isinf()
+    wanted = margin * (levels[:, harsh] - levels[:, mild]).masked_fill(blank, 0)
+    fall = (scores[:, mild] - scores[:, harsh]).masked_fill(blank, 0)
+    too_high = (scores[:, harsh] - BLANK_SCORE).masked_fill(~blank, 0)
+    return (F.relu(wanted - fall) + F.relu(too_high)).mean()
 
 
 def emd_loss(logits: Tensor, target: Tensor) -> Tensor:

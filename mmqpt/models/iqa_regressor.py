@@ -20,6 +20,7 @@ from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretra
 from mmqpt.models.freezing import eval_mode, freeze_backbone
 from mmqpt.models.histograms import score_histogram
 from mmqpt.models.iqa_losses import PAIR_LOSSES, build_losses, ladder_loss
+from mmqpt.models.protocol import BatchFeatures
 from mmqpt.models.rating_scales import RatingScales, within_scales
 
 
@@ -126,7 +127,7 @@ class IQARegressor(BaseModel):
         if data_samples is None:
             raise InputError(f'mode {mode!r} needs data_samples')
         if mode == 'loss':
-            return self._loss(inputs, data_samples)
+            return self.losses_of(self.batch_features(inputs, data_samples), data_samples)
         if mode == 'predict':
             for image, sample in zip(inputs, data_samples, strict=True):
                 if image.dim() != 3:
@@ -178,24 +179,37 @@ class IQARegressor(BaseModel):
             )
         self.scales.start(labels)
 
-    def _loss(self, inputs: Tensor | list[Tensor], samples: list[DataSample]) -> dict[str, Tensor]:
+    def batch_features(self, inputs: Tensor | list[Tensor], samples: list[DataSample]) -> BatchFeatures:
+        """What the head needs of a training batch; arguments as of ``forward`` for the loss."""
         if isinstance(inputs, list):
             raise InputError(
                 'training needs crops of one size; use RandomQualityCrop with a crop that fits into every photo'
             )
-        target = torch.cat([sample.gt_score for sample in samples]).to(inputs.device)  # (N,)
-        crops = 1
         if inputs.dim() == 5:
-            crops, inputs = inputs.shape[1], inputs.flatten(0, 1)  # (N C, 3, H, W)
-        features = self.extract_features(inputs)
+            inputs = inputs.flatten(0, 1)  # (N C, 3, H, W)
+        ladder = None
+        if self.ladder:
+            if not all('ladder' in sample for sample in samples):
+                raise InputError(
+                    'the model has a ladder, but the samples have none; put a LevelLadder into the pipeline'
+                )
+            rungs = self.data_preprocessor.scale(torch.stack([sample.ladder for sample in samples]))  # (N, R, 3, H, W)
+            ladder = self.extract_features(rungs.flatten(0, 1))
+        return BatchFeatures(self.extract_features(inputs), ladder)
+
+    def losses_of(self, features: BatchFeatures, samples: list[DataSample]) -> dict[str, Tensor]:
+        """The losses of a training batch from its features, by name; the ladder's images are not looked at."""
+        photos = features.photos
+        target = torch.cat([sample.gt_score for sample in samples]).to(photos.device)  # (N,)
+        crops = len(photos) // len(samples)
         if isinstance(self.head, DistributionHead):
-            logits = self.head.logits(features).float()  # (N C, K)
+            logits = self.head.logits(photos).float()  # (N C, K)
             predicted = self.head.expectation(logits)
         else:
-            predicted = self.head(features).float()  # (N C,)
+            predicted = self.head(photos).float()  # (N C,)
         index = None
         if self.scales is not None:
-            index = self.scales.index([_scale_of(sample) for sample in samples]).to(inputs.device)
+            index = self.scales.index([_scale_of(sample) for sample in samples]).to(photos.device)
             index = index.repeat_interleave(crops)  # (N C,)
             predicted = self.scales(predicted, index)
         found = {}
@@ -211,17 +225,11 @@ class IQARegressor(BaseModel):
                 gains = self.scales.gains(index)  # type: ignore[union-attr]
                 value = term(predicted * gains, target.repeat_interleave(crops) * gains)
             found['loss' if len(self.losses) == 1 else f'loss_{term.name}'] = value
-        if self.ladder:
-            found['loss_ladder'] = self._ladder_loss(samples, **self.ladder)
+        if self.ladder and features.ladder is not None:
+            levels = torch.stack([sample.ladder_levels for sample in samples])  # (N, R)
+            scores = self.head(features.ladder).float().view_as(levels)
+            found['loss_ladder'] = self.ladder['weight'] * ladder_loss(scores, levels, self.ladder['margin'])
         return found
-
-    def _ladder_loss(self, samples: list[DataSample], weight: float, margin: float) -> Tensor:
-        if not all('ladder' in sample for sample in samples):
-            raise InputError('the model has a ladder, but the samples have none; put a LevelLadder into the pipeline')
-        rungs = self.data_preprocessor.scale(torch.stack([sample.ladder for sample in samples]))  # (N, R, 3, H, W)
-        levels = torch.stack([sample.ladder_levels for sample in samples])  # (N, R)
-        scores = self.score_views(rungs.flatten(0, 1)).float().view_as(levels)
-        return weight * ladder_loss(scores, levels, margin)
 
     @staticmethod
     def _histograms(samples: list[DataSample], scores: Tensor, bins: int) -> Tensor:

@@ -4,6 +4,7 @@
 |---|---|---|---|
 | :class:`CountsSteps` | ``ResumableTrainLoop`` | before a training batch | act once per optimiser step |
 | :class:`ShowsEmbeddings` | ``CollapseWatchHook`` | after a training batch | see whether embeddings collapse |
+| :class:`StartsHead` | ``HeadStartHook`` | before training | fit the head alone, on features computed once |
 | :class:`Exportable` | ``ExportSpecHook`` | before a checkpoint is saved | say how to use the weights |
 
 Loop and hooks ask the model itself, not its wrapper (``MMDistributedDataParallel``), whether it has a part
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -50,6 +51,32 @@ class ShowsEmbeddings(Protocol):
 
     def last_embeddings(self) -> Embeddings | None:
         """Those of the last training batch; None before the first."""
+
+
+@dataclass(frozen=True)
+class BatchFeatures:
+    """Pooled features of a training batch.
+
+    Args:
+        photos: (N C, F), C crops of each of N photos.
+        ladder: (N R, F), R rungs of each photo's ladder; None for a model without ladders.
+    """
+
+    photos: Tensor
+    ladder: Tensor | None = None
+
+
+@runtime_checkable
+class StartsHead(Protocol):
+    """A model of a backbone and a ``head``, whose losses can be had from features alone."""
+
+    head: nn.Module
+
+    def batch_features(self, inputs: Any, samples: list[Any]) -> BatchFeatures:
+        """What the head needs of a training batch."""
+
+    def losses_of(self, features: BatchFeatures, samples: list[Any]) -> dict[str, Tensor]:
+        """The losses of a training batch, by name."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import torch
 from timm.layers.format import Format
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import DistributionHead, QualityHead, build_head, pool_features
+from mmqpt.core.head import DistributionHead, QualityHead, Standardise, build_head, pool_features
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +188,35 @@ def test_gradcheck():
 def test_errors(arguments):
     with pytest.raises(InputError, match='QualityHead needs channels >= 1, hidden >= 0 and 0 <= dropout < 1, got'):
         QualityHead(*arguments)
+
+
+def test_standardised_features_have_mean_0_and_deviation_1():
+    features = torch.randn(500, 3) * torch.tensor([1e-3, 1.0, 1e3]) + torch.tensor([5.0, 0.0, -1e4])
+    features = torch.cat([features, torch.full((500, 1), 7.0)], dim=1)  # a dead channel
+    layer = Standardise(4)
+    torch.testing.assert_close(layer(features), features)
+    layer.measure(features)
+    found = layer(features)
+    torch.testing.assert_close(found.mean(dim=0), torch.zeros(4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.std(dim=0), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize('bad', [torch.rand(1, 4), torch.rand(5, 3), torch.rand(4), torch.full((5, 4), float('nan'))])
+def test_what_can_not_be_standardised_by_is_refused(bad):
+    with pytest.raises(InputError, match='features to standardise by'):
+        Standardise(4).measure(bad)
+
+
+@pytest.mark.parametrize('kind', ['QualityHead', 'DistributionHead'])
+def test_heads_standardise_only_when_asked(kind):
+    bins = {'bins': 5} if kind == 'DistributionHead' else {}
+    plain = build_head({'type': kind, 'channels': 4, **bins})
+    assert not any(isinstance(layer, Standardise) for layer in plain.modules())
+    head = build_head({'type': kind, 'channels': 4, 'standardise': True, **bins}).eval()
+    features = torch.randn(50, 4) * 100 + 300
+    before = head(features)
+    head.layers[0].measure(features)
+    assert not torch.allclose(before, head(features))
+    assert {name for name in head.state_dict() if 'layers.0' in name} == {'layers.0.mean', 'layers.0.deviation'}
+    with pytest.raises(InputError, match=f"{kind}: standardise must be true or false, got 'yes'"):
+        build_head({'type': kind, 'channels': 4, 'standardise': 'yes', **bins})

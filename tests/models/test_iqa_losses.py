@@ -9,6 +9,7 @@ from scipy import stats
 
 from mmqpt.core.errors import InputError
 from mmqpt.models.iqa_losses import (
+    BLANK_SCORE,
     HISTOGRAM_LOSSES,
     SCORE_LOSSES,
     build_losses,
@@ -250,6 +251,16 @@ def test_ladder_is_content_with_steps_of_the_margin():
     assert ladder_loss(0.9 - 0.0201 * levels, levels, 0.02).item() == 0
     assert ladder_loss(torch.full((1, 3), 0.5), levels, 0.02).item() == pytest.approx(0.02 * (2 + 5 + 3) / 3)
     assert ladder_loss(0.5 + 0.02 * levels, levels, 0.02).item() == pytest.approx(2 * 0.02 * (2 + 5 + 3) / 3)
+
+
+def test_frames_without_a_picture_go_to_the_bottom_and_leave_the_photo_alone():
+    levels = torch.tensor([[0.0, 2.0], [1.0, math.inf]])
+    scores = torch.tensor([[0.5, 0.4], [0.2, 0.3]], requires_grad=True)
+    value = ladder_loss(scores, levels, 0.02)
+    assert value.item() == pytest.approx((0.3 - BLANK_SCORE) / 2)
+    value.backward()
+    assert scores.grad.tolist() == [[0.0, 0.0], [0.0, 0.5]]
+    assert ladder_loss(torch.tensor([[0.01, 0.039]]), levels[1:], 0.02).item() == 0
 
 
 def test_ladder_of_bad_arguments():

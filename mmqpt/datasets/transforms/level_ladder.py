@@ -18,8 +18,8 @@ TASTE = tuple(row.name for row in OPERATORS.values() if row.taste)
 """Operators of which more is not always worse: they can improve a photo, or change its content but not its quality."""
 
 
-BLANK_LEVEL = 25
-"""Level of a frame without a picture: as far below the photo as five times the harshest degradation (design choice)."""
+BLANK_LEVEL = np.inf
+"""Level of a frame without a picture: beyond all that a photo can be degraded; see :func:`ladder_loss`."""
 
 
 def blank_frame(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -103,7 +103,7 @@ class LevelLadder:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """``img`` (uint8 BGR) stays; adds ``ladder``, uint8 BGR (rungs, crop, crop, 3), from mild to harsh, cut to the
-        photo where the size rule leaves it smaller, and ``ladder_levels`` (rungs,)."""
+        photo where the size rule leaves it smaller, and ``ladder_levels``, float32 (rungs,)."""
         rng = results['rng']
         photo = swap_channels(self.view.resize_photo(results['img']))
         height, width = (min(self.crop, side) for side in photo.shape[:2])
@@ -120,10 +120,11 @@ class LevelLadder:
         for level in levels:
             steps = (Step(name, int(level), sign, seed),) if level else ()
             rungs.append(swap_channels(apply_region(Recipe(steps), photo, top, left, height, width)))
+        harshness = levels.astype(np.float32)
         if self.blank and rng.random() < self.blank:
             rungs[-1] = blank_frame(swap_channels(rungs[-1]), rng)
-            levels[-1] = BLANK_LEVEL
+            harshness[-1] = BLANK_LEVEL
         results['ladder'] = np.stack(rungs)
-        results['ladder_levels'] = levels
+        results['ladder_levels'] = harshness
         results['ladder_operator'] = name
         return results

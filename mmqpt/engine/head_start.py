@@ -1,0 +1,128 @@
+"""Fine-tuning in two steps: the head alone on features computed once, then everything."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+from torch import nn
+from tqdm import tqdm
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.head import Standardise
+from mmqpt.engine.runner_state import bare_model
+from mmqpt.models.protocol import BatchFeatures, StartsHead
+
+
+@HOOKS.register_module()
+class HeadStartHook(Hook):
+    """Fits the head on the features of the pre-trained backbone before training begins.
+
+    A random head sends random gradients into a backbone that knows something, and the first epochs are spent on
+    repairing what they did (Kumar et al., "Fine-tuning can distort pretrained features", ICLR 2022). So the training
+    pipeline is read ``passes`` times without gradients, features are kept, and the model's own losses are minimised
+    over the head, and over the maps of rating scales, with AdamW and a cosine schedule. A head with ``standardise``
+    takes mean and deviation from the same features. Runs that are resumed skip it.
+
+    Args:
+        passes: times that the training set is read; each costs about a third of an epoch.
+        epochs: passes over the kept features, each of seconds.
+        lr: learning rate at the beginning.
+        weight_decay: of AdamW.
+        batches: training batches whose features make one batch here.
+
+    Raises:
+        InputError: a bad argument, a model that is not :class:`StartsHead`, or more than one rank.
+    """
+
+    priority = 'HIGH'  # after RatingScalesHook
+
+    def __init__(
+        self, passes: int = 1, epochs: int = 40, lr: float = 1e-3, weight_decay: float = 0.05, batches: int = 16
+    ) -> None:
+        if min(passes, epochs, batches) < 1 or not 0 < lr < math.inf or not 0 <= weight_decay < math.inf:
+            raise InputError(
+                'HeadStartHook needs passes, epochs and batches >= 1, lr > 0 and weight_decay >= 0, got '
+                f'{passes}, {epochs}, {batches}, {lr} and {weight_decay}'
+            )
+        self.passes = passes
+        self.epochs = epochs
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batches = batches
+
+    def before_train(self, runner: Runner) -> None:
+        """Only at the beginning of a run."""
+        if runner.iter > 0 or (runner._resume and runner.epoch > 0):
+            return
+        model = bare_model(runner)
+        if not isinstance(model, StartsHead):
+            raise InputError(
+                f'HeadStartHook needs a model with a head, such as IQARegressor, not {type(model).__name__}'
+            )
+        if get_world_size() > 1:
+            raise InputError('HeadStartHook runs on one rank; start the head in a run of its own, then load_from it')
+        kept = self._features(runner, model)
+        first, last = self._fit(model, kept)
+        runner.logger.info(
+            f'head start: {sum(len(features.photos) for features, _ in kept)} crops, loss {first:.4f} in the first of '
+            f'{self.epochs} epochs over their features, {last:.4f} in the last'
+        )
+
+    @torch.no_grad()
+    def _features(self, runner: Runner, model: Any) -> list[tuple[BatchFeatures, list[Any]]]:
+        """Features and samples of every training batch; the ladders' images are let go."""
+        model.eval()
+        kept = []
+        for _ in range(self.passes):
+            for batch in tqdm(runner.train_dataloader, desc='head start', unit='batch', mininterval=1):
+                batch = model.data_preprocessor(batch, True)
+                samples = batch['data_samples']
+                features = model.batch_features(batch['inputs'], samples)
+                for sample in samples:
+                    sample.pop('ladder', None)
+                kept.append((features, samples))
+        if not kept:
+            raise InputError('HeadStartHook: the training set gives no batch')
+        return kept
+
+    def _fit(self, model: Any, kept: list[tuple[BatchFeatures, list[Any]]]) -> tuple[float, float]:
+        """Mean losses of the first and the last epoch."""
+        for layer in model.head.modules():
+            if isinstance(layer, Standardise):
+                layer.measure(torch.cat([features.photos for features, _ in kept]))
+        learned = [*model.head.parameters(), *(p for p in _maps(model) if p.requires_grad)]
+        optimizer = torch.optim.AdamW(learned, lr=self.lr, weight_decay=self.weight_decay)
+        steps = self.epochs * math.ceil(len(kept) / self.batches)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        model.train()
+        means = []
+        for _ in range(self.epochs):
+            order = torch.randperm(len(kept)).tolist()
+            losses = []
+            for start in range(0, len(order), self.batches):
+                chosen = [kept[place] for place in order[start : start + self.batches]]
+                ladders = [features.ladder for features, _ in chosen if features.ladder is not None]
+                features = BatchFeatures(
+                    torch.cat([features.photos for features, _ in chosen]), torch.cat(ladders) if ladders else None
+                )
+                samples = [sample for _, part in chosen for sample in part]
+                loss = torch.stack(list(model.losses_of(features, samples).values())).sum()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
+            means.append(sum(losses) / len(losses))
+        return means[0], means[-1]
+
+
+def _maps(model: Any) -> list[nn.Parameter]:
+    """The parameters of the maps of rating scales, where the model has any."""
+    scales = getattr(model, 'scales', None)
+    return [] if scales is None else list(scales.parameters())

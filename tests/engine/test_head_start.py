@@ -1,0 +1,97 @@
+"""The head is fitted to the features of the pre-trained backbone before training."""
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.head import Standardise
+from mmqpt.engine.head_start import HeadStartHook
+
+START = {'type': 'HeadStartHook', 'epochs': 200, 'lr': 0.02, 'batches': 1}
+
+
+class Look(Hook):
+    """Keeps the model's state and its loss on the training set before the first step."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.state = None
+        self.loss = None
+
+    def before_train(self, runner):
+        self.state = {name: value.clone() for name, value in runner.model.state_dict().items()}
+        runner.model.eval()
+        losses = []
+        for batch in runner.train_dataloader:
+            batch = runner.model.data_preprocessor(batch, True)
+            losses.append(runner.model(**batch, mode='loss')['loss'].item())
+        self.loss = sum(losses) / len(losses)
+
+
+def look(cfg, hooks):
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), *hooks]
+    runner = Runner.from_cfg(cfg)
+    seen = Look()
+    runner.register_hook(seen)
+    runner.train()
+    return seen, runner
+
+
+def test_head_fits_features_and_the_backbone_stays(tiny_finetune, tmp_path):
+    changes = {'model.head.standardise': True, 'model.head.dropout': 0.0}
+    plain, _ = look(tiny_finetune(tmp_path / 'a', **changes), [])
+    begun, runner = look(tiny_finetune(tmp_path / 'b', **changes), [START])
+    assert begun.loss < 0.5 * plain.loss
+    for name, value in plain.state.items():
+        if name.startswith('backbone.'):
+            assert torch.equal(value, begun.state[name]), name
+    layer = runner.model.head.layers[0]
+    assert isinstance(layer, Standardise)
+    assert not torch.equal(layer.deviation, torch.ones_like(layer.deviation))
+
+
+def test_resumed_runs_skip_it(tiny_finetune, tmp_path):
+    look(tiny_finetune(tmp_path, **{'train_cfg.max_epochs': 1, 'param_scheduler': []}), [START])
+    cfg = tiny_finetune(tmp_path, **{'param_scheduler': []})
+    cfg.resume = True
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
+    seen, runner = look(cfg, [START])
+    assert runner.epoch == 2
+    for name, value in saved.items():
+        assert torch.equal(value, seen.state[name]), name
+
+
+def test_ladders_and_scales_take_part(tiny_finetune, tmp_path, photo_folder):
+    names = sorted(path.name for path in photo_folder.iterdir())
+    ann_file = tmp_path / 'scales.csv'
+    lines = [f'{name},{1 + place / len(names) * 3},{"ab"[place % 2]}' for place, name in enumerate(names)]
+    ann_file.write_text('name,mos,set\n' + '\n'.join(lines) + '\n')
+    cfg = tiny_finetune(
+        tmp_path / 'run',
+        **{'model.scales': {'names': ['a', 'b']}, 'model.ladder': {'weight': 1.0, 'margin': 0.02}},
+    )
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset.update(ann_file=str(ann_file), scale_column='set')
+        cfg[loader].dataset.pop('where', None)
+    steps = cfg.train_dataloader.dataset.pipeline
+    steps.insert(1, {'type': 'LevelLadder', 'crop': 64, 'rungs': 2, 'view': {'min_side': 64, 'max_side': 128}})
+    seen, runner = look(cfg, [START])
+    moved = seen.state['scales.moved_offset']
+    assert moved.abs().max() > 0
+    assert runner.iter > 0
+
+
+def test_needs_a_model_with_a_head(tiny_pretrain, tmp_path):
+    cfg = tiny_pretrain(tmp_path)
+    cfg.custom_hooks = [START]
+    with pytest.raises(InputError, match='needs a model with a head, such as IQARegressor, not QPT'):
+        Runner.from_cfg(cfg).train()
+
+
+@pytest.mark.parametrize('bad', [{'passes': 0}, {'epochs': 0}, {'lr': 0.0}, {'lr': float('nan')}, {'batches': 0}])
+def test_arguments_are_checked(bad):
+    with pytest.raises(InputError, match='HeadStartHook needs'):
+        HeadStartHook(**bad)
