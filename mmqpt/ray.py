@@ -17,6 +17,7 @@ import torch
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
+from mmqpt.core.photo_flags import BETWEEN
 from mmqpt.metric.open import open_scorer
 from mmqpt.metric.score_many import score_many
 from mmqpt.metric.weights import find_weights
@@ -33,7 +34,7 @@ except ImportError as missing:
 COLUMNS = ('bytes', 'image', 'path')
 """Columns that may hold the photos; the first of them that is there does."""
 
-_ADDED = ('score', 'error')
+_ADDED = ('score', 'error', 'flags')
 _BLOCKS = 2000  # of a list of paths, at most
 _NONE = pa.array([], pa.string())
 
@@ -79,12 +80,13 @@ def score(
             a photo that kills the process would keep it from ending. The death of a machine may use up several.
 
     Returns:
-        A lazy dataset: the columns of the input, ``score`` (float64 in (0, 1), or null) and ``error`` (a sentence where
-        there is no score, else null). Photos that can't be read, or have no finite score, never end a job.
+        A lazy dataset: the columns of the input, ``score`` (float64 in (0, 1), or null), ``error`` (a sentence
+        where there is no score, else null) and ``flags`` (names of :data:`mmqpt.core.photo_flags.FLAGS`, joined by
+        ``'; '``, else empty). Photos that can't be read, or have no finite score, never end a job.
 
     Raises:
         FileNotFoundError: no such folder or weights.
-        InputError: weights that can't be used, no such column, columns ``score`` or ``error`` that are there already,
+        InputError: weights that can't be used, no such column, columns of the result's names that are there already,
             a number out of range, or so many workers that no CPU is left to read and write: Ray would wait for ever.
     """
     for name, value, least in (('batch_size', batch_size, 1), ('retries', retries, -1), ('num_gpus', num_gpus, 0)):
@@ -146,7 +148,8 @@ class _Worker:
         if not self.keep and not _are_paths(batch, self.column):
             batch = batch.drop_columns([self.column])
         batch = batch.append_column('score', pa.array([one.score for one in found], pa.float64()))
-        return batch.append_column('error', pa.array([one.error for one in found], pa.string()))
+        batch = batch.append_column('error', pa.array([one.error for one in found], pa.string()))
+        return batch.append_column('flags', pa.array([BETWEEN.join(one.flags) for one in found], pa.string()))
 
 
 def _are_paths(batch: pa.Table, column: str) -> bool:

@@ -65,6 +65,7 @@ def check(rows, scores):
     assert Counter(row['path'] for row in rows) == Counter(list(scores))
     for row in rows:
         assert row['error'] is None
+        assert row['flags'] == ''
         assert row['score'] == pytest.approx(scores[row['path']], abs=1e-6), row['path']
 
 
@@ -115,7 +116,7 @@ def test_bytes_of_a_job_that_goes_on(written, photo_folder, metric_weights):
     )
     rows = mmqpt.ray.score(ray.data.from_arrow(table), metric_weights, batch_size=2, done=written[0]).take_all()
     check([row for row in rows if row['path'] in scores], scores)
-    assert all(list(row) == ['path', 'number', 'score', 'error'] for row in rows)
+    assert all(list(row) == ['path', 'number', 'score', 'error', 'flags'] for row in rows)
     assert sorted(row['number'] for row in rows) == [2, 3, 4, 5, 6]
     errors = {row['path']: row['error'] for row in rows if row['error']}
     assert errors['empty.jpg'] == 'empty.jpg: the file is empty'
@@ -149,7 +150,7 @@ def test_a_score_that_is_not_finite_is_a_row_with_an_error(photo_folder, metric_
     monkeypatch.setattr(one.scorer, 'score_batch', lambda batch: np.full(len(batch), np.nan))
     path = str(min(photo_folder.iterdir()))
     (row,) = one(pa.table({'path': [path]})).to_pylist()
-    assert row == {'path': path, 'score': None, 'error': f'{path}: the network gave no finite score'}
+    assert row == {'path': path, 'score': None, 'error': f'{path}: the network gave no finite score', 'flags': ''}
 
 
 def test_each_thread_that_scores_by_onnx_has_one_thread_of_onnxruntime(metric_weights, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from mmqpt.cli.inputs import printable
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
 from mmqpt.core.photo import swap_channels
+from mmqpt.core.photo_flags import BETWEEN, FLAGS
 from mmqpt.core.photo_input import prepare_photo
 from mmqpt.core.view import View
 from mmqpt.metric.score_many import Scored
@@ -57,7 +59,8 @@ def write_page(
         size=(_WIDTH, _HEIGHT),
         groups=[('Best', [_card(row, folder) for row in good[:count]]),
                 ('Worst', [_card(row, folder) for row in good[::-1][:count]])],
-        table=[(printable(row.name), f'{row.score:.4f}') for row in good],
+        table=[(printable(row.name), f'{row.score:.4f}', printable(BETWEEN.join(row.flags))) for row in good],
+        flagged=_flagged(rows),
         failed=[(printable(row.name), printable(row.error or '')) for row in rows if row.score is None],
         weights=_weights(meta),
     )  # fmt: skip
@@ -87,7 +90,14 @@ def _card(row: Scored, folder: str) -> dict[str, str | None]:
         'name': name,
         'short': os.path.basename(name),
         'score': f'{row.score:.3f}',
+        'flags': printable(BETWEEN.join(row.flags)),
     }
+
+
+def _flagged(rows: Sequence[Scored]) -> list[tuple[str, int, str]]:
+    """Flags that any photo has: name, number of photos, meaning."""
+    counts = Counter(flag for row in rows for flag in row.flags)
+    return [(printable(flag), count, FLAGS.get(flag, '')) for flag, count in counts.most_common()]
 
 
 def _summary(scores: np.ndarray) -> list[tuple[str, str]]:

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 from mmqpt.cli.errors import require
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing, target_file
+from mmqpt.core.photo_flags import BETWEEN
 from mmqpt.metric.score_many import Scored
 
 COLUMNS = ('path', 'score', 'error', 'flags')
-_BETWEEN = '; '  # flags of one photo
 SUFFIXES = {'.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.ndjson': 'json', '.parquet': 'parquet'}
 _HEADER = (','.join(COLUMNS) + '\n').encode()
 _SAME = {'kind': 'format', 'weights_sha256': 'weights', 'view': 'size rule'}
@@ -139,7 +139,7 @@ def read_rows(path: str, kind: str, cut: bool = False) -> list[Scored]:
 
 def encode(row: Scored, kind: str) -> bytes:
     """One row with its line break, as a CSV record or a JSON object."""
-    cells = (row.name, row.score, row.error, _BETWEEN.join(row.flags))
+    cells = (row.name, row.score, row.error, BETWEEN.join(row.flags))
     if kind == 'json':
         values = dict(zip(COLUMNS, cells, strict=True))
         return (json.dumps(values, ensure_ascii=False) + '\n').encode()
@@ -184,7 +184,7 @@ def _row(path: str, score: str | float | None, error: str | None, flags: str | N
         raise ValueError(f'line {line}: the score {score!r:.100} is not a number') from None
     if value is not None and not math.isfinite(value):
         raise ValueError(f'line {line}: the score {score!r:.100} is not a finite number')
-    found = tuple(flags.split(_BETWEEN)) if flags else ()
+    found = tuple(flags.split(BETWEEN)) if flags else ()
     return Scored(path, value, error or ('no score' if value is None else None), found)
 
 
@@ -262,7 +262,7 @@ def _write_parquet(path: str, rows: Sequence[Scored]) -> None:
     import pyarrow.parquet as pq
 
     kinds = (pa.string(), pa.float64(), pa.string(), pa.string())
-    cells = [(row.name, row.score, row.error, _BETWEEN.join(row.flags)) for row in rows]
+    cells = [(row.name, row.score, row.error, BETWEEN.join(row.flags)) for row in rows]
     columns = [[row[place] for row in cells] for place in range(len(COLUMNS))]
     table = pa.table(columns, schema=pa.schema(list(zip(COLUMNS, kinds, strict=True))))
     with replacing(path) as partial:

@@ -20,6 +20,9 @@ FLAGS = {
 }
 """Each flag and what it means."""
 
+BETWEEN = '; '
+"""Joins the flags of one photo in a cell of a table."""
+
 _BLOCK = 16  # px, over which noise is averaged
 _TONE = 6.0  # grey levels between the darkest and the brightest block of a blank frame
 _TINY, _ASPECT = 96, 4.0

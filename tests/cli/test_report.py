@@ -34,10 +34,23 @@ def test_a_page_of_a_folder(mmqpt, photo_folder, tmp_path):
     assert page.count('<figure') == page.count('data:image/jpeg;base64,') == 4
     assert not re.search(r'(src|href)="(?!data:)', page)  # all in one file
     assert "default-src 'none'" in page
-    rows = re.findall(r'<tr><td>(0\.\d{4})<td>(.*)', page)
+    rows = re.findall(r'<tr><td>(0\.\d{4})<td>(.*)<td>', page)
     assert len(rows) == 5
     assert rows == sorted(rows, key=lambda row: -float(row[0]))
     assert re.search(r'sha256<td>[0-9a-f]{64}', page)
+
+
+def test_flags_are_counted_and_beside_their_photo(tmp_path):
+    rows = [Scored('a.jpg', 0.1, None, ('blank', 'nearly black')), Scored('b.jpg', 0.7), Scored('c', None, 'bad')]
+    rows.append(Scored('d.jpg', 0.2, None, ('blank', '<b>')))  # of somebody else's file
+    write_page(str(tmp_path / 'x.html'), 'x', rows, {})
+    page = (tmp_path / 'x.html').read_text()
+    assert '>blank <b>2</b></li>' in page
+    assert '>nearly black <b>1</b></li>' in page
+    assert '<td>a.jpg<td>blank; nearly black' in page
+    assert '<td>b.jpg<td>\n' in page
+    assert '<td>d.jpg<td>blank; &lt;b&gt;' in page
+    assert '<i>blank; nearly black</i>' in page
 
 
 @pytest.mark.parametrize('kind', ['csv', 'json', 'parquet'])
