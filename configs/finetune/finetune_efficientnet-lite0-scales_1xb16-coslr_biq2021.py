@@ -40,7 +40,7 @@ val_evaluator = dict(by='scale')
 test_evaluator = dict(by='scale')
 default_hooks = dict(checkpoint=dict(save_best='iqa/SRCC_macro', rule='greater', max_keep_ckpts=1))
 model = dict(head=dict(dropout=0.3, standardise=True), scales=dict(names=['ss01', 'ss02', 'ss03'], maps='learned'))
-optim_wrapper = dict(optimizer=dict(lr=6e-4), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.33))))
+optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
 custom_hooks = [*_base_.custom_hooks, dict(type='HeadStartHook')]  # the head first: no epoch is lost on a random one
 train_cfg = dict(max_epochs=6)
 param_scheduler = [
