@@ -6,8 +6,9 @@ Examples:
 
 Prints a Markdown table, from the operator that is ordered best to the one that the metric is blind to: the share of
 pairs of levels in which the harsher one scores lower (chance: 50 %), the share of photos whose level 5 scores lower
-than the photo itself, and the mean loss of score at level 1, 3 and 5. Use good photos that the weights were not
-trained on.
+than the photo itself, and the mean loss of score at level 1, 3 and 5. Then the scores of frames without a picture
+(black, white, one colour, a few pixels), which should be below those of any photo. Use good photos that the weights
+were not trained on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.degradations import OPERATORS, load_operators, operator
-from mmqpt.evaluation.protocols.level_order import level_orders
+from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders
 from mmqpt.metric.open import Scorer
 from mmqpt.metric.torch_scorer import find_device
 
@@ -62,8 +63,10 @@ def run(args: argparse.Namespace) -> None:
     photos = [read_photo(paths[index]) for index in sorted(drawn)]
     total = sum(len(row.signs) for row in rows)
     found = list(tqdm(level_orders(score, photos, args.operators, args.seed), total=total, unit='operator'))
+    blank = blank_scores(score, photos, args.seed)
     if args.out:
         results = {
+            'blank_frames': {kind: {'lowest': low, 'highest': high} for kind, (low, high) in blank.items()},
             'photos': [str(paths[index]) for index in sorted(drawn)],
             'operators': [asdict(row) for row in found],
         }
@@ -82,6 +85,8 @@ def run(args: argparse.Namespace) -> None:
         sign = '' if len(operator(row.operator).signs) == 1 else ' +' if row.sign > 0 else ' -'
         losses = ' | '.join(f'{row.drop[level - 1]:+.3f}' for level in (1, 3, 5))
         print(f'| {row.operator}{sign} | {row.kind} | {row.ordered:.0%} | {row.below:.0%} | {losses} |')
+    frames = ', '.join(f'{kind} {low:.3f} to {high:.3f}' for kind, (low, high) in blank.items())
+    print(f'\nFrames without a picture: {frames}')
 
 
 def make_score(args: argparse.Namespace) -> Callable[[np.ndarray], float]:

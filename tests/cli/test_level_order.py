@@ -16,6 +16,8 @@ def test_table_and_json(run_command, metric_weights, photo_folder, tmp_path):
     assert len(found['photos']) == 2
     assert [row['operator'] for row in found['operators']] == ['gaussian_blur', 'brightness', 'brightness']
     assert all(len(row['drop']) == 5 for row in found['operators'])
+    assert all(frame['lowest'] <= frame['highest'] for frame in found['blank_frames'].values())
+    assert 'Frames without a picture: black 0.' in done.out
 
 
 def test_another_metric(run_command, photo_folder):

@@ -22,18 +22,23 @@ BLANK_LEVEL = np.inf
 """Level of a frame without a picture: beyond all that a photo can be degraded; see :func:`ladder_loss`."""
 
 
-def blank_frame(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A frame without a picture: black, white, grey or one colour, with or without weak noise; or few pixels enlarged.
+BLANK_KINDS = ('black', 'white', 'grey', 'colour', 'pixels')
+"""Frames without a picture: near black, near white, one grey, one colour, or a few pixels enlarged."""
+
+
+def blank_frame(photo: np.ndarray, rng: np.random.Generator, kind: str | None = None) -> np.ndarray:
+    """A frame without a picture, with or without weak noise.
 
     Args:
         photo: uint8 (H, W, 3): the size, and what the few pixels show.
         rng: the only source of randomness.
+        kind: one of :data:`BLANK_KINDS`; drawn by default.
 
     Returns:
         uint8 (H, W, 3).
     """
     height, width = photo.shape[:2]
-    kind = ('black', 'white', 'grey', 'colour', 'pixels')[rng.integers(5)]
+    kind = kind or BLANK_KINDS[rng.integers(len(BLANK_KINDS))]
     if kind == 'pixels':
         few = cv2.resize(photo, tuple(rng.integers(2, 7, 2).tolist()), interpolation=cv2.INTER_AREA)
         how = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_NEAREST

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.transforms.level_ladder import BLANK_KINDS, blank_frame
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply, operator
 
 
@@ -74,6 +75,24 @@ def level_orders(
                 float(np.mean(scores[:, -1] < whole)),
                 tuple((whole[:, None] - scores).mean(axis=0).tolist()),
             )
+
+
+def blank_scores(
+    score: Callable[[np.ndarray], float], photos: Sequence[np.ndarray], seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Lowest and highest score of frames without a picture, one of each kind as large as each photo.
+
+    Args:
+        score: of an RGB uint8 (H, W, 3) photo; higher is better.
+        photos: uint8 (H, W, 3) each.
+        seed: of tones, colours and noise.
+
+    Returns:
+        By kind, see ``BLANK_KINDS``.
+    """
+    rng = np.random.default_rng(seed)
+    found = {kind: [score(blank_frame(photo, rng, kind)) for photo in photos] for kind in BLANK_KINDS}
+    return {kind: (min(scores), max(scores)) for kind, scores in found.items()}
 
 
 def ordered_share(scores: np.ndarray) -> float:

@@ -116,9 +116,13 @@ def _order(order: Mapping[str, Any]) -> list[str]:
         f'level scores lower in {mean:.0%} of the pairs (chance: 50 %). Below {BLIND:.0%}:'
     )
     named = [(_named(row), row['kind'], f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}') for row in blind]
-    if not named:
-        return [text, '', 'none.']
-    return [text, '', *_table(('degradation', 'kind', 'rightly ordered', 'mean loss of score at level 5'), named)]
+    heads = ('degradation', 'kind', 'rightly ordered', 'mean loss of score at level 5')
+    lines = [text, '', *(_table(heads, named) if named else ['none.'])]
+    frames = order.get('blank_frames')
+    if frames:
+        scores = ', '.join(f'{kind} {found["lowest"]:.3f} to {found["highest"]:.3f}' for kind, found in frames.items())
+        lines += ['', f'Frames without a picture: {scores}.']
+    return lines
 
 
 def _named(row: Mapping[str, Any]) -> str:

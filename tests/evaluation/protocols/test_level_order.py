@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.transforms.level_ladder import BLANK_KINDS
 from mmqpt.degradations import OPERATORS
-from mmqpt.evaluation.protocols.level_order import level_orders, ordered_share
+from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders, ordered_share
 
 
 def sharpness(photo):
@@ -38,6 +39,15 @@ def test_ordered_share():
     assert ordered_share(np.array([[3.0, 2.0, 1.0]])) == 1
     assert ordered_share(np.array([[3.0, 1.0, 2.0]])) == pytest.approx(2 / 3)
     assert ordered_share(np.array([[1.0, 2.0], [2.0, 1.0]])) == 0.5
+
+
+def test_frames_without_a_picture_by_kind(photos):
+    found = blank_scores(lambda frame: frame.mean() / 255, [photo[:60, :60].copy() for photo in photos])
+    assert tuple(found) == BLANK_KINDS
+    assert all(0 <= low <= high <= 1 for low, high in found.values())
+    assert found['black'][1] < 0.05
+    assert found['white'][0] > 0.95
+    assert blank_scores(sharpness, photos) == blank_scores(sharpness, photos)
 
 
 def test_bad_input(photos):

@@ -44,6 +44,12 @@ def test_results_and_order(metric_weights):
     assert 'scores lower in 75% of the pairs' in card
     assert '| hue - | colour | 50% | -0.020 |' in card
     assert '| jpeg' not in card
+    assert 'Frames without' not in card
+    frames = {
+        'blank_frames': {'black': {'lowest': 0.01, 'highest': 0.0313}, 'white': {'lowest': 0.02, 'highest': 0.04}}
+    }
+    card = model_card(metric_weights, order=ORDER | frames)
+    assert 'Frames without a picture: black 0.010 to 0.031, white 0.020 to 0.040.' in card
     assert '| night | 10% | 3 | - | - | - |' in model_card(metric_weights, RESULTS, 'B')
 
 
