@@ -176,8 +176,8 @@ def qc_statistics(logits: QCLogits, degradation_share: float | None = None) -> d
     """What to watch during training, each a scalar.
 
     Returns:
-        ``chance_level``: the value of QC-Loss when nothing can be told apart, log(1 + negatives), where degradation-based
-        ones count with the weight that ``degradation_share`` gives them.
+        ``chance_level``: the value of QC-Loss when nothing can be told apart, log(1 + negatives), in which
+        degradation-based ones have the weight that ``degradation_share`` gives them.
         ``acc_degradation`` and ``acc_content``: share of (query, positive) whose positive is closer than every negative
         of that kind; ties are wrong. By chance 1 / (1 + negatives of that kind); NaN where there are none.
         ``mass_degradation``: mean share of degradation-based negatives in the softmax over all negatives of a query;

@@ -23,8 +23,10 @@ def unit(*shape, seed=0, dtype=torch.float64):
 
 
 def loop(query, positive, degradation, content, temperature, mask=None, share=None):
-    """The formula, read from the paper and written as slowly as possible; with a share, degradation-based negatives count
-    so often that they are that share of the negatives."""
+    """The formula, read from the paper and written as slowly as possible.
+
+    With a share, degradation-based negatives count so often that they are that share of the negatives.
+    """
     total, count = 0.0, 0
     for m in range(len(query)):
         counts = [c for c in range(content.shape[0]) if mask is None or bool(mask.expand(len(query), -1)[m, c])]
@@ -119,7 +121,7 @@ def test_mass_is_that_of_the_softmax_over_negatives(share):
 
 
 def test_largest_mass():
-    """The arithmetic of docs/experiments.md: two negatives beside a queue, and a network that has learned everything."""
+    """Two negatives beside a queue, and a network that has learned everything."""
     assert largest_degradation_mass(2, 4096, 0.2) == pytest.approx(2 * math.exp(5) / (2 * math.exp(5) + 4096))
     assert largest_degradation_mass(2, 65536, 0.2) < 0.005
     assert largest_degradation_mass(2, 4096, 0.2, 0.5) == pytest.approx(math.exp(5) / (math.exp(5) + 1))
