@@ -4,6 +4,7 @@
 |---|---|---|---|
 | :class:`CountsSteps` | ``ResumableTrainLoop`` | before a training batch | act once per optimiser step |
 | :class:`ShowsEmbeddings` | ``CollapseWatchHook`` | after a training batch | see whether embeddings collapse |
+| :class:`Contrasts` | ``PretextWatchHook`` | around a training batch | see what of the pretext task is learned |
 | :class:`Exportable` | ``ExportSpecHook`` | before a checkpoint is saved | say how to use the weights |
 
 Loop and hooks ask the model itself, not its wrapper (``MMDistributedDataParallel``), whether it has a part
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -50,6 +51,43 @@ class ShowsEmbeddings(Protocol):
 
     def last_embeddings(self) -> Embeddings | None:
         """Those of the last training batch; None before the first."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What a query is compared with, and how.
+
+    Args:
+        keys: of a batch, on this rank.
+        degradations: degradation-based negatives of a query.
+        contents: content-based negatives of a query once the queue is full.
+        temperature: that similarities are divided by.
+        degradation_share: see :func:`mmqpt.models.qc_loss.qc_loss`.
+        queue_length: keys in the queue.
+        momentum: of the key encoder, once it no longer rises.
+    """
+
+    keys: int
+    degradations: int
+    contents: int
+    temperature: float
+    degradation_share: float | None
+    queue_length: int
+    momentum: float
+
+
+@runtime_checkable
+class Contrasts(Protocol):
+    """A model that learns to tell degraded versions of a photo apart."""
+
+    def contrast(self, inputs: Tensor) -> Contrast:
+        """What the queries of a preprocessed batch (N, V, P, 3, S, S) meet."""
+
+    def untrained_backbone(self, inputs: Tensor) -> nn.Module:
+        """A frozen copy of the backbone, to be made before the first step; ``inputs`` are preprocessed."""
+
+    def feature_accuracy(self, inputs: Tensor, backbone: nn.Module) -> Tensor:
+        """How well features of a backbone solve the task as they are, a scalar; ``inputs`` are preprocessed."""
 
 
 @runtime_checkable

@@ -22,7 +22,8 @@ from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretra
 from mmqpt.models.contrast import content_negatives, degradation_negatives, positives
 from mmqpt.models.key_encoder import average_statistics, momentum_at, move_towards, statistics_of_one_batch
 from mmqpt.models.key_queue import KeyQueue
-from mmqpt.models.protocol import Embeddings
+from mmqpt.models.protocol import Contrast, Embeddings
+from mmqpt.models.qc_loss import qc_logits, qc_statistics
 
 
 @MODELS.register_module()
@@ -165,6 +166,52 @@ class QPT(BaseSelfSupervisor):
     def last_embeddings(self) -> Embeddings | None:
         """See :class:`ShowsEmbeddings`."""
         return self._last_embeddings
+
+    def contrast(self, inputs: Tensor) -> Contrast:
+        """See :class:`Contrasts`."""
+        photos, versions, patches = _grid(inputs)
+        others = (photos - 1) * versions * patches if self.batch_negatives else 0
+        return Contrast(
+            keys=photos * versions * patches,
+            degradations=(versions - 1) * patches if self.degradation_negatives else 0,
+            contents=len(self.queue) + others,
+            temperature=self.head.temperature,
+            degradation_share=self.head.degradation_share,
+            queue_length=len(self.queue),
+            momentum=self.momentum,
+        )
+
+    @torch.no_grad()
+    def untrained_backbone(self, inputs: Tensor) -> nn.Module:
+        """See :class:`Contrasts`.
+
+        Without ``pretrained`` weights its BatchNorm statistics are those of ``inputs`` (N, V, P, 3, S, S), as those of
+        the key encoder start; nothing random is drawn.
+        """
+        backbone = deepcopy(self.backbone).requires_grad_(False)
+        backbone.eval()  # gives no network back where mmpretrain overrides train
+        if not self.pretrained:
+            layers = batch_norms(backbone)
+            for layer in layers:
+                layer.train()
+            with statistics_of_one_batch(layers):
+                backbone(self._prepared(inputs))
+            backbone.eval()
+        return backbone
+
+    @torch.no_grad()
+    def feature_accuracy(self, inputs: Tensor, backbone: nn.Module) -> Tensor:
+        """See :class:`Contrasts`: ``acc_degradation`` of pooled features, with neither neck nor key encoder.
+
+        Args:
+            inputs: (N, V, P, 3, S, S) in [0, 1].
+            backbone: an encoder like this model's.
+        """
+        photos, versions, patches = _grid(inputs)
+        features = F.normalize(self._pooled(backbone, self._prepared(inputs)).float(), dim=1)  # (M, C)
+        keys = features.view(photos, versions, patches, -1)
+        logits = qc_logits(features, positives(keys), degradation_negatives(keys), features[:0], temperature=1.0)
+        return qc_statistics(logits)['acc_degradation']
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict[str, Tensor]:
         """QC-Loss of a batch.

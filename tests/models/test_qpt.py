@@ -276,6 +276,71 @@ def test_names_in_checkpoints_stay(started):
     assert not [name for name in build().state_dict() if name.startswith('anchor')]
 
 
+@pytest.mark.parametrize('batch_negatives', [True, False])
+def test_contrast_counts_what_a_query_meets(batch_negatives):
+    """Once the queue is full: what the statistics then say of the loss."""
+    head = {'type': 'QCHead', 'temperature': 0.1, 'degradation_share': 0.5}
+    model = build(head=head, batch_negatives=batch_negatives).train()
+    inputs = batch(versions=3, patches=2)
+    for _ in range(3):
+        found = model.loss(inputs)
+    contrast = model.contrast(inputs)
+    assert found['queue_fill'] == 1
+    assert contrast.contents == 20 + (2 * 6 if batch_negatives else 0)
+    assert found['chance_level'].item() == pytest.approx(math.log(1 + 2 * contrast.contents))
+    assert (contrast.keys, contrast.degradations, contrast.queue_length) == (18, 4, 20)
+    assert (contrast.temperature, contrast.degradation_share, contrast.momentum) == (0.1, 0.5, 0.999)
+    assert build(degradation_negatives=False).contrast(inputs).degradations == 0
+
+
+def test_feature_accuracy_equals_a_loop_over_patches():
+    model = build().eval()
+    inputs = batch(photos=6, versions=3, patches=2)
+    with torch.no_grad():
+        flat = model.backbone(model.data_preprocessor.normalise(inputs.flatten(0, 2)))[-1].mean(dim=(2, 3))
+    features = F.normalize(flat, dim=1).view(6, 3, 2, -1)
+    right = []
+    for n in range(6):
+        for v in range(3):
+            for p in range(2):
+                near = features[n, v, p] @ features[n, v, 1 - p]
+                others = torch.stack([features[n, w] @ features[n, v, p] for w in range(3) if w != v])
+                right.append(float(near > others.max()))
+    assert 0 < sum(right) < len(right)
+    assert model.feature_accuracy(inputs, model.backbone).item() == pytest.approx(sum(right) / len(right))
+
+
+def test_untrained_backbone_stays_as_it_is(started):
+    model = build(pretrained=started).train()
+    inputs = batch()
+    state = torch.random.get_rng_state()
+    start = model.untrained_backbone(inputs)
+    assert torch.equal(state, torch.random.get_rng_state())
+    before = {name: value.clone() for name, value in start.state_dict().items()}
+    for name, value in torch.load(started, weights_only=True).items():
+        assert torch.equal(before[name], value), name
+    optimiser = torch.optim.SGD(model.parameters(), 1.0)
+    model.loss(inputs)['loss'].backward()
+    optimiser.step()
+    assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
+    assert not any(module.training for module in start.modules())
+    assert not any(parameter.requires_grad for parameter in start.parameters())
+    assert model.backbone.training
+
+
+def test_untrained_backbone_of_random_weights_has_the_statistics_of_the_batch():
+    model = build().train()
+    inputs = batch(photos=8)
+    start = model.untrained_backbone(inputs)
+    model.loss(inputs)  # sets those of the key encoder in the same way
+    ours, theirs = start.state_dict(), model.key_backbone.state_dict()
+    for name, value in ours.items():
+        if 'running_mean' in name:
+            assert torch.allclose(value, theirs[name], rtol=0.2, atol=0.1 * float(theirs[name].std())), name
+    model = build().train()
+    assert torch.equal(model.backbone.timm_model.bn1.running_var, torch.ones(32))  # the model's own are untouched
+
+
 def test_norm_eval_keeps_statistics():
     model = build(norm_eval=True).train()
     before = model.backbone.timm_model.bn1.running_mean.clone()
