@@ -1,7 +1,7 @@
 """Check that a pre-trained network tells degradations apart on photos it has not seen, and only degradations.
 
 Example:
-    mmqpt pretext-check qpt_efficientnet-lite0_1xb24-coslr_folder work_dirs/x/epoch_20.pth \\
+    mmqpt pretext-check qpt_efficientnet-lite0_1xb12-coslr_folder work_dirs/x/epoch_20.pth \\
         --data-root unseen_photos --out check.json
 
 Prints how often the positive is closer than every degradation-based negative, with keys from the key encoder, and
