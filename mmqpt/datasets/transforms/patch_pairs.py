@@ -12,9 +12,10 @@ from mmpretrain.registry import TRANSFORMS
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
 from mmqpt.datasets.transforms.rng import sample_rng
-from mmqpt.degradations import DegradationSpace, Recipe, apply_region, draw_different
+from mmqpt.degradations import DegradationSpace, Recipe, apply_region, draw_different, redraw_seeds
 
 POSITIONS = ('independent', 'shared', 'mixed')
+_NO_GROUP = 2**32 - 1
 
 
 @TRANSFORMS.register_module()
@@ -41,6 +42,8 @@ class PatchPairs:
         shared: with ``'mixed'``, the share of samples cut at shared places, above 0 and below 1.
         min_distance: the least :func:`recipe_distance` of two versions; larger values make negatives easier to tell.
         max_distance: the largest, or None; 0.2 with two versions gives pairs that differ by one level of one step.
+        group_recipes: whether the samples of a group (``recipe_group`` of :class:`SeededSampler`) have the same recipes
+            with seeds of their own, for ``QPT(recipe_positives=...)`` (an extension).
 
     Raises:
         InputError: a value out of range, or a space without V recipes at such distances.
@@ -58,6 +61,7 @@ class PatchPairs:
         shared: float = 0.5,
         min_distance: float = 0.0,
         max_distance: float | None = None,
+        group_recipes: bool = False,
     ) -> None:
         for name, value, least in (('patch_size', patch_size, 1), ('versions', versions, 2), ('patches', patches, 2)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -77,6 +81,7 @@ class PatchPairs:
         self.min_distance = min_distance
         self.max_distance = max_distance
         self.draw_recipes(np.random.default_rng(0))  # or say why not
+        self.group_recipes = group_recipes
         self.max_overlap = max_overlap
         self.positions = positions
         self.shared = shared
@@ -113,7 +118,7 @@ class PatchPairs:
         """The window of ``img``, V recipes, and the places (V, P, 2) of their patches as y, x."""
         rng = sample_rng(results)
         image = self._window(self._enlarge(results['img']), rng)
-        recipes = self.draw_recipes(rng)
+        recipes = self._recipes_of_group(results, rng) if self.group_recipes else self.draw_recipes(rng)
         height, width = image.shape[:2]
         shared = rng.random() < self.shared if self.positions == 'mixed' else self.positions == 'shared'
         places = [self.draw_positions(height, width, rng)]
@@ -124,6 +129,15 @@ class PatchPairs:
     def draw_recipes(self, rng: np.random.Generator) -> list[Recipe]:
         """V different recipes at the distances asked for."""
         return draw_different(self.space, self.versions, rng, self.min_distance, self.max_distance)
+
+    def _recipes_of_group(self, results: dict[str, Any], rng: np.random.Generator) -> list[Recipe]:
+        """Recipes drawn by what the samples of a group have in common, with seeds drawn by ``rng``."""
+        entropy = results.get('sample_key', (0, ()))[1]
+        if len(entropy) < 4:
+            raise InputError('PatchPairs(group_recipes=True) needs samples in groups: SeededSampler(recipe_group=...)')
+        seed, epoch, _, group = entropy
+        common = np.random.default_rng((seed, epoch, group, _NO_GROUP))  # no sample has such an entropy
+        return redraw_seeds(self.draw_recipes(common), rng)
 
     def _side(self, count: int) -> int:
         """Length in px of ``count`` patches in a row that overlap as much as they may."""

@@ -46,13 +46,15 @@ def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -
         raise InputError(f'{checkpoint}: not a checkpoint of pre-training')
     config = next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PatchPairs')
     independent, shared, control = (
-        TRANSFORMS.build({**config, 'positions': positions}) for positions in ('independent', 'shared', 'independent')
+        TRANSFORMS.build({**config, 'positions': positions, 'group_recipes': False})
+        for positions in ('independent', 'shared', 'independent')
     )
     tasks = {'different recipes': independent, 'shared positions': shared, 'same recipe': same_recipe(control)}
     with torch.random.fork_rng():
         torch.manual_seed(cfg.get('randomness', {}).get('seed') or 0)
         model = MODELS.build({**cfg.model})
         model.init_weights()
+    model.recipe_positives = 1  # photos come one by one
     model.eval()
     first = [patches_of(model, independent, path, number) for number, path in enumerate(paths[:_FIRST])]
     start = model.untrained_backbone(torch.cat(first))

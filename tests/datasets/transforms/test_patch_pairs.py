@@ -313,3 +313,29 @@ def test_smallest_window_works(bgr):
     for seed in range(20):
         for places in run(transform, bgr, seed)['positions']:
             assert sorted(map(tuple, places.tolist())) == [(0, 0), (0, 32), (32, 0), (32, 32)]
+
+
+def grouped(transform, image, position, group, epoch=0):
+    entropy = (5, epoch, position, group)
+    return transform.draw({'img': image, 'rng': np.random.default_rng(entropy), 'sample_key': (0, list(entropy))})
+
+
+def test_samples_of_a_group_have_the_same_recipes_with_seeds_of_their_own(bgr):
+    transform = PatchPairs(32, versions=3, group_recipes=True)
+    first, second = grouped(transform, bgr, 4, 1), grouped(transform, bgr, 5, 1)
+    other, later = grouped(transform, bgr, 8, 2), grouped(transform, bgr, 4, 1, epoch=1)
+    keys = [[recipe.key for recipe in recipes] for _, recipes, _ in (first, second, other, later)]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]
+    assert keys[0] != keys[3]
+    seeds = [{step.seed for recipe in recipes for step in recipe.steps} for _, recipes, _ in (first, second)]
+    assert not seeds[0] & seeds[1]
+    assert (first[2] != second[2]).any()
+    again = grouped(PatchPairs(32, versions=3, group_recipes=True), bgr, 4, 1)
+    assert again[1] == first[1]
+
+
+def test_groups_come_from_the_sampler(bgr):
+    for sample in ({}, {'sample_key': (0, [5, 0, 4])}):
+        with pytest.raises(InputError, match=r'needs samples in groups: SeededSampler\(recipe_group=...\)'):
+            PatchPairs(32, group_recipes=True).draw({'img': bgr, 'rng': np.random.default_rng(0), **sample})
