@@ -99,7 +99,7 @@ class SeededSampler(Sampler):
     def __iter__(self) -> Iterator[SampleKey]:
         order = self._order()
         for position in range(self.rank + self.start * self.world_size, self.total, self.world_size):
-            entropy = (self.seed, self.epoch, position)
+            entropy: tuple[int, ...] = (self.seed, self.epoch, position)
             if self.recipe_group > 1:
                 group = position // self.world_size // self.recipe_group  # of this rank
                 entropy = (*entropy, group * self.world_size + self.rank)
