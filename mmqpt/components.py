@@ -26,6 +26,7 @@ from mmqpt.engine.hooks import (
 )
 from mmqpt.engine.iqa_metric import IQAMetric
 from mmqpt.engine.position import DataPositionHook
+from mmqpt.engine.pretext_watch import PretextWatchHook
 from mmqpt.engine.safe_checkpoints import SafeCheckpointHook
 from mmqpt.engine.train_loop import ResumableTrainLoop
 from mmqpt.models.checkpoint import allow_resume
@@ -57,6 +58,7 @@ __all__ = [
     'PhotoPreprocessor',
     'PhotoShards',
     'PhotoTable',
+    'PretextWatchHook',
     'ProgressBarHook',
     'QCHead',
     'RandomDegradation',

@@ -49,11 +49,12 @@ def main() -> None:
     make_photos(out / 'photos')
     make_rated_copies(out / 'photos' / 'train', out / 'rated')
 
-    say('2/5  pre-training (QC-Loss should fall below chance_level, acc_degradation rise above 0.33)')
+    say('2/5  pre-training (QC-Loss should fall below chance_level, acc_degradation rise above 0.14)')
     command(
-        'pretrain', 'qpt_efficientnet-lite0_1xb24-coslr_folder', '--work-dir', str(out / 'pretrain'),
+        'pretrain', 'qpt_efficientnet-lite0_1xb12-coslr_folder', '--work-dir', str(out / 'pretrain'),
         '--cfg-options', f'train_dataloader.batch_size={len(TRAINING)}', f'train_cfg.max_epochs={args.pretrain_epochs}',
         f'param_scheduler.0.T_max={args.pretrain_epochs}', f'default_hooks.checkpoint.interval={args.pretrain_epochs}',
+        'model.queue_length=512',
         'default_hooks.logger.interval=1', 'log_processor.window_size=1',
         DATA_ROOT=str(out / 'photos' / 'train'),
     )  # fmt: skip

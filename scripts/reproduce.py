@@ -27,7 +27,7 @@ from mmqpt.datasets.rated.sets import read_set, write_set
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = Path(__file__).with_name('reproduce_small.json')
-PRETRAIN = 'configs/qpt/qpt_efficientnet-lite0-anchor_1xb24-coslr-800i_folder.py'
+PRETRAIN = 'configs/qpt/qpt_efficientnet-lite0-anchor_1xb12-coslr-800i_folder.py'
 FINETUNE = 'configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py'
 SPLIT = 'official_split_clean'
 UNLABELLED, LABELLED, TESTED = 600, 320, 200
@@ -83,7 +83,7 @@ def make(photos: Path, out: Path) -> dict[str, float]:
 
     variables = {'DATA_ROOT': images, 'ANN_FILE': out / 'small.csv', 'PRETRAINED': checkpoint}
     options = [f'train_cfg.max_epochs={EPOCHS}', f'param_scheduler.1.T_max={EPOCHS}', 'param_scheduler.0.end=5']
-    options += ['custom_hooks.2.momentum=0.05', 'default_hooks.checkpoint.save_best=None']
+    options += [f'custom_hooks.{place_of_hook("EMAHook")}.momentum=0.05', 'default_hooks.checkpoint.save_best=None']
     command('finetune', FINETUNE, '--work-dir', out / 'finetune', '--cfg-options', *options, **variables)
     tuned = out / 'finetune' / f'epoch_{EPOCHS}.pth'
     predictions = out / 'predictions.csv'
@@ -104,6 +104,13 @@ def command(name: str, *arguments: object, **variables: object) -> None:
     done = subprocess.run(call, cwd=ROOT, env={**os.environ, **{k: str(v) for k, v in variables.items()}}, check=False)
     if done.returncode:
         raise InputError(f'mmqpt {name} ended with exit code {done.returncode}; see above')
+
+
+def place_of_hook(name: str) -> int:
+    """Where a hook stands in the config of the fine-tuning."""
+    from mmengine.config import Config
+
+    return [hook.type for hook in Config.fromfile(ROOT / FINETUNE).custom_hooks].index(name)
 
 
 def shorten(ann_file: Path, out: Path) -> None:

@@ -20,6 +20,7 @@ custom_hooks = [
     dict(type='FiniteStepHook', max_in_a_row=10),  # NaN: skip the step, write the batch down, stop at 10 in a row
     dict(type='ValidateOnResumeHook'),  # an epoch that was saved but not validated still counts
     dict(type='CollapseWatchHook', interval=50),  # pre-training: do embeddings shrink to one point?
+    dict(type='PretextWatchHook', batches=10),  # pre-training: what it adds to its start; settings that can't work
     dict(type='UnreadablePhotosHook', max_share=0.05),  # photos that can't be read: warn, count, stop above 5 %
 ]
 env_cfg = dict(

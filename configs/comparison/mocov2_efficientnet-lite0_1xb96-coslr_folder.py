@@ -3,7 +3,7 @@
     DATA_ROOT=photos mmqpt pretrain configs/comparison/mocov2_efficientnet-lite0_1xb96-coslr_folder.py
 
 Batch: 96 photos x 2 views of 128 px a step: 96 queries and 96 keys, as many as the QPT config of this network has.
-Result: 200 steps: linear probe on BIQ2021 .588 (QPT .568, random weights .463); docs/experiments.md, section 4.
+Result: 200 steps with a queue of 4,032: linear probe on BIQ2021 .588 (QPT .568, random weights .463); docs/experiments.md, section 4.
 
 The views are those of mmpretrain's MoCo v2 config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser,
 schedule, temperature, queue and momentum are those of the QPT config, so that nothing but the task differs; that, and everything else
@@ -18,7 +18,7 @@ iterations = 800
 
 model = dict(
     type='MoCo',
-    queue_len=4032,  # a multiple of the batch, as mmpretrain demands
+    queue_len=480,  # 5 steps, as many as the QPT config has; a multiple of the batch, as mmpretrain demands
     feat_dim=128,
     momentum=0.001,
     backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),

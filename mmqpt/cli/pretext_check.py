@@ -1,10 +1,13 @@
 """Check that a pre-trained network tells degradations apart on photos it has not seen, and only degradations.
 
 Example:
-    mmqpt pretext-check qpt_efficientnet-lite0_1xb24-coslr_folder work_dirs/x/epoch_20.pth \\
+    mmqpt pretext-check qpt_efficientnet-lite0_1xb12-coslr_folder work_dirs/x/epoch_20.pth \\
         --data-root unseen_photos --out check.json
 
-Prints how often the positive is closer than every degradation-based negative, with keys from the key encoder:
+Prints how often the positive is closer than every degradation-based negative, with keys from the key encoder, and
+beside it the same of the network that the config starts from (its features as they are), which never saw the task: the
+gain is what training taught.
+
 `different recipes` is the task; `shared positions` has all versions cut at the same places, so that content speaks for
 the negatives; `same recipe` is the control: versions that differ in nothing but where their patches lie. There the
 accuracy must be at chance, or a little below it (patches of different versions may overlap by more than `max_overlap`,
@@ -46,7 +49,10 @@ def run(args: argparse.Namespace) -> None:
     paths = list_photos(args.data_root, args.ann_file)
     chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: args.photos]]
     results = pretext_accuracies(cfg, args.checkpoint, chosen)
-    for name, value in results.items():
-        print(f'{name:18s} {value:.3f}' if isinstance(value, float) else f'{name:18s} {value}')
+    print(f'{results["photos"]} photos, chance {results["chance"]:.3f}')
+    print(f'{"":18s} checkpoint  start    gain')
+    for name, trained in results['checkpoint'].items():
+        start = results['start'][name]
+        print(f'{name:18s} {trained:10.3f}  {start:5.3f}  {trained - start:+.3f}')
     if args.out:
         args.out.write_text(json.dumps(results, indent=2) + '\n')

@@ -9,7 +9,7 @@ Example:
 """
 
 from mmqpt.degradations.distance import recipe_distance
-from mmqpt.degradations.pairs import draw_different
+from mmqpt.degradations.pairs import draw_different, redraw_seeds
 from mmqpt.degradations.presets import KADID, PRESETS
 from mmqpt.degradations.recipe import Recipe, Step, apply
 from mmqpt.degradations.region import apply_region
@@ -35,6 +35,7 @@ __all__ = [
     'load_operators',
     'operator',
     'recipe_distance',
+    'redraw_seeds',
     'register_operator',
     'row',
 ]

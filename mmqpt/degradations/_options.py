@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations.recipe import Step
 from mmqpt.degradations.registry import all_operators, operator
 from mmqpt.degradations.rows import KINDS, LEVELS
-from mmqpt.degradations.table import OPERATORS
+from mmqpt.degradations.table import DEFAULT_OPERATORS
 
 CHOICES = ('kind', 'operator', 'one')
 
 Option = tuple[str, int, int]
 """An operator, a level and a direction."""
+
+GROUP_FIELDS = ('operators', 'levels', 'options', 'skip', 'weights')
+"""What a named group may give of its own."""
+
+
+class NamedGroup(NamedTuple):
+    """A stage of a space with groups."""
+
+    options: tuple[Option, ...]
+    skip: float
+    weights: dict[str, float]
 
 
 def check_options(
@@ -31,7 +42,7 @@ def check_options(
         found = _given(options)
         names = tuple(dict.fromkeys(name for name, _, _ in found))
     else:
-        names = tuple(OPERATORS) if operators is None else _names('operators', operators)
+        names = DEFAULT_OPERATORS if operators is None else _names('operators', operators)
         levels = LEVELS if levels is None else _levels(levels)
         found = _all_options(names, levels)
     more = _names('extra', extra)
@@ -39,6 +50,62 @@ def check_options(
     if twice:
         raise InputError(f'extra must name other operators than the space has, got {twice[0]!r}')
     return (*found, *_all_options(more, LEVELS if levels is None else levels))
+
+
+def check_groups(
+    groups: Mapping[str, Any], levels: Sequence[int] | None, skip: float | Mapping[str, float], extra: Any
+) -> dict[str, NamedGroup]:
+    """The groups of a space in the order given, complete.
+
+    Args:
+        groups: of each name a dict of :data:`GROUP_FIELDS`, or a list of operators alone.
+        levels: those of groups that name none.
+        skip: that of groups that name none.
+        extra: more operators by the name of the group that they go to.
+    """
+    if not isinstance(groups, Mapping) or not groups:
+        raise InputError(f'groups must hold operators by the name of their group, got {groups!r:.80}')
+    if isinstance(skip, Mapping):
+        raise InputError('with groups, skip must be one probability: give a group a skip of its own')
+    if extra and not isinstance(extra, Mapping):
+        raise InputError(f'with groups, extra must hold operators by the name of a group, got {extra!r:.80}')
+    more = dict(extra or {})
+    unknown = [name for name in more if name not in groups]
+    if unknown:
+        raise InputError(f'extra names an unknown group {unknown[0]!r}; there are: {", ".join(map(str, groups))}')
+    found: dict[str, NamedGroup] = {}
+    owner: dict[str, str] = {}
+    for name, given in groups.items():
+        if not isinstance(name, str) or not name:
+            raise InputError(f'the name of a group must be a text, got {name!r}')
+        try:
+            found[name] = _group(given, levels, skip, more.get(name, ()))
+        except InputError as error:
+            raise InputError(f'group {name}: {error}') from error
+        for used in dict.fromkeys(option[0] for option in found[name].options):
+            if used in owner:
+                raise InputError(f'an operator must be in one group, got {used!r} in {owner[used]} and {name}')
+            owner[used] = name
+    return found
+
+
+def _group(given: Any, levels: Sequence[int] | None, skip: float, extra: Sequence[str]) -> NamedGroup:
+    fields = given if isinstance(given, Mapping) else {'operators': given}
+    wrong = [field for field in fields if field not in GROUP_FIELDS]
+    if wrong:
+        raise InputError(f'unknown {wrong[0]!r}; a group takes: {", ".join(GROUP_FIELDS)}')
+    operators, options = fields.get('operators'), fields.get('options')
+    if operators is None and options is None:
+        raise InputError('give operators or options')
+    own = fields.get('levels')
+    if own is None and options is None:
+        own = levels
+    chosen = check_options(operators, own, options, extra)
+    if not chosen:
+        raise InputError('give at least one operator')
+    names = tuple(dict.fromkeys(name for name, _, _ in chosen))
+    weights = check_weights(fields.get('weights'), names, 'group')
+    return NamedGroup(chosen, _probability('skip', fields.get('skip', skip)), weights)
 
 
 def check_skip(skip: float | Mapping[str, float], groups: Sequence[str], choice: str) -> dict[str, float]:

@@ -18,6 +18,7 @@ _TILE = 32
     unit='share of the area',
     levels=(0.02, 0.045, 0.09, 0.16, 0.28),
     source=f'{TID2013}: JPEG transmission errors',
+    local=True,
 )
 def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Lose runs of 1 to 6 macroblocks of 16 px, as a broken stream does.
@@ -37,7 +38,13 @@ def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     return out
 
 
-@row('texture', unit='share of the area', levels=(0.01, 0.025, 0.05, 0.09, 0.16), source=f'{KADID_10K}: colour block')
+@row(
+    'texture',
+    unit='share of the area',
+    levels=(0.01, 0.025, 0.05, 0.09, 0.16),
+    source=f'{KADID_10K}: colour block',
+    local=True,
+)
 def colour_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Cover squares of 32 px, anywhere, with random colours; together a ``share`` of the photo, at least one square."""
     height, width = image.shape[:2]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations.distance import LEVEL_COST, OPERATOR_COST, STEP_COST, recipe_distance, step_distance
-from mmqpt.degradations.recipe import Recipe, Step
+from mmqpt.degradations.recipe import SEED_BITS, Recipe, Step
 from mmqpt.degradations.space import DegradationSpace, check_rng
 
 _EDITS = (('level', LEVEL_COST), ('replace', OPERATOR_COST), ('leave out', STEP_COST), ('put in', STEP_COST))
@@ -67,6 +69,19 @@ def draw_different(
         if bounded and misses % _PATIENCE == 0:
             found = []  # the first may be one without such neighbours
     return found
+
+
+def redraw_seeds(recipes: Sequence[Recipe], rng: np.random.Generator) -> list[Recipe]:
+    """The same degradations with other noise: every seed is drawn anew, and steps that shared one go on to share one.
+
+    Args:
+        recipes: such as those of the versions of a photo.
+        rng: the only source of randomness.
+    """
+    check_rng(rng)
+    seeds = dict.fromkeys(step.seed for recipe in recipes for step in recipe.steps)
+    new = {seed: int(rng.integers(1 << SEED_BITS)) for seed in seeds}
+    return [Recipe(tuple(replace(step, seed=new[step.seed]) for step in recipe.steps)) for recipe in recipes]
 
 
 def _check_distances(least: Any, most: Any) -> None:

@@ -1,6 +1,7 @@
 """Spaces with a name.
 
-Every choice of operators, levels and probabilities in this file is a design choice; the paper states none.
+Every choice of operators, levels and probabilities in this file is a design choice; the paper states none. The stages
+of a camera and their order follow image signal processing: light, lens, sensor, processing, resizing, coding.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations.rows import LEVELS
+from mmqpt.degradations.table import OPERATORS
 
 KADID: dict[str, tuple[str, int]] = {
     'Gaussian blur': ('gaussian_blur', 1),
@@ -72,6 +74,17 @@ _QPT_PAPER = (
     ('jpeg2000', 3, 1),
 )
 
+_MILD_MORE_OFTEN = (5, 4, 2, 1, 0.5)
+_OPTICS = ('defocus_blur', 'motion_blur', 'gaussian_blur', 'anisotropic_blur')
+_PROCESSING = ('denoise', 'over_smoothing', 'smear', 'sharpen')
+_RESAMPLING = ('resample_area', 'resample_bilinear', 'resample_bicubic', 'resample_lanczos')
+_CODEC = ('jpeg', 'webp', 'avif')
+
+
+def _one_way(*named: tuple[str, int]) -> tuple[tuple[str, int, int], ...]:
+    """Options of operators at all levels, each in one direction."""
+    return tuple((name, level, sign) for name, sign in named for level in LEVELS)
+
 
 class Preset(NamedTuple):
     """Arguments of :class:`DegradationSpace` with a name."""
@@ -101,7 +114,62 @@ PRESETS: dict[str, Preset] = {
             'weights': {'lens': 2, 'brightness': 2, 'contrast': 2},
         },
     ),
-    'large': Preset('Every operator, level and direction; otherwise as `qpt-paper`. The default.', {}),
+    'large': Preset(
+        'Every operator, level and direction, but for operators that show on parts of a photo only (`lost_blocks`, '
+        '`colour_blocks`); otherwise as `qpt-paper`. The default.',
+        {},
+        draws=2,
+    ),
+    'camera': Preset(
+        'What ails photographs, in the order in which a camera and its software do it: light, optics, sensor, '
+        'processing, resampling, codec. A stage is left out half of the time; mild levels are likelier (5:4:2:1:.5).',
+        {
+            'groups': {
+                'light': ('exposure', 'contrast', 'haze'),
+                'optics': _OPTICS,
+                'sensor': ('sensor_noise', 'white_noise', 'grain', 'chroma_blotches'),
+                'processing': _PROCESSING,
+                'resampling': _RESAMPLING,
+                'codec': _CODEC,
+            },
+            'skip': 0.5,
+            'shuffle': False,
+            'order': 1,
+            'severity': _MILD_MORE_OFTEN,
+        },
+    ),
+    'camera-lowlight': Preset(
+        'As `camera`, by night or indoors: too little light, a moving camera, a sensor at high gain, the wrong white '
+        'balance, strong noise reduction.',
+        {
+            'groups': {
+                'light': {
+                    'options': _one_way(('exposure', -1), ('midtones', -1), ('contrast', -1)),
+                    'skip': 0.2,
+                    'weights': {'exposure': 2},
+                },
+                'optics': {'operators': _OPTICS, 'weights': {'motion_blur': 2, 'defocus_blur': 2}},
+                'sensor': {
+                    'operators': ('sensor_noise', 'colour_noise', 'chroma_blotches', 'line_noise'),
+                    'skip': 0.2,
+                    'weights': {'sensor_noise': 3, 'line_noise': 0.5},
+                },
+                'white balance': {
+                    'options': _one_way(('temperature', 1), ('temperature', -1), ('tint', 1), ('tint', -1))
+                    + _one_way(('saturation', -1)),
+                    'skip': 0.6,
+                    'weights': {'temperature': 2},
+                },
+                'processing': {'operators': _PROCESSING, 'skip': 0.4, 'weights': {'sharpen': 0.5}},
+                'resampling': _RESAMPLING,
+                'codec': _CODEC,
+            },
+            'skip': 0.5,
+            'shuffle': False,
+            'order': 1,
+            'severity': _MILD_MORE_OFTEN,
+        },
+    ),
     'kadid': Preset(
         'One distortion of KADID-10k at one of five levels (of this table, not those of KADID-10k), all equally '
         'likely.',
@@ -113,7 +181,10 @@ PRESETS: dict[str, Preset] = {
             'weights': {'midtones': 2},
         },
     ),
-    'single': Preset('Exactly one operator of all, at one level.', {'skip': 0, 'order': 1, 'choice': 'one'}),
+    'single': Preset(
+        'Exactly one operator of all, at one level.',
+        {'operators': tuple(OPERATORS), 'skip': 0, 'order': 1, 'choice': 'one'},
+    ),
 }
 
 

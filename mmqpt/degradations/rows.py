@@ -56,6 +56,8 @@ class Operator:
             depends on the whole photo or on the place in it (warps, the mean grey, codecs' blocks, noise).
         ties: whether float32 sums that round with the place in the row let a value half-way between two grey levels
             fall to either, about one in a million; steps that follow may widen such a difference.
+        local: whether it shows on parts of a photo only. A patch may then show nothing of it and could not tell its
+            version, so the default space leaves it out.
         taste: whether more of it is not always worse: it can mend a photo, or changes what it shows, not its quality.
         version: of the pixels, 1 or more. Raise it with any change of them: stored recipes that use the operator are
             then refused, all others still replay.
@@ -77,6 +79,7 @@ class Operator:
     seeded: bool = False
     reach: int | Callable[[float], int] | None = None
     ties: bool = False
+    local: bool = False
     taste: bool = False
     version: int = 1
 
@@ -159,6 +162,7 @@ def row(
     mirrored: bool = False,
     reach: int | Callable[[float], int] | None = None,
     ties: bool = False,
+    local: bool = False,
     taste: bool = False,
     version: int = 1,
 ) -> Callable[[_Function], _Function]:
@@ -188,6 +192,7 @@ def row(
             seeded=seeded,
             reach=reach,
             ties=ties,
+            local=local,
             taste=taste,
             version=version,
         )

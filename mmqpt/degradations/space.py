@@ -1,4 +1,4 @@
-"""The space of degradations: kinds shuffled, skipped, and applied more than once (QPT, section on degradation)."""
+"""The space of degradations: groups shuffled, skipped, and applied more than once (QPT, section on degradation)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mmqpt.degradations._count import Group, can_reach, count_blocks, count_sequ
 from mmqpt.degradations._options import (
     CHOICES,
     Option,
+    check_groups,
     check_options,
     check_severity,
     check_skip,
@@ -35,8 +36,11 @@ class DegradationSpace:
     passes follow each other (*high order*). The three mechanisms are the paper's; operators, levels and probabilities
     are design choices.
 
+    Named ``groups`` may take the place of the three kinds (an extension): the stages of a camera in their order.
+
     Args:
-        operators: names of the operators to use; all by default. A kind with no operator takes no part.
+        operators: names of the operators to use; by default all but those that show on parts of a photo only, of which
+            a patch may show nothing. A kind with no operator takes no part.
         levels: levels to draw from, each 1 to 5; all by default.
         skip: probability to leave a kind out of a pass, for all kinds or by kind; kinds that are not named are never
             left out. With ``choice='operator'`` operators may be named too, and count before their kind.
@@ -49,11 +53,15 @@ class DegradationSpace:
         options: what to draw from instead of ``operators`` at all ``levels`` and in both directions: each an operator,
             a level and a direction (1 or -1). ``weights`` still go to operators, ``severity`` to an operator's options.
         extra: operators beside those, at all levels and in both directions: such as your own, which take part only
-            where they are named.
+            where they are named. With ``groups`` a list for each of some groups, by name.
+        groups: instead of the kinds, by the name of each group its ``operators`` (with ``levels``) or ``options``, and
+            if it has its own, ``skip`` and ``weights``; or a list of operators alone. In the order in which a pass goes
+            through them without ``shuffle``. An operator is in one group. ``levels``, ``skip`` and ``severity`` of
+            the space are those of groups that say nothing else.
         preset: not taken here: :meth:`preset` starts from a preset.
 
     Raises:
-        InputError: an unknown operator or kind, a value out of range, or a space that holds a single recipe.
+        InputError: an unknown operator, kind or group, a value out of range, or a space that holds a single recipe.
     """
 
     def __init__(
@@ -67,7 +75,8 @@ class DegradationSpace:
         weights: Mapping[str, float] | None = None,
         severity: Sequence[float] | None = None,
         options: Sequence[Sequence[Any]] | None = None,
-        extra: Sequence[str] = (),
+        extra: Sequence[str] | Mapping[str, Sequence[str]] = (),
+        groups: Mapping[str, Mapping[str, Any] | Sequence[str]] | None = None,
         preset: str | None = None,
     ) -> None:
         for name in (operators, preset):
@@ -81,17 +90,30 @@ class DegradationSpace:
             raise InputError(f'order must be an integer >= 1, got {order!r}')
         self.shuffle = shuffle
         self.order = order
-        self.choice = choice
-        self.options = check_options(operators, levels, options, extra)
-        names = tuple(dict.fromkeys(option[0] for option in self.options))
-        self.weights = check_weights(weights, names, choice)
         self.severity = check_severity(severity)
+        if groups is not None:
+            if operators is not None or options is not None or weights is not None or choice != 'kind':
+                raise InputError('groups name operators and weights: leave out operators, options, weights and choice')
+            named = check_groups(groups, levels, skip, extra)
+            self.choice = 'group'
+            self.groups = tuple(named)
+            self.options = tuple(option for group in named.values() for option in group.options)
+            self.weights = {name: weight for group in named.values() for name, weight in group.weights.items()}
+            self.skip = {name: group.skip for name, group in named.items()}
+            self._group_of = {option[0]: name for name, group in named.items() for option in group.options}
+        else:
+            if isinstance(extra, Mapping):
+                raise InputError(f'without groups, extra must be a list of names of operators, got {dict(extra)!r:.80}')
+            self.choice = choice
+            self.options = check_options(operators, levels, options, extra)
+            names = tuple(dict.fromkeys(option[0] for option in self.options))
+            self.weights = check_weights(weights, names, choice)
+            self._group_of = {name: _group(name, choice) for name in names}
+            present = dict.fromkeys(self._group_of.values())
+            self.groups = tuple(sorted(present, key=KINDS.index) if choice == 'kind' else present)
+            self.skip = check_skip(skip, self.groups, choice)
         # A worker that is started afresh unpickles these, and so imports the modules that register them.
-        self._registered = [operator(name).function for name in names if name not in OPERATORS]
-        self._group_of = {name: _group(name, choice) for name in names}
-        present = dict.fromkeys(self._group_of.values())
-        self.groups = tuple(sorted(present, key=KINDS.index) if choice == 'kind' else present)
-        self.skip = check_skip(skip, self.groups, choice)
+        self._registered = [operator(name).function for name in self._group_of if name not in OPERATORS]
         self._tables = {group: self._table(group) for group in self.groups}
         place = {group: place for place, group in enumerate(self.groups)}
         self._must = {place[group] for group in self.groups if self.skip[group] == 0}
@@ -100,7 +122,9 @@ class DegradationSpace:
         }
         self._size = count_sequences(self._counted(), shuffle, order)
         if self._size < 2:
-            raise InputError('the space holds a single recipe: give operators, and a skip below 1 for their kind')
+            raise InputError(
+                'the space holds a single recipe: give operators, and a skip below 1 for their kind or group'
+            )
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> DegradationSpace:
@@ -129,15 +153,17 @@ class DegradationSpace:
             raise InputError(f'space: {str(error).removeprefix("DegradationSpace.__init__() ")}') from error
 
     def count_options(self) -> dict[str, int]:
-        """Number of options in each kind."""
+        """Number of options in each kind, or in each group of a space with groups."""
+        if self.choice == 'group':
+            return {group: len(self._tables[group][0]) for group in self.groups}
         return {kind: sum(operator(option[0]).kind == kind for option in self.options) for kind in KINDS}
 
     def size(self) -> int:
         """The exact number of different degradations: sequences of (operator, direction, level), seeds not counted.
 
         Sequences that can arise in two ways count once: geometry in pass 1 alone and geometry in pass 2 alone are the
-        same degradation. The sequence without steps counts where every kind can be skipped. :meth:`paths` is the
-        larger number that counts ways.
+        same degradation. The sequence without steps counts where every kind or group can be skipped. :meth:`paths` is
+        the larger number that counts ways.
         """
         return self._size
 

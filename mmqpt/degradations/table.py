@@ -30,4 +30,7 @@ FAMILIES = (
 """Files of operators. Their order, and that of the functions in each, is the order of the table: seeds draw by it."""
 
 OPERATORS: dict[str, Operator] = {row.name: row for family in FAMILIES for row in rows_of(family)}
-"""The operators of this package by name. Default spaces hold these alone; see :func:`register_operator`."""
+"""The operators of this package by name. Spaces hold no others unless they name them; see :func:`register_operator`."""
+
+DEFAULT_OPERATORS = tuple(name for name, row in OPERATORS.items() if not row.local)
+"""What a space holds that names no operators: all but those that show on parts of a photo only."""

@@ -26,6 +26,23 @@ def momentum_at(step: Tensor, momentum: float) -> Tensor:
     return torch.clamp((1 + step) / (10 + step), max=momentum)
 
 
+def longest_queue(steps: int, keys_per_step: int, momentum: float) -> int:
+    """The most keys in a queue that fit a run, at least 512.
+
+    The key encoder forgets in 1 / (1 - m) steps, which are few in a short run (:func:`momentum_at`). A queue that spans
+    many of those holds keys that can be told from the positive by their age. Here it spans a quarter of them at most,
+    in which a fifth of the key encoder changes, from a quarter of the run on. With 96 keys a step that is 560 keys for
+    800 steps, 1,360 for 2,000 and 6,693 for 10,000. The quarters and the least length are design choices.
+
+    Args:
+        steps: of the optimiser in the whole run, >= 1.
+        keys_per_step: of all ranks and accumulated batches, >= 1.
+        momentum: the upper bound of m, at least 0 and below 1.
+    """
+    forgets = 1 / (1 - float(momentum_at(torch.tensor(steps // 4, dtype=torch.float64), momentum)))
+    return max(512, round(keys_per_step * forgets / 4))
+
+
 @torch.no_grad()
 def move_towards(key: nn.Module, query: nn.Module, share: Tensor) -> None:
     """``key = (1 - share) key + share query``, for weights and BatchNorm statistics alike; integers are copied.

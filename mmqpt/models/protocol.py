@@ -5,6 +5,7 @@
 | :class:`CountsSteps` | ``ResumableTrainLoop`` | before a training batch | act once per optimiser step |
 | :class:`ShowsEmbeddings` | ``CollapseWatchHook`` | after a training batch | see whether embeddings collapse |
 | :class:`StartsHead` | ``HeadStartHook`` | before training | fit the head alone, on features computed once |
+| :class:`Contrasts` | ``PretextWatchHook`` | around a training batch | see what of the pretext task is learned |
 | :class:`Exportable` | ``ExportSpecHook`` | before a checkpoint is saved | say how to use the weights |
 
 Loop and hooks ask the model itself, not its wrapper (``MMDistributedDataParallel``), whether it has a part
@@ -77,6 +78,43 @@ class StartsHead(Protocol):
 
     def losses_of(self, features: BatchFeatures, samples: list[Any]) -> dict[str, Tensor]:
         """The losses of a training batch, by name."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What a query is compared with, and how.
+
+    Args:
+        keys: of a batch, on this rank.
+        degradations: degradation-based negatives of a query.
+        contents: content-based negatives of a query once the queue is full.
+        temperature: that similarities are divided by.
+        degradation_share: see :func:`mmqpt.models.qc_loss.qc_loss`.
+        queue_length: keys in the queue.
+        momentum: of the key encoder, once it no longer rises.
+    """
+
+    keys: int
+    degradations: int
+    contents: int
+    temperature: float
+    degradation_share: float | None
+    queue_length: int
+    momentum: float
+
+
+@runtime_checkable
+class Contrasts(Protocol):
+    """A model that learns to tell degraded versions of a photo apart."""
+
+    def contrast(self, inputs: Tensor) -> Contrast:
+        """What the queries of a preprocessed batch (N, V, P, 3, S, S) meet."""
+
+    def untrained_backbone(self, inputs: Tensor) -> nn.Module:
+        """A frozen copy of the backbone, to be made before the first step; ``inputs`` are preprocessed."""
+
+    def feature_accuracy(self, inputs: Tensor, backbone: nn.Module) -> Tensor:
+        """How well features of a backbone solve the task as they are, a scalar; ``inputs`` are preprocessed."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.models.qc_loss import qc_logits, qc_loss_from_logits, qc_similarities, qc_statistics
+from mmqpt.models.qc_loss import check_share, qc_logits, qc_loss_from_logits, qc_similarities, qc_statistics
 
 
 @MODELS.register_module()
@@ -17,13 +17,16 @@ class QCHead(BaseModule):
 
     Args:
         temperature: > 0.
+        degradation_share: the share of the negatives' weight that degradation-based ones hold while all similarities
+            are equal, above 0 and below 1; None for the paper's formula. See :func:`qc_loss`.
     """
 
-    def __init__(self, temperature: float = 0.2) -> None:
+    def __init__(self, temperature: float = 0.2, degradation_share: float | None = None) -> None:
         super().__init__()
         if temperature <= 0:
             raise InputError(f'temperature must be > 0, got {temperature}')
         self.temperature = temperature
+        self.degradation_share = check_share(degradation_share)
 
     def loss(
         self, query: Tensor, positive: Tensor, degradation: Tensor, content: Tensor, content_mask: Tensor | None
@@ -31,5 +34,5 @@ class QCHead(BaseModule):
         """``loss`` and what :func:`qc_statistics` and :func:`qc_similarities` give; see :func:`qc_logits`."""
         logits = qc_logits(query, positive, degradation, content, self.temperature, content_mask)
         with torch.no_grad():
-            watched = {**qc_statistics(logits), **qc_similarities(logits, self.temperature)}
-        return {'loss': qc_loss_from_logits(logits), **watched}
+            watched = {**qc_statistics(logits, self.degradation_share), **qc_similarities(logits, self.temperature)}
+        return {'loss': qc_loss_from_logits(logits, self.degradation_share), **watched}

@@ -4,10 +4,16 @@ r"""QC-Loss, the quality-aware contrastive loss of QPT.
 
 with d over degradation-based negatives (the same photo under other recipes) and c over content-based negatives (other
 photos).
+
+Counted one by one, as the paper's formula does, a few degradation-based negatives beside a long queue hardly count: two
+of them beside 4,096 keys have .05 % of the weight while all similarities are equal, and .7 % of the softmax mass after
+75 steps. ``degradation_share`` sets that weight (an extension): an offset of ln(share / (1 - share) * C / D) on the
+logits of the D degradation-based negatives of a query with C content-based ones.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -79,12 +85,46 @@ def qc_logits(
     return QCLogits(l_pos, l_deg, l_con, count)
 
 
-def qc_loss_from_logits(logits: QCLogits) -> Tensor:
+def check_share(degradation_share: float | None) -> float | None:
+    """The share, or an InputError that says what it may be."""
+    share = degradation_share
+    if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1):
+        raise InputError(f'degradation_share must be None or a share above 0 and below 1, got {share!r}')
+    return share
+
+
+def degradation_offset(logits: QCLogits, degradation_share: float | None) -> Tensor:
+    """What to add to the logits of degradation-based negatives, (M, 1), of the dtype of the logits.
+
+    ln(share / (1 - share) * C / D) with C and D the negatives that count for the query; 0 where a query has none of one
+    kind, so that there is nothing to share, and for None.
+
+    Raises:
+        InputError: a share that is not above 0 and below 1.
+    """
+    share = check_share(degradation_share)
+    degradations = logits.degradation.shape[1]
+    count = logits.content_count[:, None].to(logits.degradation.dtype)  # (M, 1)
+    if share is None or degradations == 0:
+        return torch.zeros_like(count)
+    return torch.where(
+        count > 0, count.clamp(min=1).log() + (math.log(share / (1 - share)) - math.log(degradations)), 0
+    )
+
+
+def qc_loss_from_logits(logits: QCLogits, degradation_share: float | None = None) -> Tensor:
     """QC-Loss as a scalar: one InfoNCE for every (query, positive), then the mean.
 
     With several positives each meets the negatives alone, the others are left out of its denominator.
+
+    Args:
+        logits: of :func:`qc_logits`.
+        degradation_share: see :func:`qc_loss`.
     """
-    negative = torch.cat([logits.degradation, logits.content], dim=1).logsumexp(dim=1, keepdim=True)  # (M, 1)
+    degradation = logits.degradation  # (M, D)
+    if degradation_share is not None:
+        degradation = degradation + degradation_offset(logits, degradation_share)
+    negative = torch.cat([degradation, logits.content], dim=1).logsumexp(dim=1, keepdim=True)  # (M, 1)
     return F.softplus(negative - logits.positive).mean()  # -log(e^p / (e^p + e^n)) = softplus(n - p)
 
 
@@ -95,24 +135,57 @@ def qc_loss(
     content: Tensor,
     temperature: float = 0.2,
     content_mask: Tensor | None = None,
+    degradation_share: float | None = None,
 ) -> Tensor:
     """QC-Loss of a batch as a scalar; arguments as in :func:`qc_logits`.
 
     Source: QPT, CVPR 2023. The temperature 0.2 is MoCo-v2's (design choice).
+
+    Args:
+        degradation_share: the share of the negatives' weight that degradation-based ones hold while all similarities
+            are equal, above 0 and below 1; 0.5 balances the two kinds. None: every negative counts once, the paper's
+            formula. Any other value is an extension.
     """
-    return qc_loss_from_logits(qc_logits(query, positive, degradation, content, temperature, content_mask))
+    logits = qc_logits(query, positive, degradation, content, temperature, content_mask)
+    return qc_loss_from_logits(logits, degradation_share)
+
+
+def largest_degradation_mass(
+    degradations: int, contents: int, temperature: float, degradation_share: float | None = None
+) -> float:
+    """The softmax mass among negatives that degradation-based ones can hold at most, 0 to 1.
+
+    With them all at cosine 1 and content-based ones at cosine 0: D w e^(1/t) / (D w e^(1/t) + C), where w is 1, or
+    share / (1 - share) * C / D with a share. What a step learns from degradation can be no larger a part of it.
+
+    Args:
+        degradations: D >= 0, degradation-based negatives of a query.
+        contents: C >= 0, content-based ones.
+        temperature: t > 0.
+        degradation_share: see :func:`qc_loss`.
+    """
+    share = check_share(degradation_share)
+    if degradations == 0 or contents == 0:
+        return float(degradations > 0)
+    odds = degradations / contents if share is None else share / (1 - share)
+    return 1 / (1 + math.exp(-1 / temperature) / odds)
 
 
 @torch.no_grad()
-def qc_statistics(logits: QCLogits) -> dict[str, Tensor]:
+def qc_statistics(logits: QCLogits, degradation_share: float | None = None) -> dict[str, Tensor]:
     """What to watch during training, each a scalar.
 
     Returns:
-        ``chance_level``: the value of QC-Loss when nothing can be told apart, log(1 + negatives).
+        ``chance_level``: the value of QC-Loss when nothing can be told apart, log(1 + negatives), in which
+        degradation-based ones have the weight that ``degradation_share`` gives them.
         ``acc_degradation`` and ``acc_content``: share of (query, positive) whose positive is closer than every negative
         of that kind; ties are wrong. By chance 1 / (1 + negatives of that kind); NaN where there are none.
+        ``mass_degradation``: mean share of degradation-based negatives in the softmax over all negatives of a query;
+        about their part of what the negatives teach. NaN where there are none.
     """
-    chance = torch.log(1.0 + logits.degradation.shape[1] + logits.content_count).mean()
+    offset = degradation_offset(logits, degradation_share)  # (M, 1)
+    weighed = logits.degradation.shape[1] * offset.exp()
+    chance = torch.log(1.0 + weighed[:, 0] + logits.content_count).mean()
     has_content = logits.content_count > 0  # (M,)
     if logits.content.shape[1]:
         right = (logits.positive > logits.content.amax(dim=1, keepdim=True)).float().mean(dim=1)  # (M,)
@@ -121,9 +194,17 @@ def qc_statistics(logits: QCLogits) -> dict[str, Tensor]:
         content = chance.new_tensor(float('nan'))
     if logits.degradation.shape[1]:
         degradation = (logits.positive > logits.degradation.amax(dim=1, keepdim=True)).float().mean()
+        raised = logits.degradation + offset
+        negative = torch.cat([raised, logits.content], dim=1)
+        mass = (raised.logsumexp(dim=1) - negative.logsumexp(dim=1)).exp().mean()
     else:
-        degradation = chance.new_tensor(float('nan'))
-    return {'chance_level': chance, 'acc_degradation': degradation, 'acc_content': content}
+        degradation = mass = chance.new_tensor(float('nan'))
+    return {
+        'chance_level': chance,
+        'acc_degradation': degradation,
+        'acc_content': content,
+        'mass_degradation': mass,
+    }
 
 
 def qc_similarities(logits: QCLogits, temperature: float) -> dict[str, Tensor]:

@@ -19,10 +19,11 @@ from mmqpt.core.head import pool_features
 from mmqpt.core.networks import batch_norms
 from mmqpt.models.anchor import anchor_loss, set_to_identity
 from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
-from mmqpt.models.contrast import content_negatives, degradation_negatives, positives
+from mmqpt.models.contrast import content_negatives, degradation_negatives, positives, recipe_positives
 from mmqpt.models.key_encoder import average_statistics, momentum_at, move_towards, statistics_of_one_batch
 from mmqpt.models.key_queue import KeyQueue
-from mmqpt.models.protocol import Embeddings
+from mmqpt.models.protocol import Contrast, Embeddings
+from mmqpt.models.qc_loss import qc_logits, qc_statistics
 
 
 @MODELS.register_module()
@@ -57,6 +58,10 @@ class QPT(BaseSelfSupervisor):
         batch_negatives: whether the other photos of the batch, on this rank, are content-based negatives too.
         degradation_negatives: whether the photo's other versions are negatives; without them this is MoCo on degraded
             photos, for comparison.
+        recipe_positives: G, how many photos in a row have the same recipes (an extension; 1 for none, as in the paper).
+            The patches of a group's other photos under the query's recipe are positives too, so that a network must
+            name the degradation and not only tell it from others on one photo: the idea of ARNIQA (Agnolucci et al.,
+            WACV 2024) within QC-Loss. Needs ``SeededSampler(recipe_group=G)`` and ``PatchPairs(group_recipes=True)``.
         norm_eval: whether the BatchNorm layers of the backbone keep their statistics, for a start from trained weights.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
@@ -78,6 +83,7 @@ class QPT(BaseSelfSupervisor):
         momentum: float = 0.999,
         batch_negatives: bool = False,
         degradation_negatives: bool = True,
+        recipe_positives: int = 1,
         norm_eval: bool = False,
         channels_last: bool = False,
         compile_backbone: bool = False,
@@ -91,6 +97,8 @@ class QPT(BaseSelfSupervisor):
             raise InputError(f'momentum must be at least 0 and below 1, got {momentum}')
         if not 0 <= anchor < math.inf:
             raise InputError(f'anchor must be a weight >= 0, got {anchor}')
+        if isinstance(recipe_positives, bool) or not isinstance(recipe_positives, int) or recipe_positives < 1:
+            raise InputError(f'recipe_positives must be an integer >= 1, got {recipe_positives!r}')
         self._backbone_cfg = dict(backbone)
         module, channels = build_backbone(backbone, input_size, pooling)
         if neck.get('in_channels', channels) != channels:
@@ -112,6 +120,7 @@ class QPT(BaseSelfSupervisor):
         self.momentum = momentum
         self.batch_negatives = batch_negatives
         self.degradation_negatives = degradation_negatives
+        self.recipe_positives = recipe_positives
         self.norm_eval = norm_eval
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.pretrained = pretrained
@@ -166,19 +175,69 @@ class QPT(BaseSelfSupervisor):
         """See :class:`ShowsEmbeddings`."""
         return self._last_embeddings
 
+    def contrast(self, inputs: Tensor) -> Contrast:
+        """See :class:`Contrasts`."""
+        photos, versions, patches = _grid(inputs)
+        others = (
+            (photos - 1) * versions * patches - (self.recipe_positives - 1) * patches if self.batch_negatives else 0
+        )
+        return Contrast(
+            keys=photos * versions * patches,
+            degradations=(versions - 1) * patches if self.degradation_negatives else 0,
+            contents=len(self.queue) + others,
+            temperature=self.head.temperature,
+            degradation_share=self.head.degradation_share,
+            queue_length=len(self.queue),
+            momentum=self.momentum,
+        )
+
+    @torch.no_grad()
+    def untrained_backbone(self, inputs: Tensor) -> nn.Module:
+        """See :class:`Contrasts`.
+
+        Without ``pretrained`` weights its BatchNorm statistics are those of ``inputs`` (N, V, P, 3, S, S), as those of
+        the key encoder start; nothing random is drawn.
+        """
+        backbone = deepcopy(self.backbone).requires_grad_(False)
+        backbone.eval()  # gives no network back where mmpretrain overrides train
+        if not self.pretrained:
+            layers = batch_norms(backbone)
+            for layer in layers:
+                layer.train()
+            with statistics_of_one_batch(layers):
+                backbone(self._prepared(inputs))
+            backbone.eval()
+        return backbone
+
+    @torch.no_grad()
+    def feature_accuracy(self, inputs: Tensor, backbone: nn.Module) -> Tensor:
+        """See :class:`Contrasts`: ``acc_degradation`` of pooled features, with neither neck nor key encoder.
+
+        Args:
+            inputs: (N, V, P, 3, S, S) in [0, 1].
+            backbone: an encoder like this model's.
+        """
+        photos, versions, patches = _grid(inputs)
+        features = F.normalize(self._pooled(backbone, self._prepared(inputs)).float(), dim=1)  # (M, C)
+        keys = features.view(photos, versions, patches, -1)
+        return _accuracy(features, positives(keys), degradation_negatives(keys))
+
     def loss(self, inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict[str, Tensor]:
         """QC-Loss of a batch.
 
         Args:
             inputs: (N, V, P, 3, S, S) in [0, 1]: photos, versions, patches.
-            data_samples: not used.
+            data_samples: of the photos, each with its ``recipes``; used with ``recipe_positives`` alone, to check them.
 
         Returns:
             ``loss``, the values of :func:`qc_statistics` and :func:`qc_similarities`, ``queue_fill``: the share of the
             queue that is filled, and with an anchor ``anchor_loss``, its weighted term, which MMEngine adds to
-            ``loss``.
+            ``loss``. With ``recipe_positives`` also ``acc_recipe``: as ``acc_degradation``, which keeps to positives of
+            the query's own photo, for those of other photos.
         """
         photos, versions, patches = _grid(inputs)  # below M = N V P
+        group = self.recipe_positives
+        _check_groups(photos, group, data_samples)
         images = self._prepared(inputs)  # (M, 3, S, S)
         if self.training:
             self._start_statistics(images)
@@ -194,8 +253,14 @@ class QPT(BaseSelfSupervisor):
         degradation = degradation_negatives(keys)  # (M, (V - 1) P, E)
         if not self.degradation_negatives:
             degradation = degradation[:, :0]
-        content, mask = content_negatives(keys, self.queue.keys, self.queue.mask(), self.batch_negatives)
-        losses = self.head.loss(query, positive, degradation, content, mask)
+        content, mask = content_negatives(keys, self.queue.keys, self.queue.mask(), self.batch_negatives, group)
+        if group == 1:
+            losses = self.head.loss(query, positive, degradation, content, mask)
+        else:
+            others = recipe_positives(keys, group)  # (M, (G - 1) P, E)
+            losses = self.head.loss(query, torch.cat([positive, others], dim=1), degradation, content, mask)
+            losses['acc_degradation'] = _accuracy(query, positive, degradation)
+            losses['acc_recipe'] = _accuracy(query, others, degradation)
 
         if self.training:
             finite = self._enqueue(key, finite)
@@ -302,6 +367,28 @@ def _grid(inputs: Tensor) -> torch.Size:
     if inputs.dim() != 6 or inputs.shape[1] < 2 or inputs.shape[2] < 2:
         raise InputError(f'inputs must have shape (N, V >= 2, P >= 2, 3, S, S), got {tuple(inputs.shape)}')
     return inputs.shape[:3]
+
+
+@torch.no_grad()
+def _accuracy(query: Tensor, positive: Tensor, degradation: Tensor) -> Tensor:
+    """``acc_degradation`` of some positives (M, P, E); see :func:`qc_statistics`."""
+    return qc_statistics(qc_logits(query, positive, degradation, query[:0], temperature=1.0))['acc_degradation']
+
+
+def _check_groups(photos: int, group: int, data_samples: list[DataSample] | None) -> None:
+    """Refuse a batch that holds no whole groups, or groups whose photos were degraded by different recipes."""
+    if group == 1:
+        return
+    if photos % group:
+        raise InputError(f'recipe_positives is {group}, but a batch has {photos} photos: no whole groups')
+    recipes = [sample.get('recipes') for sample in data_samples or ()]
+    for number, own in enumerate(recipes):
+        first = recipes[number - number % group]
+        if own is not None and [recipe.key for recipe in own] != [recipe.key for recipe in first]:
+            raise InputError(
+                f'recipe_positives is {group}, but photos of a group have different recipes: give '
+                f'SeededSampler(recipe_group={group}) and PatchPairs(group_recipes=True)'
+            )
 
 
 def _finite_everywhere(embeddings: Tensor) -> bool:

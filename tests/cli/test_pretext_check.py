@@ -17,10 +17,13 @@ def test_accuracies(run_command, config, pretrained_checkpoint, photo_folder, tm
     assert done.returncode == 0, done.err
     found = json.loads((tmp_path / 'check.json').read_text())
     assert (found.pop('photos'), found.pop('chance')) == (4, pytest.approx(1 / 3))
-    assert set(found) == {'different recipes', 'shared positions', 'same recipe'}
-    for name, share in found.items():
-        assert 0 <= share <= 1
-        assert f'{name:18s} {share:.3f}\n' in done.out
+    assert set(found) == {'checkpoint', 'start'}
+    assert set(found['checkpoint']) == set(found['start']) == {'different recipes', 'shared positions', 'same recipe'}
+    for name, trained in found['checkpoint'].items():
+        start = found['start'][name]
+        assert 0 <= trained <= 1
+        assert 0 <= start <= 1
+        assert f'{name:18s} {trained:10.3f}  {start:5.3f}  {trained - start:+.3f}\n' in done.out
 
 
 def test_a_checkpoint_of_fine_tuning_is_refused(run_command, config, finetuned_checkpoint, photo_folder):

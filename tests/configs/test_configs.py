@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -15,6 +16,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.datasets.rated.sets import SetInfo, write_set
 from mmqpt.degradations import DegradationSpace
+from mmqpt.engine.pretext_watch import warnings_of
 from mmqpt.models.backbone import load_pretrained
 
 ROOT = Path(__file__).parent.parent.parent
@@ -98,6 +100,37 @@ def test_default_space_is_as_large_as_the_papers(path):
     for step in pairs:
         assert DegradationSpace(**step.get('space', {})).size() >= 2e7
     assert bool(pairs) == (path.parent.name == 'qpt')
+
+
+PRETRAINING = sorted((ROOT / 'configs' / 'qpt').glob('*.py'))
+
+
+@pytest.mark.parametrize('path', PRETRAINING, ids=lambda path: path.stem)
+def test_pretraining_can_feel_degradation_and_its_queue_fits(path):
+    """With all the photos of ImageNet, or 4,000 on a folder: no run of these configs warns."""
+    cfg = Config.fromfile(path)
+    assert cfg.model.head.degradation_share == 0.5
+    loader = cfg.train_dataloader
+    ranks, photos = (8, 1_281_167) if 'in1k' in path.stem else (1, 4000)
+    batches = cfg.train_cfg.get('max_iters') or cfg.train_cfg.max_epochs * (photos // (loader.batch_size * ranks))
+    pairs = loader.dataset.pipeline[1]
+    model = MODELS.build({**cfg.model, 'pretrained': None})
+    contrast = model.contrast(torch.zeros(loader.batch_size, pairs.versions, pairs.patches, 3, 1, 1))
+    assert warnings_of(contrast, batches, batches_per_step=ranks) == []  # accumulated or spread over ranks is the same
+    assert f'{loader.batch_size} photos x {pairs.versions} versions x {pairs.patches} patches' in path.read_text()
+    if ranks == 1:
+        assert pairs.versions >= 4
+
+
+def test_the_papers_formula_stands_beside_the_share_and_would_warn():
+    path = next(path for path in PRETRAINING if 'in1k' in path.stem)
+    lines = path.read_text().splitlines()
+    head = next(number for number, line in enumerate(lines) if 'degradation_share=0.5' in line)
+    assert lines[head - 1].strip() == "# head=dict(type='QCHead', temperature=0.2),"
+    cfg = Config.fromfile(path)
+    cfg.model.head.degradation_share = None
+    (text,) = warnings_of(MODELS.build(cfg.model).contrast(torch.zeros(32, 2, 2, 3, 1, 1)), 10**6, 8)
+    assert '2 e^(1/0.2) / (2 e^(1/0.2) + 65536)' in text
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'configs' / 'comparison').glob('*.py')), ids=lambda path: path.stem)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations import LEVELS, DegradationSpace, draw_different, recipe_distance
+from mmqpt.degradations import LEVELS, DegradationSpace, draw_different, recipe_distance, redraw_seeds
 
 BOUNDS = [(0.2, 0.2, 2), (0, 0.4, 3), (0, 1, 4), (1, 2, 2), (2, None, 4), (0.9, 1.3, 3), (0, 0.2, 2)]
 
@@ -101,3 +101,20 @@ def test_bad_distances(bounds, message, rng):
 def test_rng_must_be_a_generator(rng):
     with pytest.raises(InputError, match=r'rng must be a NumPy generator, such as numpy.random.default_rng\(0\), got'):
         draw_different(DegradationSpace(), 2, rng)
+
+
+def test_redrawn_seeds_change_nothing_but_seeds(rng):
+    for _ in range(50):
+        recipes = draw_different(DegradationSpace(), 3, rng)
+        found = redraw_seeds(recipes, rng)
+        assert [recipe.key for recipe in found] == [recipe.key for recipe in recipes]
+        before, after = ({step.seed for recipe in some for step in recipe.steps} for some in (recipes, found))
+        assert not before & after
+        assert len(before) == len(after)
+
+
+def test_steps_that_shared_a_seed_go_on_to_share_one(rng):
+    """Versions that differ by one level have the same noise."""
+    for _ in range(50):
+        one, two = redraw_seeds(draw_different(DegradationSpace(), 2, rng, max_distance=0.2), rng)
+        assert [step.seed for step in one.steps] == [step.seed for step in two.steps]

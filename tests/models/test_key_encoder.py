@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmqpt.models.key_encoder import momentum_at, move_towards, statistics_of_one_batch
+from mmqpt.models.key_encoder import longest_queue, momentum_at, move_towards, statistics_of_one_batch
 
 
 @pytest.mark.parametrize(('step', 'wanted'), [(0, 0.1), (8, 0.5), (10**6, 0.99)])
@@ -43,3 +43,19 @@ def test_momentum_comes_back_after_an_error():
     with pytest.raises(ValueError, match='expected 2D'), statistics_of_one_batch([layer]):
         layer(torch.zeros(2, 2, 2, 2))
     assert layer.momentum == 0.3
+
+
+@pytest.mark.parametrize(
+    ('steps', 'keys', 'wanted'),
+    [(800, 96, 560), (2000, 96, 1360), (10_000, 96, 6693), (100, 96, 512), (10**6, 1024, 256_000), (1, 1, 512)],
+)
+def test_longest_queue_spans_a_quarter_of_what_the_key_encoder_remembers(steps, keys, wanted):
+    assert longest_queue(steps, keys, 0.999) == wanted
+    remembered = 1 / (1 - min((1 + steps // 4) / (10 + steps // 4), 0.999))
+    assert wanted == max(512, round(keys * remembered / 4))
+
+
+def test_queue_of_a_run_that_is_longer_may_be_longer():
+    lengths = [longest_queue(steps, 96, 0.999) for steps in range(1, 40_000, 500)]
+    assert lengths == sorted(lengths)
+    assert longest_queue(10**6, 96, 0.9) == 512  # a quick key encoder needs a short queue at any length

@@ -9,9 +9,11 @@ import torch
 import torch.multiprocessing
 import torch.nn.functional as F
 from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
 
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
+from mmqpt.degradations import Recipe
 from mmqpt.models.qc_loss import qc_loss
 
 TINY = {'type': 'TIMMBackbone', 'model_name': 'test_resnet'}
@@ -62,6 +64,93 @@ def test_loss_equals_a_loop_over_patches(versions, patches, batch_negatives):
     negatives = (versions - 1) * patches + 7 + (2 * versions * patches if batch_negatives else 0)
     assert found['chance_level'].item() == pytest.approx(math.log(1 + negatives), rel=1e-6)
     assert found['queue_fill'].item() == pytest.approx(7 / 20)
+
+
+@pytest.mark.parametrize('batch_negatives', [False, True])
+@pytest.mark.parametrize('share', [None, 0.5])
+def test_recipe_positives_equal_a_loop_over_patches(batch_negatives, share):
+    """Groups of two photos under the same three recipes: with a share, C counts what is not masked for the query."""
+    head = {'type': 'QCHead', 'degradation_share': share}
+    model = build(head=head, batch_negatives=batch_negatives, recipe_positives=2).eval()
+    model.queue.enqueue(F.normalize(torch.randn(7, 8), dim=1))
+    inputs = batch(photos=4, versions=3, patches=2)
+    with torch.no_grad():
+        flat = model.data_preprocessor.normalise(inputs.flatten(0, 2))
+        key = model._project(model._pooled(model.key_backbone, flat), model.key_neck).view(4, 3, 2, 8)
+        query = model._project(model._pooled(model.backbone, flat), model.neck).view(4, 3, 2, 8)
+        losses, own, others = [], [], []
+        for n in range(4):
+            twin = n + 1 if n % 2 == 0 else n - 1
+            for v in range(3):
+                for p in range(2):
+                    positive = torch.stack([key[n, v, 1 - p], key[twin, v, 0], key[twin, v, 1]])
+                    negative = torch.stack([key[n, w, i] for w in range(3) if w != v for i in range(2)])
+                    content = [model.queue.keys[:7]]
+                    if batch_negatives:
+                        content += [
+                            key[m, w] for m in range(4) for w in range(3) if m != n and not (m == twin and w == v)
+                        ]
+                    q = query[n, v, p]
+                    losses.append(
+                        qc_loss(*(q[None], positive[None], negative[None], torch.cat(content)), degradation_share=share)
+                    )
+                    closer = positive @ q > (negative @ q).max()
+                    own.append(float(closer[0]))
+                    others += closer[1:].tolist()
+        found = model.loss(inputs)
+    assert found['loss'].item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+    assert found['acc_degradation'].item() == pytest.approx(sum(own) / len(own))
+    assert found['acc_recipe'].item() == pytest.approx(sum(others) / len(others))
+    contents = 20 + (3 * 6 - 2 if batch_negatives else 0)
+    assert model.contrast(inputs).contents == contents
+
+
+def test_without_groups_there_are_no_recipe_positives():
+    model = build().eval()
+    assert 'acc_recipe' not in model.loss(batch())
+
+
+def samples(*recipes):
+    return [DataSample(metainfo={'recipes': [Recipe([(name, 1)]) for name in names]}) for names in recipes]
+
+
+def test_groups_must_be_whole_and_share_their_recipes():
+    model = build(recipe_positives=2).eval()
+    with pytest.raises(InputError, match='recipe_positives is 2, but a batch has 3 photos: no whole groups'):
+        model.loss(batch(photos=3))
+    good = samples(('jpeg', 'haze'), ('jpeg', 'haze'), ('webp', 'haze'), ('webp', 'haze'))
+    assert torch.isfinite(model.loss(batch(photos=4), good)['loss'])
+    for bad in (
+        samples(('jpeg', 'haze'), ('haze', 'jpeg'), ('webp', 'haze'), ('webp', 'haze')),
+        samples(('jpeg', 'haze'), ('jpeg', 'haze'), ('webp', 'haze'), ('jpeg', 'haze')),
+    ):
+        with pytest.raises(InputError, match=r'have different recipes: give SeededSampler\(recipe_group=2\)'):
+            model.loss(batch(photos=4), bad)
+
+
+def test_learns_to_name_a_degradation_across_photos():
+    """Two photos a group, whose own colours differ: with recipe positives the degradation brings photos together."""
+    accuracy = {}
+    for group in (1, 2):
+        model = build(queue_length=0, recipe_positives=group, batch_negatives=True, backbone=dict(TINY)).train()
+        optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+        generator = torch.Generator().manual_seed(1)
+        found = []
+        for _ in range(40):
+            photos = torch.rand(8, 1, 1, 3, 1, 1, generator=generator) * 0.5
+            inputs = photos + 0.1 * torch.rand(8, 2, 2, 3, 32, 32, generator=generator)
+            inputs[:, 1] += 0.3 * torch.rand(8, 2, 3, 32, 32, generator=generator)  # noisy versions
+            losses = model.loss(inputs)
+            optimiser.zero_grad()
+            losses['loss'].backward()
+            optimiser.step()
+            model.recipe_positives = 2
+            found.append(model.eval().loss(inputs)['acc_recipe'].item())
+            model.recipe_positives = group
+            model.train()
+        accuracy[group] = sum(found[-10:]) / 10
+    assert accuracy[2] > 0.8
+    assert accuracy[2] > accuracy[1] + 0.1
 
 
 def test_without_degradation_negatives():
@@ -276,6 +365,71 @@ def test_names_in_checkpoints_stay(started):
     assert not [name for name in build().state_dict() if name.startswith('anchor')]
 
 
+@pytest.mark.parametrize('batch_negatives', [True, False])
+def test_contrast_counts_what_a_query_meets(batch_negatives):
+    """Once the queue is full: what the statistics then say of the loss."""
+    head = {'type': 'QCHead', 'temperature': 0.1, 'degradation_share': 0.5}
+    model = build(head=head, batch_negatives=batch_negatives).train()
+    inputs = batch(versions=3, patches=2)
+    for _ in range(3):
+        found = model.loss(inputs)
+    contrast = model.contrast(inputs)
+    assert found['queue_fill'] == 1
+    assert contrast.contents == 20 + (2 * 6 if batch_negatives else 0)
+    assert found['chance_level'].item() == pytest.approx(math.log(1 + 2 * contrast.contents))
+    assert (contrast.keys, contrast.degradations, contrast.queue_length) == (18, 4, 20)
+    assert (contrast.temperature, contrast.degradation_share, contrast.momentum) == (0.1, 0.5, 0.999)
+    assert build(degradation_negatives=False).contrast(inputs).degradations == 0
+
+
+def test_feature_accuracy_equals_a_loop_over_patches():
+    model = build().eval()
+    inputs = batch(photos=6, versions=3, patches=2)
+    with torch.no_grad():
+        flat = model.backbone(model.data_preprocessor.normalise(inputs.flatten(0, 2)))[-1].mean(dim=(2, 3))
+    features = F.normalize(flat, dim=1).view(6, 3, 2, -1)
+    right = []
+    for n in range(6):
+        for v in range(3):
+            for p in range(2):
+                near = features[n, v, p] @ features[n, v, 1 - p]
+                others = torch.stack([features[n, w] @ features[n, v, p] for w in range(3) if w != v])
+                right.append(float(near > others.max()))
+    assert 0 < sum(right) < len(right)
+    assert model.feature_accuracy(inputs, model.backbone).item() == pytest.approx(sum(right) / len(right))
+
+
+def test_untrained_backbone_stays_as_it_is(started):
+    model = build(pretrained=started).train()
+    inputs = batch()
+    state = torch.random.get_rng_state()
+    start = model.untrained_backbone(inputs)
+    assert torch.equal(state, torch.random.get_rng_state())
+    before = {name: value.clone() for name, value in start.state_dict().items()}
+    for name, value in torch.load(started, weights_only=True).items():
+        assert torch.equal(before[name], value), name
+    optimiser = torch.optim.SGD(model.parameters(), 1.0)
+    model.loss(inputs)['loss'].backward()
+    optimiser.step()
+    assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
+    assert not any(module.training for module in start.modules())
+    assert not any(parameter.requires_grad for parameter in start.parameters())
+    assert model.backbone.training
+
+
+def test_untrained_backbone_of_random_weights_has_the_statistics_of_the_batch():
+    model = build().train()
+    inputs = batch(photos=8)
+    start = model.untrained_backbone(inputs)
+    model.loss(inputs)  # sets those of the key encoder in the same way
+    ours, theirs = start.state_dict(), model.key_backbone.state_dict()
+    for name, value in ours.items():
+        if 'running_mean' in name:
+            assert torch.allclose(value, theirs[name], rtol=0.2, atol=0.1 * float(theirs[name].std())), name
+    model = build().train()
+    assert torch.equal(model.backbone.timm_model.bn1.running_var, torch.ones(32))  # the model's own are untouched
+
+
 def test_norm_eval_keeps_statistics():
     model = build(norm_eval=True).train()
     before = model.backbone.timm_model.bn1.running_mean.clone()
@@ -343,6 +497,8 @@ def test_forward_gives_features():
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
+        ({'recipe_positives': 0}, 'recipe_positives must be an integer >= 1, got 0'),
+        ({'recipe_positives': True}, 'recipe_positives must be an integer >= 1, got True'),
         ({'momentum': 1}, 'momentum must be at least 0 and below 1, got 1'),
         ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be > 0, got 0'),
         (

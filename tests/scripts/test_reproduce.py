@@ -39,6 +39,13 @@ def test_compares_with_tolerance_and_names(parts, capsys):
     assert not parts['compare']({'a': 1.0, 'photos': 10, 'new': 3}, stored)
 
 
+def test_finds_the_hook_that_averages(parts):
+    from mmengine.config import Config
+
+    hooks = Config.fromfile(ROOT / parts['FINETUNE']).custom_hooks
+    assert 'momentum' in hooks[parts['place_of_hook']('EMAHook')]
+
+
 def test_counts_are_exact(parts):
     assert parts['tolerance']('photos, train') == 0
     assert parts['tolerance']('linear probe, SRCC: QPT') == 0.02

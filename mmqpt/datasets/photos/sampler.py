@@ -19,7 +19,8 @@ class SampleKey(NamedTuple):
 
     Args:
         index: which photo.
-        entropy: seeds the sample's random generator; (seed, epoch, position in the epoch), all >= 0.
+        entropy: seeds the sample's random generator; (seed, epoch, position in the epoch), all >= 0, and with
+            ``recipe_group`` the number of the group.
     """
 
     index: int  # type: ignore[assignment]  # tuples have a method of that name
@@ -55,14 +56,16 @@ class SeededSampler(Sampler):
         mix_blocks: for a dataset with ``block_sizes`` (photos in every shard): permute the shards and then the photos
             of so many neighbouring shards together, instead of all photos. Files are then read nearly in order, which
             disks and network drives reward; at any time so many shards are being read.
+        recipe_group: how many samples in a row of a rank form a group, whose number their entropy holds: for
+            ``PatchPairs(group_recipes=True)``. A batch must hold whole groups.
 
     Attributes:
         start: samples of this rank to leave out at the beginning of the next pass, since they have been used;
             ``set_epoch`` puts it back to 0.
 
     Raises:
-        InputError: a negative seed, or ``mix_blocks`` that is no number >= 1, without shuffling or for a dataset
-            without blocks.
+        InputError: a negative seed, a ``recipe_group`` below 1, or ``mix_blocks`` that is no number >= 1, without
+            shuffling or for a dataset without blocks.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class SeededSampler(Sampler):
         seed: int | None = None,
         round_up: bool = True,
         mix_blocks: int | None = None,
+        recipe_group: int = 1,
     ) -> None:
         self.rank, self.world_size = get_dist_info()
         self.size = len(dataset)
@@ -79,6 +83,9 @@ class SeededSampler(Sampler):
         self.seed = int(sync_random_seed() if seed is None else seed)
         if self.seed < 0:
             raise InputError(f'seed must be >= 0, got {self.seed}')
+        if isinstance(recipe_group, bool) or not isinstance(recipe_group, int) or recipe_group < 1:
+            raise InputError(f'recipe_group must be an integer >= 1, got {recipe_group!r}')
+        self.recipe_group = recipe_group
         self.mix_blocks = mix_blocks
         self.block_sizes: list[int] = list(getattr(dataset, 'block_sizes', ()))
         if mix_blocks is not None:
@@ -92,7 +99,11 @@ class SeededSampler(Sampler):
     def __iter__(self) -> Iterator[SampleKey]:
         order = self._order()
         for position in range(self.rank + self.start * self.world_size, self.total, self.world_size):
-            yield SampleKey(int(order[position % self.size]), (self.seed, self.epoch, position))
+            entropy: tuple[int, ...] = (self.seed, self.epoch, position)
+            if self.recipe_group > 1:
+                group = position // self.world_size // self.recipe_group  # of this rank
+                entropy = (*entropy, group * self.world_size + self.rank)
+            yield SampleKey(int(order[position % self.size]), entropy)
 
     def __len__(self) -> int:
         return self.num_samples

@@ -1,24 +1,32 @@
-"""Whether a pre-trained network tells degradations apart, and nothing else."""
+"""Whether a pre-trained network tells degradations apart better than its start does, and nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmpretrain.registry import MODELS, TRANSFORMS
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo, swap_channels
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
+_FIRST = 24
+"""Photos whose patches set the statistics of a network that starts from random weights."""
 
-def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -> dict[str, float]:
+
+def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -> dict[str, Any]:
     """How often the positive is closer than every degradation-based negative, with keys from the key encoder.
+
+    Beside it the same of the network that the config starts from, with its pooled features as they are: an untrained
+    network solves much of the task, and only what the checkpoint has more was learned. Random weights are drawn with
+    the seed of the config.
 
     Args:
         cfg: config of the pre-training.
@@ -26,25 +34,36 @@ def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -
         paths: photos that were not trained on.
 
     Returns:
-        ``photos`` and ``chance``; ``different recipes``, which is the task; ``shared positions``, with all versions cut
-        at the same places; ``same recipe``, with nothing to tell versions apart by.
+        ``photos`` and ``chance``; ``checkpoint`` and ``start``, each with ``different recipes``, which is the task;
+        ``shared positions``, with all versions cut at the same places; ``same recipe``, with nothing to tell versions
+        apart by.
 
     Raises:
-        InputError: not a checkpoint of pre-training.
+        InputError: not a checkpoint of pre-training, or the weights that the config starts from can't be read.
     """
     state = load_checkpoint_file(checkpoint)
     if export_spec_of(state).get('kind') != 'backbone':
         raise InputError(f'{checkpoint}: not a checkpoint of pre-training')
-    model = MODELS.build({**cfg.model, 'pretrained': None})
-    model.load_state_dict(state['state_dict'])
+    config = next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PatchPairs')
+    independent, shared, control = (
+        TRANSFORMS.build({**config, 'positions': positions, 'group_recipes': False})
+        for positions in ('independent', 'shared', 'independent')
+    )
+    tasks = {'different recipes': independent, 'shared positions': shared, 'same recipe': same_recipe(control)}
+    with torch.random.fork_rng():
+        torch.manual_seed(cfg.get('randomness', {}).get('seed') or 0)
+        model = MODELS.build({**cfg.model})
+        model.init_weights()
+    model.recipe_positives = 1  # photos come one by one
     model.eval()
-    pairs = next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PatchPairs')
+    first = [patches_of(model, independent, path, number) for number, path in enumerate(paths[:_FIRST])]
+    start = model.untrained_backbone(torch.cat(first))
+    model.load_state_dict(state['state_dict'])
     return {
         'photos': len(paths),
-        'chance': 1 / (1 + (pairs.versions - 1) * pairs.patches),
-        'different recipes': accuracy(model, TRANSFORMS.build({**pairs}), paths),
-        'shared positions': accuracy(model, TRANSFORMS.build({**pairs, 'positions': 'shared'}), paths),
-        'same recipe': accuracy(model, same_recipe(TRANSFORMS.build({**pairs})), paths),
+        'chance': 1 / (1 + (independent.versions - 1) * independent.patches),
+        'checkpoint': {name: accuracy(model, pairs, paths) for name, pairs in tasks.items()},
+        'start': {name: accuracy(model, pairs, paths, start) for name, pairs in tasks.items()},
     }
 
 
@@ -56,12 +75,25 @@ def same_recipe(pairs: PatchPairs) -> PatchPairs:
 
 
 @torch.no_grad()
-def accuracy(model: BaseModel, pairs: PatchPairs, paths: list[Path]) -> float:
-    """Share of (query, positive) whose positive is closer than every patch of the photo's other versions."""
-    right: list[Tensor] = []
+def accuracy(model: BaseModel, pairs: PatchPairs, paths: list[Path], backbone: nn.Module | None = None) -> float:
+    """Share of (query, positive) whose positive is closer than every patch of the photo's other versions.
+
+    Args:
+        model: of pre-training, in eval mode.
+        pairs: what makes versions and patches.
+        paths: photos.
+        backbone: a network whose features are compared instead of the model's queries and keys.
+    """
+    found = []
     for number, path in enumerate(paths):
-        sample = {'img': swap_channels(read_photo(path)), 'rng': np.random.default_rng((1, number))}
-        patches = torch.from_numpy(pairs(sample)['patches']).permute(0, 1, 4, 2, 3)[None]
-        inputs = model.data_preprocessor({'inputs': patches, 'data_samples': []})['inputs']
-        right.append(model.loss(inputs)['acc_degradation'])
-    return torch.stack(right).mean().item()
+        inputs = patches_of(model, pairs, path, number)
+        right = model.loss(inputs)['acc_degradation'] if backbone is None else model.feature_accuracy(inputs, backbone)
+        found.append(right)
+    return torch.stack(found).mean().item()
+
+
+def patches_of(model: BaseModel, pairs: PatchPairs, path: Path, number: int) -> Tensor:
+    """Preprocessed patches (1, V, P, 3, S, S) of a photo; ``number`` seeds them."""
+    sample = {'img': swap_channels(read_photo(path)), 'rng': np.random.default_rng((1, number))}
+    patches = torch.from_numpy(pairs(sample)['patches']).permute(0, 1, 4, 2, 3)[None]
+    return model.data_preprocessor({'inputs': patches, 'data_samples': []})['inputs']

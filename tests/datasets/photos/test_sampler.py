@@ -172,3 +172,31 @@ def test_all_blocks_mixed_is_a_plain_shuffle_of_all():
 def test_bad_blocks(dataset, options, message):
     with pytest.raises(InputError, match=message):
         SeededSampler(dataset, seed=0, **options)
+
+
+@pytest.mark.parametrize('ranks', [1, 3])
+def test_samples_in_a_row_of_a_rank_form_groups(as_rank, ranks):
+    numbers = []
+    for rank in range(ranks):
+        plain = epoch(as_rank(rank, ranks, 48, seed=2), 1)
+        grouped = epoch(as_rank(rank, ranks, 48, seed=2, recipe_group=4), 1)
+        assert [(key.index, key.entropy) for key in plain] == [(key.index, key.entropy[:3]) for key in grouped]
+        groups = [key.entropy[3] for key in grouped]
+        assert len(groups) == 48 // ranks
+        for start in range(0, len(groups), 4):
+            assert len(set(groups[start : start + 4])) == 1
+        numbers += groups[::4]
+    assert len(set(numbers)) == 12  # no two groups of any rank share a number
+
+
+def test_a_resumed_epoch_has_the_same_groups():
+    whole = epoch(SeededSampler(range(24), seed=2, recipe_group=3), 0)
+    resumed = SeededSampler(range(24), seed=2, recipe_group=3)
+    resumed.start = 6
+    assert list(resumed) == whole[6:]
+
+
+@pytest.mark.parametrize('group', [0, 1.5, True])
+def test_bad_group(group):
+    with pytest.raises(InputError, match='recipe_group must be an integer >= 1, got'):
+        SeededSampler(range(4), seed=0, recipe_group=group)

@@ -47,7 +47,7 @@ def overlap(first, second, size: int) -> int:
     return len(rows) * len(columns)
 
 
-@pytest.mark.parametrize('positions', ['independent', 'shared'])
+@pytest.mark.parametrize('positions', ['independent', 'shared', 'mixed'])
 @pytest.mark.parametrize(('versions', 'patches'), [(2, 2), (3, 2), (2, 4)])
 def test_patches_are_pixels_of_the_degraded_photo(bgr, positions, versions, patches):
     transform = PatchPairs(40, versions, patches, window=None, positions=positions)
@@ -65,7 +65,7 @@ def test_patches_are_pixels_of_the_degraded_photo(bgr, positions, versions, patc
     np.testing.assert_array_equal(bgr, kept)
 
 
-@pytest.mark.parametrize('positions', ['independent', 'shared'])
+@pytest.mark.parametrize('positions', ['independent', 'shared', 'mixed'])
 def test_only_the_box_around_the_patches_is_degraded(bgr, monkeypatch, positions):
     regions = []
 
@@ -113,6 +113,31 @@ def test_positions_of_the_versions(bgr):
     assert any((places != shared[0]).any() for places in shared)
     independent = [run(PatchPairs(32, versions=3), bgr, seed)['positions'] for seed in range(20)]
     assert all((places[0] != places[1]).any() and (places[1] != places[2]).any() for places in independent)
+
+
+@pytest.mark.parametrize('share', [0.2, 0.5, 0.9])
+def test_a_share_of_the_samples_has_all_versions_at_shared_places(bgr, share):
+    transform = PatchPairs(32, versions=3, positions='mixed', shared=share)
+    samples = [transform.draw({'img': bgr, 'rng': np.random.default_rng(seed)}) for seed in range(400)]
+    equal = [[bool((places[0] == other).all()) for other in places[1:]] for _, _, places in samples]
+    assert all(all(sample) or not any(sample) for sample in equal)  # all versions, or none
+    together = sum(sample[0] for sample in equal)
+    assert stats.binomtest(together, 400, share).pvalue > 1e-3
+    assert len({places.tobytes() for _, _, places in samples}) > 390
+
+
+def test_recipes_do_not_depend_on_how_places_are_drawn(bgr):
+    found = [run(PatchPairs(32, positions=positions), bgr)['recipes'] for positions in patch_pairs.POSITIONS]
+    assert found[0] == found[1] == found[2]
+
+
+def test_mild_pairs_of_groups_at_mixed_places(bgr):
+    transform = PatchPairs(32, space={'preset': 'camera'}, positions='mixed', max_distance=0.2)
+    for seed in range(30):
+        one, two = run(transform, bgr, seed)['recipes']
+        assert one in transform.space
+        assert two in transform.space
+        assert recipe_distance(one, two) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize('window', [64, 100, 140])
@@ -256,13 +281,19 @@ def test_plain_openmmlab_pipeline(photo_folder):
         ({'patches': 1}, 'patches must be an integer >= 2, got 1'),
         ({'max_overlap': -0.1}, 'max_overlap must be a share from 0 to 1, got -0.1'),
         ({'max_overlap': 1.1}, 'max_overlap must be a share from 0 to 1, got 1.1'),
-        ({'positions': 'random'}, "positions must be 'independent' or 'shared', got 'random'"),
+        ({'positions': 'random'}, "positions must be 'independent', 'shared' or 'mixed', got 'random'"),
+        ({'positions': 'mixed', 'shared': 1}, 'shared must be a share above 0 and below 1, got 1'),
+        ({'positions': 'mixed', 'shared': 0.0}, 'shared must be a share above 0 and below 1, got 0.0'),
+        ({'positions': 'mixed', 'shared': True}, 'shared must be a share above 0 and below 1, got True'),
         (
             {'versions': 3, 'space': {'operators': ['jpeg'], 'levels': (1,), 'order': 1}},
             'versions is 3, but the space holds 2',
         ),
         ({'space': {'order': 0}}, 'order must be an integer >= 1, got 0'),
-        ({'space': {'preset': 'small'}}, "unknown preset 'small'; there are: qpt-paper, large, kadid, single"),
+        (
+            {'space': {'preset': 'small'}},
+            "unknown preset 'small'; there are: qpt-paper, large, camera, camera-lowlight, kadid",
+        ),
         ({'min_distance': 3, 'max_distance': 2}, r'max_distance must be .* >= min_distance \(3\), or None, got 2'),
         ({'versions': 3, 'max_distance': 0.2}, 'could not find 3 recipes at distances of 0.0 to 0.2 in 2000 draws'),
         (
@@ -282,3 +313,29 @@ def test_smallest_window_works(bgr):
     for seed in range(20):
         for places in run(transform, bgr, seed)['positions']:
             assert sorted(map(tuple, places.tolist())) == [(0, 0), (0, 32), (32, 0), (32, 32)]
+
+
+def grouped(transform, image, position, group, epoch=0):
+    entropy = (5, epoch, position, group)
+    return transform.draw({'img': image, 'rng': np.random.default_rng(entropy), 'sample_key': (0, list(entropy))})
+
+
+def test_samples_of_a_group_have_the_same_recipes_with_seeds_of_their_own(bgr):
+    transform = PatchPairs(32, versions=3, group_recipes=True)
+    first, second = grouped(transform, bgr, 4, 1), grouped(transform, bgr, 5, 1)
+    other, later = grouped(transform, bgr, 8, 2), grouped(transform, bgr, 4, 1, epoch=1)
+    keys = [[recipe.key for recipe in recipes] for _, recipes, _ in (first, second, other, later)]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]
+    assert keys[0] != keys[3]
+    seeds = [{step.seed for recipe in recipes for step in recipe.steps} for _, recipes, _ in (first, second)]
+    assert not seeds[0] & seeds[1]
+    assert (first[2] != second[2]).any()
+    again = grouped(PatchPairs(32, versions=3, group_recipes=True), bgr, 4, 1)
+    assert again[1] == first[1]
+
+
+def test_groups_come_from_the_sampler(bgr):
+    for sample in ({}, {'sample_key': (0, [5, 0, 4])}):
+        with pytest.raises(InputError, match=r'needs samples in groups: SeededSampler\(recipe_group=...\)'):
+            PatchPairs(32, group_recipes=True).draw({'img': bgr, 'rng': np.random.default_rng(0), **sample})
