@@ -93,11 +93,22 @@ def warp(image: np.ndarray, origin: Callable[[np.ndarray, np.ndarray], tuple[np.
     height, width = image.shape[:2]
     x = np.arange(width, dtype=np.float32)[None, :]
     y = np.arange(height, dtype=np.float32)[:, None]
+    padded = with_fourth(image)
 
     def moved(_: np.ndarray, rows: slice) -> np.ndarray:
-        return cv2.remap(image, *origin(x, y[rows]), cv2.INTER_LINEAR, borderMode=BORDER)
+        return without_fourth(cv2.remap(padded, *origin(x, y[rows]), cv2.INTER_LINEAR, borderMode=BORDER))
 
     return in_strips(image, moved)
+
+
+def with_fourth(image: np.ndarray) -> np.ndarray:
+    """RGB with a fourth channel: OpenCV warps four bytes a pixel in half the time of three, to the same values."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+
+
+def without_fourth(image: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`with_fourth`."""
+    return cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)
 
 
 def cubic_weights(count: int, spacing: int) -> np.ndarray:

@@ -26,9 +26,9 @@ def raw_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.asarray(words, '<u8').view(np.uint8)[:count]
 
 
-def whole_numbers(rng: np.random.Generator, count: int, *ends: int) -> list[list[int]]:
-    """``count`` rows of independent integers, each from 0 to below its end; a larger ``count`` only appends rows."""
-    return (rng.random((count, len(ends))) * ends).astype(np.int64).tolist()
+def whole_numbers(rng: np.random.Generator, count: int, *ends: int) -> np.ndarray:
+    """``count`` rows of independent int64, each from 0 to below its end; a larger ``count`` only appends rows."""
+    return (rng.random((count, len(ends))) * ends).astype(np.int64)
 
 
 def normal_field(

@@ -31,7 +31,7 @@ def lost_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     mean_run = 3.5
     count = max(1, round(share * rows * columns / mean_run))
     out = image.copy()
-    for down, across, more in whole_numbers(rng, count, rows, columns, 6):
+    for down, across, more in whole_numbers(rng, count, rows, columns, 6).tolist():
         y, x, end = _MACROBLOCK * down, _MACROBLOCK * across, _MACROBLOCK * (across + 1 + more)
         out[y : y + _MACROBLOCK, x:end] = image[y - 1, x:end] if y > 0 else 128
     return out
@@ -45,7 +45,7 @@ def colour_blocks(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     side_y, side_x = min(_TILE, height), min(_TILE, width)
     count = max(1, round(share * height * width / (side_y * side_x)))
     out = image.copy()
-    for y, x, *colour in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 256, 256, 256):
+    for y, x, *colour in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 256, 256, 256).tolist():
         out[y : y + side_y, x : x + side_x] = colour
     return out
 
@@ -59,14 +59,14 @@ def dead_pixels(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     height, width = image.shape[:2]
     rng = generator(seed)
     count = max(1, round(share * height * width))
-    y, x, channel, bright = np.array(whole_numbers(rng, count, height, width, 3, 2)).T
+    y, x, channel, bright = whole_numbers(rng, count, height, width, 3, 2).T
     value = (255 * bright).astype(np.uint8)
-    out = image.copy()
+    flat, out = image.reshape(-1), image.flatten()
     for shift_y, shift_x in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        at = ((y + shift_y).clip(0, height - 1), (x + shift_x).clip(0, width - 1), channel)
-        out[at] = (image[at] // 2) + (value // 2)
-    out[y, x, channel] = value
-    return out
+        at = ((y + shift_y).clip(0, height - 1) * width + (x + shift_x).clip(0, width - 1)) * 3 + channel
+        out[at] = (flat[at] >> 1) + (value >> 1)
+    out[(y * width + x) * 3 + channel] = value
+    return out.reshape(image.shape)
 
 
 @row('texture', unit='px', levels=(0.8, 1.6, 3, 5.5, 10), source=DESIGN_CHOICE)

@@ -76,7 +76,7 @@ def block_shift(image: np.ndarray, share: float, seed: int) -> np.ndarray:
     side_y, side_x = min(_PATCH, height), min(_PATCH, width)
     count = max(1, round(share * height * width / (side_y * side_x)))
     out = image.copy()
-    for y, x, down, right in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 18, 18):
+    for y, x, down, right in whole_numbers(rng, count, height - side_y + 1, width - side_x + 1, 18, 18).tolist():
         from_y = min(max(y + _OFFSETS[down], 0), height - side_y)
         from_x = min(max(x + _OFFSETS[right], 0), width - side_x)
         out[y : y + side_y, x : x + side_x] = image[from_y : from_y + side_y, from_x : from_x + side_x]

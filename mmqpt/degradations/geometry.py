@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, warp
+from mmqpt.degradations._filter import BORDER, warp, with_fourth, without_fourth
 from mmqpt.degradations._random import generator
 from mmqpt.degradations.rows import row
 
@@ -56,7 +56,8 @@ def perspective(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
     half = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
     target = (half + unit * half * pull).astype(np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
-    return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
+    out = cv2.warpPerspective(with_fourth(image), matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
+    return without_fourth(out)
 
 
 @row(
@@ -91,4 +92,5 @@ def _affine(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = centre - matrix @ centre
     full = np.hstack([matrix, shift[:, None]])
-    return cv2.warpAffine(image, full, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
+    padded = with_fourth(image)
+    return without_fourth(cv2.warpAffine(padded, full, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER))
