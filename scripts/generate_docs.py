@@ -70,9 +70,11 @@ RULES = f"""## Rules
 - **Your own**: [extend_operator.md](extend_operator.md) adds an operator from a file of yours.
 - **Size matters**: levels in px are px of the photo that is degraded, so degrade at the size at which the network sees
   it. `PatchPairs` cuts its window first and never resizes patches.
-- **Reach** says how far away a pixel can still change the result. Cropping with that much surroundings and then
-  degrading gives what degrading and then cropping gives, but for a difference of at most one grey level in few pixels.
-  "Photo": the result depends on the whole photo, or on the place in it.
+- **Reach** says how far away a pixel can still change the result ("moves": a warp, which looks where its pixels come
+  from; "photo": the result depends on the whole photo). `apply_regions` degrades a region with that much surroundings,
+  and the operator knows where in the photo they lie: vignettes, warps and noise are those of the photo. Cropping first
+  gives what degrading first gives, but for at most one grey level in few pixels where float sums round. WebP, AVIF and
+  JPEG 2000 decide by all that they are given: cropped first they lose as much (within a quarter), not the same.
 - **Borders** are mirrored where an operator looks beyond them; medians and resampling repeat the last pixel.
 - **Speed**: see [benchmarks.md](benchmarks.md)."""
 
@@ -161,6 +163,8 @@ def operator_cells(row: Operator) -> tuple[object, ...]:
 
 def reach(row: Operator) -> str:
     """The margins of the five levels, or the one they share."""
+    if row.footprint is not None:
+        return 'moves'
     margins = [row.margin(level) for level in LEVELS]
     if None in margins:
         return 'photo'

@@ -9,10 +9,11 @@ Example:
 """
 
 from mmqpt.degradations.distance import recipe_distance
+from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.pairs import draw_different, redraw_seeds
 from mmqpt.degradations.presets import KADID, PRESETS
 from mmqpt.degradations.recipe import Recipe, Step, apply
-from mmqpt.degradations.region import apply_region
+from mmqpt.degradations.region import apply_region, apply_regions
 from mmqpt.degradations.registry import all_operators, load_operators, operator, register_operator
 from mmqpt.degradations.rows import KINDS, LEVELS, Operator, row
 from mmqpt.degradations.space import DegradationSpace
@@ -25,12 +26,15 @@ __all__ = [
     'OPERATORS',
     'PRESETS',
     'DegradationSpace',
+    'Frame',
     'Operator',
     'Recipe',
+    'Region',
     'Step',
     'all_operators',
     'apply',
     'apply_region',
+    'apply_regions',
     'draw_different',
     'load_operators',
     'operator',

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+
+from mmqpt.degradations.frame import Region
 
 BORDER = cv2.BORDER_REFLECT_101
 _STRIP = 32
@@ -83,26 +86,35 @@ def in_strips(image: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarra
     return out
 
 
-def warp(image: np.ndarray, origin: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Move pixels: ``origin(x, y)`` says from where each comes. Bilinear.
-
-    Args:
-        image: RGB uint8 array (H, W, 3).
-        origin: from float32 x of shape (1, W) and y of shape (h, 1) to two float32 arrays of shape (h, W).
-    """
-    height, width = image.shape[:2]
-    x = np.arange(width, dtype=np.float32)[None, :]
-    y = np.arange(height, dtype=np.float32)[:, None]
-
-    def moved(_: np.ndarray, rows: slice) -> np.ndarray:
-        return cv2.remap(image, *origin(x, y[rows]), cv2.INTER_LINEAR, borderMode=BORDER)
-
-    return in_strips(image, moved)
-
-
+@functools.lru_cache(maxsize=32)
 def cubic_weights(count: int, spacing: int) -> np.ndarray:
     """Weights (count, knots) of bicubic interpolation between knots ``spacing`` px apart, free of the border."""
     knots = count // spacing + 4
     identity = np.eye(knots, dtype=np.float32)
     weights = cv2.resize(identity, (knots, knots * spacing), interpolation=cv2.INTER_CUBIC)
-    return weights[spacing * 3 // 2 :][:count]
+    weights = weights[spacing * 3 // 2 :][:count]
+    weights.flags.writeable = False  # it is kept
+    return weights
+
+
+def covered(
+    top: np.ndarray, left: np.ndarray, height: int, width: int | np.ndarray, asked: Region, *more: np.ndarray
+) -> tuple[list, ...]:
+    """What rectangles (N) of a photo cover of the region asked for, without those that cover nothing of it.
+
+    Args:
+        top: first row of each.
+        left: first column of each.
+        height: rows of all.
+        width: columns of all, or of each.
+        asked: the region.
+        more: values of each.
+
+    Returns:
+        The covered regions, and the values of the same rectangles, in lists of one length and in the old order.
+    """
+    start_y, start_x = np.maximum(top, asked.top), np.maximum(left, asked.left)
+    end_y, end_x = np.minimum(top + height, asked.bottom), np.minimum(left + width, asked.right)
+    kept = (start_y < end_y) & (start_x < end_x)
+    corners = np.stack([start_y, start_x, end_y, end_x], axis=1)[kept].tolist()
+    return [Region(*corner) for corner in corners], *(values[kept].tolist() for values in more)

@@ -1,4 +1,8 @@
-"""Randomness of operators: everything comes from the step's seed."""
+"""Randomness of operators: everything comes from the step's seed, and noise from the place in the photo.
+
+A row of the photo begins at a word of its own in the stream of the bit generator, so that the noise of a region is
+drawn without that of the rows above it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,16 @@ import statistics
 import cv2
 import numpy as np
 
+from mmqpt.degradations.frame import Frame
+
 _UNIT = 8192
 """Fixed-point scale of the normal steps; two of the largest stay far inside int16."""
 
 _STRIP = 1 << 15
 """Values drawn at a time, so that intermediate results stay in the cache."""
+
+LARGEST_NORMAL = 4.21
+"""Bound on the values of a normal field, in standard deviations."""
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -20,42 +29,76 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def raw_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
-    """``count`` independent bytes, straight from the bit generator: the same on every platform, and fast."""
-    words = rng.bit_generator.random_raw(-(-count // 8))
-    return np.asarray(words, '<u8').view(np.uint8)[:count]
+def whole_numbers(rng: np.random.Generator, count: int, *ends: int) -> np.ndarray:
+    """``count`` rows of independent int64, each from 0 to below its end; a larger ``count`` only appends rows."""
+    return (rng.random((count, len(ends))) * ends).astype(np.int64)
 
 
-def whole_numbers(rng: np.random.Generator, count: int, *ends: int) -> list[list[int]]:
-    """``count`` rows of independent integers, each from 0 to below its end; a larger ``count`` only appends rows."""
-    return (rng.random((count, len(ends))) * ends).astype(np.int64).tolist()
+class ByteRows:
+    """Independent bytes of the rows that a frame shows, from top to bottom, some rows at a time.
+
+    Straight from the bit generator: the same on every platform, and fast.
+
+    Args:
+        seed: of the step.
+        frame: the photo and the rows wanted of it.
+        per_pixel: bytes a px.
+    """
+
+    def __init__(self, seed: int, frame: Frame, per_pixel: int) -> None:
+        self._words = -(-frame.width * per_pixel // 8)
+        self._bits = np.random.PCG64(seed)
+        self._bits.advance(frame.shown.top * self._words)
+
+    def read(self, count: int) -> np.ndarray:
+        """The next ``count`` rows, uint8 (count, at least W times ``per_pixel``), of the whole width of the photo."""
+        words = self._bits.random_raw(count * self._words)
+        return np.asarray(words, '<u8').view(np.uint8).reshape(count, 8 * self._words)
+
+
+class NormalRows:
+    """Independent normal values of what a frame shows, from top to bottom, some rows at a time.
+
+    Five times as fast as ``rng.standard_normal``: each value is the sum of two draws from 256 equally likely steps of
+    a normal distribution: 65,536 outcomes, the largest at 4.2 sigma.
+
+    Args:
+        seed: of the step.
+        frame: the photo and the region wanted of it.
+        channels: values a px.
+    """
+
+    def __init__(self, seed: int, frame: Frame, channels: int) -> None:
+        self._bytes = ByteRows(seed, frame, 2 * channels)
+        half, left = channels * frame.width, channels * frame.shown.left
+        self._count = channels * frame.shown.width
+        self._halves = [slice(start, start + self._count) for start in (left, half + left)]
+        self._shape = (frame.shown.width, channels) if channels > 1 else (frame.shown.width,)
+
+    def read(self, count: int, sigma: float, mean: float = 0.0, depth: int = cv2.CV_32F) -> np.ndarray:
+        """The next ``count`` rows, of shape (count, W, C), or (count, W) of one channel.
+
+        Args:
+            count: rows.
+            sigma: standard deviation.
+            mean: added to every value.
+            depth: OpenCV depth of the result: ``CV_32F``, or ``CV_16S`` for values rounded to integers.
+        """
+        out = np.empty((count, self._count), np.float32 if depth == cv2.CV_32F else np.int16)
+        rows = max(1, _STRIP // self._count)
+        for top in range(0, count, rows):
+            strip = out[top : top + rows]
+            drawn = self._bytes.read(len(strip))
+            one, two = (cv2.LUT(drawn[:, half], _normal_steps()) for half in self._halves)
+            cv2.addWeighted(one, sigma / _UNIT, two, sigma / _UNIT, mean, dst=strip, dtype=depth)
+        return out.reshape(count, *self._shape)
 
 
 def normal_field(
-    rng: np.random.Generator, shape: tuple[int, ...], sigma: float, mean: float = 0.0, depth: int = cv2.CV_32F
+    seed: int, frame: Frame, channels: int, sigma: float, mean: float = 0.0, depth: int = cv2.CV_32F
 ) -> np.ndarray:
-    """Independent normal values of standard deviation ``sigma``, five times as fast as ``rng.standard_normal``.
-
-    Each value is the sum of two draws from 256 equally likely steps of a normal distribution: 65,536 outcomes, the
-    largest at 4.1 sigma.
-
-    Args:
-        rng: the step's generator.
-        shape: (H, W) or (H, W, C).
-        sigma: standard deviation.
-        mean: added to every value.
-        depth: OpenCV depth of the result: ``CV_32F``, or ``CV_16S`` for values rounded to integers.
-    """
-    out = np.empty(shape, np.float32 if depth == cv2.CV_32F else np.int16)
-    rows = max(1, _STRIP * len(out) // out.size)
-    for top in range(0, len(out), rows):
-        part = out[top : top + rows]
-        draw = raw_bytes(rng, 2 * part.size)
-        one, two = (
-            cv2.LUT(half.reshape(part.shape), _normal_steps()) for half in (draw[: part.size], draw[part.size :])
-        )
-        cv2.addWeighted(one, sigma / _UNIT, two, sigma / _UNIT, mean, dst=part, dtype=depth)
-    return out
+    """All rows of :class:`NormalRows`: (H, W, C) of what the frame shows, or (H, W) of one channel."""
+    return NormalRows(seed, frame, channels).read(frame.shown.height, sigma, mean, depth)
 
 
 @functools.cache

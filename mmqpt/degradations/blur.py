@@ -5,14 +5,19 @@ The border is mirrored (reflect-101), except by ``zoom_blur``, which only looks 
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
 from mmqpt.degradations._filter import BORDER, average_along, exact_weights, gaussian, gaussian_reach, spread_filter
-from mmqpt.degradations._random import generator, normal_field
+from mmqpt.degradations._random import LARGEST_NORMAL, generator, normal_field
+from mmqpt.degradations._warp import affine, warp
+from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.rows import KADID_10K, row
 
 _NO_MAP = np.empty(0)
+_GLASS_SIGMA = 0.8
 _SMALL = 1.3
 _WIDE_DISC = 4
 
@@ -87,41 +92,75 @@ def motion_blur(image: np.ndarray, length: float, seed: int) -> np.ndarray:
     return average_along(image, _trim(kernel), shifts)
 
 
+def _zooms(amount: float, height: int, width: int) -> list[float]:
+    """What each pass of :func:`zoom_blur` multiplies distances to the centre by."""
+    passes = max(1, int(np.ceil(np.log2(max(amount * max(height, width) / 3, 1.0)))))
+    return [1 - amount * 2**i / (2**passes - 1) for i in range(passes)]
+
+
+def zoom_footprint(asked: Region, amount: float, _seed: int, height: int, width: int) -> Region:
+    """All on the way towards the centre, and a px of interpolation a pass."""
+    zooms = _zooms(amount, height, width)
+    scale, centre_y, centre_x = float(np.prod(zooms)), (height - 1) / 2, (width - 1) / 2
+    top, bottom = (math.floor(centre_y + scale * (y - centre_y)) for y in (asked.top, asked.bottom - 1))
+    left, right = (math.floor(centre_x + scale * (x - centre_x)) for x in (asked.left, asked.right - 1))
+    return asked.joined(Region(top, left, bottom + 2, right + 2)).grown(len(zooms), height, width)
+
+
 @row(
     'texture',
     unit='share of the radius',
     levels=(0.015, 0.03, 0.055, 0.09, 0.14),
     source='Hendrycks and Dietterich, ICLR 2019',
+    footprint=zoom_footprint,
+    version=2,
 )
-def zoom_blur(image: np.ndarray, amount: float) -> np.ndarray:
+def zoom_blur(image: np.ndarray, amount: float, frame: Frame | None = None) -> np.ndarray:
     """Blur along lines through the centre: a zoom moved during the exposure.
 
-    ``amount`` is the length of the streak in the corner as a share of the distance to the centre.
+    ``amount`` is the length of the streak in the corner as a share of the distance to the centre. The photo is averaged
+    with itself enlarged about the centre (bilinear), by steps that double.
     """
-    height, width = image.shape[:2]
-    passes = max(1, int(np.ceil(np.log2(max(amount * max(height, width) / 3, 1.0)))))
+    frame = frame or Frame.of(image)
+    frame_of_all = frame._replace(asked=frame.shown)
     out = image
-    for i in range(passes):
-        share = amount / 2 * 2**i / (2**passes - 1)
-        x, y = (min(round(share * side), (side - 1) // 2) for side in (width, height))
-        nearer = cv2.resize(out[y : height - y, x : width - x], (width, height), interpolation=cv2.INTER_LINEAR)
-        out = cv2.addWeighted(out, 0.5, nearer, 0.5, 0)
-    return out
+    for scale in _zooms(amount, frame.height, frame.width):
+        enlarged = warp(out, affine(np.eye(2) / scale, frame.height, frame.width), frame_of_all)
+        out = cv2.addWeighted(out, 0.5, enlarged, 0.5, 0)
+    return frame.cut(out)
 
 
-@row('texture', unit='px', levels=(0.45, 0.75, 1.2, 1.9, 3), source='Hendrycks and Dietterich, ICLR 2019')
-def glass_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+def scatter_reach(sigma: float) -> int:
+    """The farthest place of a normal field."""
+    return int(np.rint(LARGEST_NORMAL * sigma))
+
+
+def glass_reach(sigma: float) -> int:
+    """The farthest place, and a Gaussian around it."""
+    return scatter_reach(sigma) + gaussian_reach(_GLASS_SIGMA)
+
+
+@row(
+    'texture',
+    unit='px',
+    levels=(0.45, 0.75, 1.2, 1.9, 3),
+    source='Hendrycks and Dietterich, ICLR 2019',
+    reach=glass_reach,
+    version=2,
+)
+def glass_blur(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Frosted glass: every pixel comes from a place ``sigma`` px off (standard deviation), then a Gaussian of 0.8 px.
 
     After the glass blur of Hendrycks and Dietterich, ICLR 2019.
     """
-    return gaussian(scatter(image, sigma, seed), 0.8)
+    frame = frame or Frame.of(image)
+    return frame.cut(gaussian(scatter(image, sigma, seed, frame), _GLASS_SIGMA))
 
 
-def scatter(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+def scatter(image: np.ndarray, sigma: float, seed: int, frame: Frame) -> np.ndarray:
     """Take every pixel from a place a normal distance (``sigma`` px, rounded to whole px) off in x and in y."""
     height, width = image.shape[:2]
-    places = normal_field(generator(seed), (height, width, 2), sigma, depth=cv2.CV_16S)
+    places = normal_field(seed, frame, 2, sigma, depth=cv2.CV_16S)
     places[..., 0] += np.arange(width, dtype=np.int16)
     places[..., 1] += np.arange(height, dtype=np.int16)[:, None]
     return cv2.remap(image, places, _NO_MAP, cv2.INTER_NEAREST, borderMode=BORDER)

@@ -7,6 +7,8 @@ import numpy as np
 
 from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips
 from mmqpt.degradations._random import generator
+from mmqpt.degradations._warp import Origin, WarpFootprint, affine, warp
+from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.noise import CHROMA_TO_RGB, add
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, TID2013, row
 from mmqpt.degradations.tone import curve
@@ -96,33 +98,61 @@ def channel_shift(image: np.ndarray, pixels: float, seed: int) -> np.ndarray:
     Sub-pixel shifts are bilinear, in steps of 1/64 px; the border is mirrored (reflect-101).
     """
     shift = _shift_of_red(pixels, seed)[:, None]
-    return _warp_red_and_blue(image, np.hstack([np.eye(2), shift]), np.hstack([np.eye(2), -shift]))
+    planes = cv2.split(image)
+    size = image.shape[1::-1]
+    red, blue = (
+        cv2.warpAffine(plane, np.hstack([np.eye(2), by]), size, flags=cv2.INTER_LINEAR, borderMode=BORDER)
+        for plane, by in ((planes[0], shift), (planes[2], -shift))
+    )
+    return cv2.merge([red, planes[1], blue])
 
 
-@row('colour', unit='px in the corner', levels=(1.2, 2.4, 4, 6.5, 10), source=f'{TID2013}: chromatic aberrations')
-def chromatic_aberration(image: np.ndarray, pixels: float) -> np.ndarray:
+def _enlarging(pixels: float, _seed: int, height: int, width: int) -> Origin:
+    """The origins of one channel of :func:`chromatic_aberration`, enlarged by so many px in the corners."""
+    scale = pixels / max(1.0, float(np.hypot((width - 1) / 2, (height - 1) / 2)))
+    return affine((1 + scale) * np.eye(2), height, width)
+
+
+def aberration_footprint(asked: Region, pixels: float, seed: int, height: int, width: int) -> Region:
+    """What the three channels are made of."""
+    red, blue = (WarpFootprint(_enlarging)(asked, by, seed, height, width) for by in (pixels, -pixels))
+    return red.joined(blue)
+
+
+@row(
+    'colour',
+    unit='px in the corner',
+    levels=(1.2, 2.4, 4, 6.5, 10),
+    source=f'{TID2013}: chromatic aberrations',
+    footprint=aberration_footprint,
+    version=2,
+)
+def chromatic_aberration(image: np.ndarray, pixels: float, frame: Frame | None = None) -> np.ndarray:
     """Lateral chromatic aberration: red is enlarged and blue reduced about the centre, by ``pixels`` px in the corners.
 
     Bilinear; the border is mirrored (reflect-101).
     """
-    height, width = image.shape[:2]
-    centre = np.array([[(width - 1) / 2], [(height - 1) / 2]])
-    scale = pixels / max(1.0, float(np.hypot(*centre)[0]))
-    red, blue = (np.hstack([(1 + s) * np.eye(2), -s * centre]) for s in (scale, -scale))
-    return _warp_red_and_blue(image, red, blue)
+    frame = frame or Frame.of(image)
+    red, green, blue = cv2.split(image)
+    red, blue = (
+        warp(plane, _enlarging(by, 0, frame.height, frame.width), frame)
+        for plane, by in ((red, pixels), (blue, -pixels))
+    )
+    return cv2.merge([red, frame.cut(green), blue])
 
 
-@row('colour', unit='grey levels', levels=(4, 7, 12, 19, 30), source=DESIGN_CHOICE)
-def chroma_blotches(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+@row('colour', unit='grey levels', levels=(4, 7, 12, 19, 30), source=DESIGN_CHOICE, reach=0, ties=True)
+def chroma_blotches(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Add smooth random clouds of ``sigma`` grey levels to Cb and Cr (BT.601); luma changes only by clipping.
 
     Normal noise on a grid of 48 px, interpolated bicubically: the colour stains of high sensitivity.
     """
-    height, width = image.shape[:2]
-    down, across = cubic_weights(height, _BLOTCH), cubic_weights(width, _BLOTCH)
+    frame = frame or Frame.of(image)
+    down, across = cubic_weights(frame.height, _BLOTCH), cubic_weights(frame.width, _BLOTCH)
     coarse = generator(seed).standard_normal((down.shape[1], across.shape[1], 2)).astype(np.float32) * np.float32(sigma)
+    down, across = down[frame.shown.top : frame.shown.bottom], across[frame.shown.left : frame.shown.right]
     clouds = (across @ cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
-    return in_strips(image, lambda part, rows: add(part, (down[rows] @ clouds).reshape(part.shape)))
+    return frame.cut(in_strips(image, lambda part, rows: add(part, (down[rows] @ clouds).reshape(part.shape))))
 
 
 def diffusion_reach(radius: float) -> int:
@@ -154,12 +184,3 @@ def _shift_of_red(pixels: float, seed: int) -> np.ndarray:
     """How far :func:`channel_shift` moves red, as x, y: in steps that a float32 coordinate holds at any place."""
     angle = generator(seed).uniform(0, 2 * np.pi)
     return np.rint(64 * pixels * np.array([np.cos(angle), np.sin(angle)])) / 64
-
-
-def _warp_red_and_blue(image: np.ndarray, red: np.ndarray, blue: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    out = image.copy()
-    for channel, matrix in ((0, red), (2, blue)):
-        plane = np.ascontiguousarray(image[..., channel])
-        out[..., channel] = cv2.warpAffine(plane, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDER)
-    return out

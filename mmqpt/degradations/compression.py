@@ -15,7 +15,7 @@ from mmqpt.degradations._wavelet import through_wavelet
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
 
 
-@row('texture', unit='libjpeg quality', levels=(48, 30, 19, 12, 7), source=f'{KADID_10K}: JPEG')
+@row('texture', unit='libjpeg quality', levels=(48, 30, 19, 12, 7), source=f'{KADID_10K}: JPEG', reach=2, grid=16)
 def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     """Encode as baseline JPEG with 4:2:0 chroma at libjpeg's ``quality`` (0 to 100) and decode."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -25,7 +25,15 @@ def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
 
 
-@row('texture', unit='grey levels', levels=(14, 24, 40, 64, 100), source=f'{KADID_10K}: JPEG 2000')
+@row(
+    'texture',
+    unit='grey levels',
+    levels=(14, 24, 40, 64, 100),
+    source=f'{KADID_10K}: JPEG 2000',
+    reach=32,
+    grid=32,
+    approximate=True,
+)
 def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
     """The loss of irreversible JPEG 2000: five levels of the 9/7 wavelet, quantised in steps of ``step``.
 
@@ -46,13 +54,29 @@ def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
     return cv2.cvtColor(cv2.merge([_shift(part, 128, cv2.CV_8U) for part in coded]), cv2.COLOR_YCrCb2RGB)
 
 
-@row('texture', unit='libwebp quality', levels=(40, 22, 11, 4, 0), source=DESIGN_CHOICE)
+@row(
+    'texture',
+    unit='libwebp quality',
+    levels=(40, 22, 11, 4, 0),
+    source=DESIGN_CHOICE,
+    reach=16,
+    grid=16,
+    approximate=True,
+)
 def webp(image: np.ndarray, quality: float) -> np.ndarray:
     """Encode as lossy WebP at libwebp's ``quality`` (0 to 100) with its fastest method, and decode."""
     return _through_pillow(image, 'WEBP', quality=int(quality), method=0)
 
 
-@row('texture', unit='libavif quality', levels=(50, 36, 25, 15, 6), source=DESIGN_CHOICE)
+@row(
+    'texture',
+    unit='libavif quality',
+    levels=(50, 36, 25, 15, 6),
+    source=DESIGN_CHOICE,
+    reach=16,
+    grid=64,
+    approximate=True,
+)
 def avif(image: np.ndarray, quality: float) -> np.ndarray:
     """Encode as AVIF with 4:2:0 chroma at libavif's ``quality`` (0 to 100) with its fastest speed, and decode.
 

@@ -9,26 +9,46 @@ import cv2
 import numpy as np
 
 from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._reduced import enlarge, reduce, reduced_grid, reduced_reach
+from mmqpt.degradations.frame import Frame
 from mmqpt.degradations.noise import white_noise
 from mmqpt.degradations.rows import KADID_10K, TID2013, row
 
+_EXACT_MEDIAN = 5
 _WIENER_SIDE = 9
 _KUWAHARA_SIDE = 5
 
 
-@row('texture', unit='px', levels=(3, 5, 7, 10, 14), source=f'{TID2013}: image denoising')
+def denoise_reach(size: float) -> int:
+    """Half the window; where the photo is reduced, also what the reduction and the enlargement look at."""
+    return int(size) // 2 if size <= _EXACT_MEDIAN else reduced_reach(size / _EXACT_MEDIAN, 1, 2 + _EXACT_MEDIAN // 2)
+
+
+def denoise_grid(size: float) -> int:
+    """Whole pixels of the reduced photo."""
+    return 1 if size <= _EXACT_MEDIAN else reduced_grid(size / _EXACT_MEDIAN)
+
+
+@row(
+    'texture',
+    unit='px',
+    levels=(3, 5, 7, 10, 14),
+    source=f'{TID2013}: image denoising',
+    reach=denoise_reach,
+    grid=denoise_grid,
+    ties=True,
+    version=2,
+)
 def denoise(image: np.ndarray, size: float) -> np.ndarray:
     """Median filter of ``size`` x ``size`` px: the smeared look of too much noise reduction.
 
     Sizes are odd; above 5 px, where exact medians are slow, the photo is reduced until a 5 x 5 median covers the
     window, and enlarged again.
     """
-    if size <= 5:
+    if size <= _EXACT_MEDIAN:
         return cv2.medianBlur(image, int(size))
-    height, width = image.shape[:2]
-    small = (max(1, round(width * 5 / size)), max(1, round(height * 5 / size)))
-    reduced = cv2.medianBlur(cv2.resize(image, small, interpolation=cv2.INTER_AREA), 5)
-    return cv2.resize(reduced, (width, height), interpolation=cv2.INTER_CUBIC)
+    reduced = cv2.medianBlur(reduce(image, size / _EXACT_MEDIAN, cv2.INTER_AREA), _EXACT_MEDIAN)
+    return enlarge(reduced, size / _EXACT_MEDIAN, cv2.INTER_CUBIC, image.shape)
 
 
 @row(
@@ -74,13 +94,23 @@ def smear(image: np.ndarray, amount: float) -> np.ndarray:
     return cv2.addWeighted(image, 1 - amount, out, amount, 0)
 
 
-@row('texture', unit='grey levels', levels=(5, 10, 18, 30, 48), source=f'{KADID_10K}: denoise')
-def denoised_noise(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+@row(
+    'texture',
+    unit='grey levels',
+    levels=(5, 10, 18, 30, 48),
+    source=f'{KADID_10K}: denoise',
+    reach=_WIENER_SIDE // 2,
+    ties=True,
+    version=2,
+)
+def denoised_noise(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Add white noise of ``sigma`` grey levels, then smooth away all detail below 1.5 times that.
 
     See :func:`over_smoothing`: flat parts lose their texture, blotches and the noise along edges remain.
     """
-    return over_smoothing(white_noise(image, sigma, seed), 1.5 * sigma)
+    frame = frame or Frame.of(image)
+    noisy = white_noise(image, sigma, seed, frame._replace(asked=frame.shown))
+    return frame.cut(over_smoothing(noisy, 1.5 * sigma))
 
 
 def _exact_spread(luma: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A part of a degraded photo, without work on pixels that the part does not show."""
+"""Parts of a degraded photo, without work on pixels that they do not show."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.degradations._image import check_image
-from mmqpt.degradations.recipe import Recipe, Step, apply, as_recipe
+from mmqpt.degradations.frame import Frame, Region
+from mmqpt.degradations.recipe import Recipe, Step, as_recipe
 from mmqpt.degradations.registry import operator
+
+_CALL = 10_000
+"""What calling an operator costs, in px of its work: less for cheap operators, more for others."""
 
 
 def apply_region(
@@ -17,9 +21,7 @@ def apply_region(
 ) -> np.ndarray:
     """The pixels of ``apply(recipe, image)[top : top + height, left : left + width]``, for less work.
 
-    Steps up to the last whose result depends on the whole photo are applied to all of it, each of the others to the
-    region and as many px around it as it and those after it reach. The pixels are the same, except
-    for operators with ``ties`` in their row.
+    As :func:`apply_regions`, for one region.
 
     Args:
         recipe: what to do.
@@ -35,21 +37,82 @@ def apply_region(
     Raises:
         InputError: the region does not lie inside the photo, or as :func:`apply`.
     """
+    return apply_regions(recipe, image, [Region(top, left, top + height, left + width)])[0]
+
+
+def apply_regions(
+    recipe: Recipe | Step | Sequence[Step], image: np.ndarray, regions: Sequence[Region]
+) -> list[np.ndarray]:
+    """The pixels that a degraded photo shows in some regions, for less work than degrading it all.
+
+    Steps up to the last whose result depends on the whole photo are applied to all of it, each of the others to what
+    the regions need of it: the least region that holds them all, or each region alone where that is less. Operators
+    know the place in the photo, so that the pixels are those of the whole degraded photo, except for operators with
+    ``ties`` or ``approximate`` in their row.
+
+    Args:
+        recipe: what to do.
+        image: RGB uint8 array of shape (H, W, 3); it is not modified.
+        regions: one or more, each with pixels.
+
+    Returns:
+        RGB uint8 arrays of shape (height, width, 3), never parts of the input.
+
+    Raises:
+        InputError: a region does not lie inside the photo, or as :func:`apply`.
+    """
     recipe = as_recipe(recipe)
     check_image(image)
-    rows, columns = image.shape[:2]
-    if not (0 <= top < top + height <= rows and 0 <= left < left + width <= columns):
-        raise InputError(f'region must lie in {rows} x {columns} px, got {height} x {width} px at ({top}, {left})')
-    margins = [operator(step.operator).margin(step.level, step.sign) for step in recipe.steps]
-    first = max((number for number, margin in enumerate(margins, 1) if margin is None), default=0)
-    out = apply(Recipe(recipe.steps[:first]), image) if first else image
-    y = x = 0  # the place of ``out`` in the photo
-    for number in range(first, len(margins) + 1):
-        reach = sum(margin or 0 for margin in margins[number:])
-        up, across = max(0, top - reach), max(0, left - reach)
-        down, right = min(rows, top + height + reach), min(columns, left + width + reach)
-        out = out[up - y : down - y, across - x : right - x]
-        y, x = up, across
-        if number < len(margins):
-            out = apply(Recipe(recipe.steps[number : number + 1]), out)
-    return out.copy() if np.shares_memory(out, image) else np.ascontiguousarray(out)
+    height, width = image.shape[:2]
+    for region in regions:
+        if not (0 <= region.top < region.bottom <= height and 0 <= region.left < region.right <= width):
+            raise InputError(
+                f'region must lie in {height} x {width} px, got {region.height} x {region.width} px at '
+                f'({region.top}, {region.left})'
+            )
+    whole = Region(0, 0, height, width)
+    steps = recipe.steps
+    first = max((i for i, step in enumerate(steps, 1) if not operator(step.operator).local), default=0)
+    hull = regions[0]
+    for region in regions[1:]:
+        hull = hull.joined(region)
+    together = _needs(steps[first:], hull, height, width)
+    alone = [_needs(steps[first:], region, height, width) for region in regions] if len(regions) > 1 else []
+    apart = bool(alone) and sum(map(_work, alone)) < _work(together)
+    start = whole
+    if first:
+        for needed in alone if apart else [together]:
+            start = needed[0] if start is whole else start.joined(needed[0])
+        image = _run(steps[:first], image, [*[whole] * first, start], height, width)
+    out = []
+    if not apart:
+        degraded = _run(steps[first:], together[0].cut(image, start), together, height, width)
+    for number, region in enumerate(regions):
+        if apart:
+            degraded = _run(steps[first:], alone[number][0].cut(image, start), alone[number], height, width)
+        shown = region if apart else hull
+        out.append(region.cut(degraded, shown).copy())
+    return out
+
+
+def _needs(steps: Sequence[Step], asked: Region, height: int, width: int) -> list[Region]:
+    """What must be at hand before each step, and, last, what is asked for."""
+    found = [asked]
+    for step in reversed(steps):
+        row = operator(step.operator)
+        found.append(row.needs(found[-1], step.level, step.sign, step.seed, height, width))
+    return found[::-1]
+
+
+def _work(needed: Sequence[Region]) -> int:
+    """What some steps on these regions cost, in px."""
+    return sum(region.area + _CALL for region in needed[:-1]) + needed[-1].area
+
+
+def _run(steps: Sequence[Step], image: np.ndarray, needed: Sequence[Region], height: int, width: int) -> np.ndarray:
+    """Apply steps to an image that shows ``needed[0]``; the result of each shows the next region."""
+    for step, shown, asked in zip(steps, needed[:-1], needed[1:], strict=True):
+        frame = Frame(height, width, shown, asked)
+        image = np.ascontiguousarray(image)
+        image = operator(step.operator)(image, step.level, step.sign, step.seed, frame)
+    return image

@@ -9,48 +9,131 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mmqpt.degradations._reduced import enlarge, ratio, reduce, reduced_grid, reduced_reach
 from mmqpt.degradations.rows import KADID_10K, row
 
 _SCALING = 'super-resolution literature; design choice'
 
 
-@row('geometry', unit='px', levels=(2, 3, 4, 6, 9), source=f'{KADID_10K}: pixelate')
+def nearest_reach(factor: float) -> int:
+    """The pixel that stands for its neighbours."""
+    return reduced_reach(factor, 0.5, 0.5)
+
+
+def bilinear_reach(factor: float) -> int:
+    """One px of the photo, one reduced px."""
+    return reduced_reach(factor, 1 / factor, 1)
+
+
+def area_reach(factor: float) -> int:
+    """The area, and two reduced px."""
+    return reduced_reach(factor, 1, 2)
+
+
+def bicubic_reach(factor: float) -> int:
+    """Two px of the photo, two reduced px."""
+    return reduced_reach(factor, 2 / factor, 2)
+
+
+def lanczos_reach(factor: float) -> int:
+    """Four px of the photo, four reduced px."""
+    return reduced_reach(factor, 4 / factor, 4)
+
+
+@row(
+    'geometry',
+    unit='px',
+    levels=(2, 3, 4, 6, 9),
+    source=f'{KADID_10K}: pixelate',
+    reach=0,
+    grid=reduced_grid,
+    version=2,
+)
 def pixelate(image: np.ndarray, block: float) -> np.ndarray:
     """Reduce by ``block`` with area averaging and enlarge by repeating pixels."""
     return _resample(image, block, cv2.INTER_AREA, cv2.INTER_NEAREST)
 
 
-@row('geometry', unit='times', levels=(1.5, 2, 2.8, 4, 6), source=_SCALING)
+@row(
+    'geometry',
+    unit='times',
+    levels=(1.5, 2, 2.8, 4, 6),
+    source=_SCALING,
+    reach=area_reach,
+    grid=reduced_grid,
+    ties=True,
+    version=2,
+)
 def resample_area(image: np.ndarray, factor: float) -> np.ndarray:
     """Reduce by ``factor`` with area averaging and enlarge bicubically."""
     return _resample(image, factor, cv2.INTER_AREA, cv2.INTER_CUBIC)
 
 
-@row('geometry', unit='times', levels=(1.25, 1.6, 2.2, 3.2, 5), source=_SCALING)
+@row(
+    'geometry',
+    unit='times',
+    levels=(1.25, 1.6, 2.2, 3.2, 5),
+    source=_SCALING,
+    reach=nearest_reach,
+    grid=reduced_grid,
+    version=2,
+)
 def resample_nearest(image: np.ndarray, factor: float) -> np.ndarray:
     """Reduce by ``factor`` to the nearest pixels and enlarge by repeating them."""
-    return _resample(image, factor, cv2.INTER_NEAREST_EXACT, cv2.INTER_NEAREST_EXACT)
+    p, q = ratio(factor).as_integer_ratio()
+    rows, columns = (_nearest(side, p, q) for side in image.shape[:2])
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0]
+    return cv2.cvtColor(pixels[rows][:, columns][..., None].view(np.uint8), cv2.COLOR_RGBA2RGB)
 
 
-@row('geometry', unit='times', levels=(1.4, 2, 2.8, 4, 6), source=_SCALING)
+@row(
+    'geometry',
+    unit='times',
+    levels=(1.4, 2, 2.8, 4, 6),
+    source=_SCALING,
+    reach=bilinear_reach,
+    grid=reduced_grid,
+    version=2,
+)
 def resample_bilinear(image: np.ndarray, factor: float) -> np.ndarray:
     """Reduce by ``factor`` and enlarge, both bilinearly."""
     return _resample(image, factor, cv2.INTER_LINEAR, cv2.INTER_LINEAR)
 
 
-@row('geometry', unit='times', levels=(1.5, 2, 2.8, 4, 6), source=_SCALING)
+@row(
+    'geometry',
+    unit='times',
+    levels=(1.5, 2, 2.8, 4, 6),
+    source=_SCALING,
+    reach=bicubic_reach,
+    grid=reduced_grid,
+    ties=True,
+    version=2,
+)
 def resample_bicubic(image: np.ndarray, factor: float) -> np.ndarray:
     """Reduce by ``factor`` and enlarge, both bicubically (a = -0.75)."""
     return _resample(image, factor, cv2.INTER_CUBIC, cv2.INTER_CUBIC)
 
 
-@row('geometry', unit='times', levels=(1.5, 2, 2.8, 4, 6), source=_SCALING)
+@row(
+    'geometry',
+    unit='times',
+    levels=(1.5, 2, 2.8, 4, 6),
+    source=_SCALING,
+    reach=lanczos_reach,
+    grid=reduced_grid,
+    version=2,
+)
 def resample_lanczos(image: np.ndarray, factor: float) -> np.ndarray:
     """Reduce by ``factor`` and enlarge, both with a Lanczos kernel of 8 px."""
     return _resample(image, factor, cv2.INTER_LANCZOS4, cv2.INTER_LANCZOS4)
 
 
 def _resample(image: np.ndarray, factor: float, down: int, up: int) -> np.ndarray:
-    height, width = image.shape[:2]
-    small = (max(1, round(width / factor)), max(1, round(height / factor)))
-    return cv2.resize(cv2.resize(image, small, interpolation=down), (width, height), interpolation=up)
+    return enlarge(reduce(image, factor, down), factor, up, image.shape)
+
+
+def _nearest(side: int, p: int, q: int) -> np.ndarray:
+    """The px that stands for each of a row of ``side`` px, of which ``q`` out of ``p`` are kept."""
+    reduced = (2 * np.arange(side) + 1) * q // (2 * p)
+    return ((2 * reduced + 1) * p // (2 * q)).clip(0, side - 1)

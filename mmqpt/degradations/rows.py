@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.degradations.frame import Frame, Region
 
 KINDS = ('geometry', 'colour', 'texture')
 LEVELS = (1, 2, 3, 4, 5)
@@ -29,6 +30,8 @@ LEVELS = (1, 2, 3, 4, 5)
 KADID_10K = 'KADID-10k (Lin et al., QoMEX 2019)'
 TID2013 = 'TID2013 (Ponomarenko et al., 2015)'
 DESIGN_CHOICE = 'design choice'
+
+Footprint = Callable[[Region, float, int, int, int], Region]
 
 _ATTRIBUTE = 'row'
 _Function = TypeVar('_Function', bound=Callable[..., np.ndarray])
@@ -41,8 +44,9 @@ class Operator:
     Args:
         name: unique name, used in recipes and configs.
         kind: one of :data:`KINDS`.
-        function: ``function(image, value)``, or ``function(image, value, seed)`` when ``seeded``. It returns a new
-            uint8 array of the shape of ``image``, an RGB uint8 array (H, W, 3) of any size that it must not write to.
+        function: ``function(image, value)``, or ``function(image, value, seed)`` when ``seeded``, and last ``frame``
+            when ``framed``. It returns a new uint8 array of the shape of ``image``, an RGB uint8 array (H, W, 3) of any
+            size that it must not write to; when ``framed``, of the shape that the frame asks for.
         parameter: name of the value in the function.
         unit: unit of the value; ``'1'`` for a plain number.
         levels: the value at level 1 to 5.
@@ -51,9 +55,17 @@ class Operator:
         negative: the values of sign -1, for operators with two directions of different strength; else None.
         mirrored: whether sign -1 means minus the value.
         seeded: whether the function takes a seed.
+        framed: whether the function takes ``frame``, a :class:`Frame` or None (the image is the whole photo): its
+            result depends on the place in the photo.
         reach: how far, in px along x or y, a pixel can still change the result, or that as a function of the value:
             cropping with this much surroundings and degrading equals degrading and cropping. None where the result
-            depends on the whole photo or on the place in it (warps, the mean grey, codecs' blocks, noise).
+            depends on the whole photo (the mean grey, the colours of a palette), or where there is a footprint.
+        footprint: for results that come from elsewhere (warps): ``footprint(asked, value, seed, height, width)`` is the
+            :class:`Region` of a photo of that size that the region ``asked`` of the result depends on.
+        grid: crops must begin at multiples of so many px of the photo, and end at one or at its border (blocks of
+            codecs, reduced pixels), or that as a function of the value.
+        approximate: whether a crop comes to other values because a codec decides by all that it is given; the
+            loss is as large, its details differ.
         ties: whether float32 sums that round with the place in the row let a value half-way between two grey levels
             fall to either, about one in a million; steps that follow may widen such a difference.
         local: whether it shows on parts of a photo only. A patch may then show nothing of it and could not tell its
@@ -77,7 +89,11 @@ class Operator:
     negative: tuple[float, ...] | None = None
     mirrored: bool = False
     seeded: bool = False
+    framed: bool = False
     reach: int | Callable[[float], int] | None = None
+    footprint: Footprint | None = None
+    grid: int | Callable[[float], int] = 1
+    approximate: bool = False
     ties: bool = False
     local: bool = False
     taste: bool = False
@@ -98,6 +114,10 @@ class Operator:
                 raise InputError(f'{self.name}: give negative levels or mirrored, not both')
         if not (self.reach is None or callable(self.reach) or _is_whole(self.reach, 0)):
             raise InputError(f'{self.name}: reach must be px >= 0, a function of the value or None, got {self.reach!r}')
+        if self.reach is not None and self.footprint is not None:
+            raise InputError(f'{self.name}: give reach or footprint, not both')
+        if not (callable(self.grid) or _is_whole(self.grid, 1)):
+            raise InputError(f'{self.name}: grid must be px >= 1 or a function of the value, got {self.grid!r}')
         if not _is_whole(self.version, 1):
             raise InputError(f'{self.name}: version must be an integer >= 1, got {self.version!r}')
 
@@ -136,8 +156,36 @@ class Operator:
         """The reach at a level, in px; None as in ``reach``."""
         return self.reach(self.value(level, sign)) if callable(self.reach) else self.reach
 
-    def __call__(self, image: np.ndarray, level: int, sign: int = 1, seed: int = 0) -> np.ndarray:
-        """Degrade an RGB uint8 image of shape (H, W, 3); returns a new image of the same shape.
+    @property
+    def local(self) -> bool:
+        """Whether a region of the result can be had without the whole photo."""
+        return self.reach is not None or self.footprint is not None
+
+    def needs(self, asked: Region, level: int, sign: int, seed: int, height: int, width: int) -> Region:
+        """The region of a photo of ``height`` x ``width`` px that must be given to get the region ``asked``."""
+        value = self.value(level, sign)
+        if self.footprint is not None:
+            found = self.footprint(asked, value, seed, height, width)
+        elif self.reach is not None:
+            found = asked.grown(self.reach(value) if callable(self.reach) else self.reach, height, width)
+        else:
+            return Region(0, 0, height, width)
+        return found.on_grid(self.grid(value) if callable(self.grid) else self.grid, height, width)
+
+    def __call__(
+        self, image: np.ndarray, level: int, sign: int = 1, seed: int = 0, frame: Frame | None = None
+    ) -> np.ndarray:
+        """Degrade an RGB uint8 image of shape (H, W, 3).
+
+        Args:
+            image: a photo, or what ``frame`` says of one.
+            level: 1 to 5.
+            sign: 1, or -1 for signed operators.
+            seed: drives noise and random directions.
+            frame: what the image shows, and what to return; None for a whole photo.
+
+        Returns:
+            A new image of the same shape, or of the region that the frame asks for.
 
         Raises:
             InputError: no such level or direction, or the function returned something else.
@@ -145,10 +193,20 @@ class Operator:
         value = self.value(level, sign)
         shown = image.view()
         shown.flags.writeable = False  # the versions of a photo share it
-        out = self.function(shown, value, seed) if self.seeded else self.function(shown, value)
-        if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != image.shape:
+        arguments: list[Any] = [shown, value]
+        if self.seeded:
+            arguments.append(seed)
+        if self.framed:
+            arguments.append(frame)
+        out = self.function(*arguments)
+        shape = image.shape
+        if self.framed and frame is not None:
+            shape = (frame.asked.height, frame.asked.width, 3)
+        if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != shape:
             got = f'{out.dtype} {out.shape}' if isinstance(out, np.ndarray) else type(out).__name__
-            raise InputError(f'operator {self.name} must return a uint8 array of shape {image.shape}, got {got}')
+            raise InputError(f'operator {self.name} must return a uint8 array of shape {shape}, got {got}')
+        if frame is not None and not self.framed:
+            out = frame.cut(out)
         return out.copy() if np.may_share_memory(out, image) else np.ascontiguousarray(out)
 
 
@@ -161,6 +219,9 @@ def row(
     negative: Sequence[float] | None = None,
     mirrored: bool = False,
     reach: int | Callable[[float], int] | None = None,
+    footprint: Footprint | None = None,
+    grid: int | Callable[[float], int] = 1,
+    approximate: bool = False,
     ties: bool = False,
     local: bool = False,
     taste: bool = False,
@@ -169,15 +230,15 @@ def row(
     """Attach its row to a function, which is otherwise unchanged.
 
     The arguments are those of :class:`Operator`. The function says the rest: its name, the name of its parameter,
-    whether it takes a seed, and, in the first sentence of its docstring, what it does.
+    whether it takes a seed and a frame, and, in the first sentence of its docstring, what it does.
 
     Raises:
         InputError: a field breaks its rule, the function takes other arguments than ``image``, a value and perhaps
-            ``seed``, or it has no docstring.
+            ``seed`` and ``frame``, or it has no docstring.
     """
 
     def keep(function: _Function) -> _Function:
-        name, parameter, seeded = _signature(function)
+        name, parameter, seeded, framed = _signature(function)
         vars(function)[_ATTRIBUTE] = Operator(
             name=name,
             kind=kind,
@@ -190,7 +251,11 @@ def row(
             negative=_as_tuple(negative),
             mirrored=mirrored,
             seeded=seeded,
+            framed=framed,
             reach=reach,
+            footprint=footprint,
+            grid=grid,
+            approximate=approximate,
             ties=ties,
             local=local,
             taste=taste,
@@ -213,15 +278,16 @@ def rows_of(module: ModuleType) -> list[Operator]:
     return [found for found in rows if found is not None and found.function.__module__ == module.__name__]
 
 
-def _signature(function: Any) -> tuple[str, str, bool]:
-    """Name, name of the parameter, and whether there is a seed."""
+def _signature(function: Any) -> tuple[str, str, bool, bool]:
+    """Name, name of the parameter, and whether there are a seed and a frame."""
     if not isinstance(function, FunctionType):
         raise InputError(f'an operator must be a function, got {function!r}')
     name = function.__name__
     names = list(inspect.signature(function).parameters)
-    if names[:1] != ['image'] or len(names) not in (2, 3) or names[2:] not in ([], ['seed']):
-        raise InputError(f'{name} must take image, a value and perhaps seed, got ({", ".join(names)})')
-    return name, names[1], len(names) == 3
+    rest = names[2:]
+    if names[:1] != ['image'] or len(names) < 2 or rest not in ([], ['seed'], ['frame'], ['seed', 'frame']):
+        raise InputError(f'{name} must take image, a value and perhaps seed and frame, got ({", ".join(names)})')
+    return name, names[1], 'seed' in rest, 'frame' in rest
 
 
 def _first_sentence(name: str, function: Callable[..., Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mmqpt.degradations.frame import Frame
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
 
 RAMP = np.arange(256, dtype=np.float64)
@@ -64,10 +65,11 @@ def midtones(image: np.ndarray, shift: float) -> np.ndarray:
     negative=(0.82, 0.66, 0.5, 0.36, 0.22),
     taste=True,
 )
-def contrast(image: np.ndarray, gain: float) -> np.ndarray:
+def contrast(image: np.ndarray, gain: float, frame: Frame | None = None) -> np.ndarray:
     """Scale the distance to the mean grey of the photo by ``gain``."""
     mean = float(image.mean())
-    return curve(image, mean + gain * (RAMP - mean))
+    shown = image if frame is None else frame.cut(image)
+    return curve(shown, mean + gain * (RAMP - mean))
 
 
 @row(

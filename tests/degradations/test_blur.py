@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from mmqpt.degradations import blur
+from mmqpt.degradations import Frame, blur
 from mmqpt.degradations._filter import average_along, spread_filter
 from mmqpt.degradations._random import generator
 
@@ -103,7 +103,7 @@ def test_zoom_blur_streaks_grow_with_the_radius(photos):
 def test_scatter_takes_every_pixel_from_nearby():
     y, x = np.mgrid[:64, :64]
     image = np.dstack([y, x, y]).astype(np.uint8) * 3
-    moved = (blur.scatter(image, 1.5, 0).astype(int) - image) / 3
+    moved = (blur.scatter(image, 1.5, 0, Frame.of(image)).astype(int) - image) / 3
     inner = moved[8:-8, 8:-8, :2]
     assert inner.std() == pytest.approx(np.sqrt(1.5**2 + 1 / 12), rel=0.05)
     assert np.corrcoef(inner.reshape(-1, 2).T)[0, 1] == pytest.approx(0, abs=0.1)

@@ -3,18 +3,37 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from mmqpt.degradations._random import generator, normal_field, raw_bytes, whole_numbers
+from mmqpt.degradations._random import LARGEST_NORMAL, ByteRows, NormalRows, generator, normal_field, whole_numbers
+from mmqpt.degradations.frame import Frame, Region
 
 
 @pytest.fixture(scope='module')
 def field() -> np.ndarray:
-    return normal_field(generator(3), (384, 512), 1.0)
+    return normal_field(3, Frame.sized(384, 512), 1, 1.0)
 
 
-def test_bytes_are_those_of_the_bit_generator():
-    words = np.random.PCG64(5).random_raw(3)
-    expected = b''.join(int(word).to_bytes(8, 'little') for word in words)[:21]
-    assert raw_bytes(generator(5), 21).tobytes() == expected
+def test_a_row_of_bytes_begins_at_a_word_of_the_bit_generator():
+    words = np.random.PCG64(5).random_raw(6).tolist()
+    rows = [b''.join(word.to_bytes(8, 'little') for word in words[start : start + 2]) for start in (0, 2, 4)]
+    assert [row.tobytes() for row in ByteRows(5, Frame.sized(3, 11), 1).read(3)] == rows
+    below = Frame(3, 11, Region(1, 4, 3, 9), Region(2, 4, 3, 9))
+    reader = ByteRows(5, below, 1)
+    assert [reader.read(1).tobytes(), reader.read(1).tobytes()] == rows[1:]
+
+
+@pytest.mark.parametrize('channels', [1, 2, 3])
+def test_noise_of_a_region_is_that_of_the_photo_there(channels):
+    whole = normal_field(9, Frame.sized(90, 200), channels, 5.0)
+    assert whole.shape == ((90, 200, channels) if channels > 1 else (90, 200))
+    region = Region(17, 31, 88, 200)
+    part = normal_field(9, Frame(90, 200, region, region), channels, 5.0)
+    np.testing.assert_array_equal(part, region.cut(whole, Region(0, 0, 90, 200)))
+    rows = NormalRows(9, Frame(90, 200, region, region), channels)
+    np.testing.assert_array_equal(np.concatenate([rows.read(count, 5.0) for count in (1, 40, 30)]), part)
+
+
+def test_no_value_is_larger_than_the_bound():
+    assert normal_field(0, Frame.sized(2000, 2000), 1, 1.0).max() < LARGEST_NORMAL
 
 
 def test_field_is_normal(field):
@@ -36,26 +55,26 @@ def test_field_is_white(field):
 
 
 def test_fields_of_two_seeds_have_nothing_in_common(field):
-    other = normal_field(generator(4), field.shape, 1.0)
+    other = normal_field(4, Frame.sized(*field.shape), 1, 1.0)
     shared = np.fft.ifft2(np.fft.fft2(field) * np.fft.fft2(other).conj()).real / field.size
     assert np.abs(shared).max() < 5.5 / np.sqrt(field.size)
 
 
 def test_channels_and_strips_are_independent():
-    noise = normal_field(generator(0), (200, 300, 3), 1.0)
+    noise = normal_field(0, Frame.sized(200, 300), 3, 1.0)
     correlation = np.corrcoef(noise.reshape(-1, 3).T)
     assert correlation == pytest.approx(np.eye(3), abs=0.02)
 
 
 def test_integers_are_the_rounded_field():
-    exact = normal_field(generator(1), (40, 50, 3), 7.0, mean=2.0)
-    rounded = normal_field(generator(1), (40, 50, 3), 7.0, mean=2.0, depth=cv2.CV_16S)
+    exact = normal_field(1, Frame.sized(40, 50), 3, 7.0, mean=2.0)
+    rounded = normal_field(1, Frame.sized(40, 50), 3, 7.0, mean=2.0, depth=cv2.CV_16S)
     assert rounded.dtype == np.int16
     assert np.abs(rounded - exact).max() <= 0.51
 
 
 def test_more_whole_numbers_begin_with_the_same():
     few, many = (whole_numbers(generator(0), count, 4, 1, 100) for count in (5, 500))
-    assert many[:5] == few
+    np.testing.assert_array_equal(many[:5], few)
     assert np.max(many, axis=0).tolist() == [3, 0, 99]
     assert np.min(many, axis=0).tolist() == [0, 0, 0]

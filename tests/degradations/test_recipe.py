@@ -249,8 +249,8 @@ def test_json_must_be_text():
 
 
 def test_recipes_stored_before_there_was_a_format_are_read():
-    text = '{"steps": [{"operator": "rotate", "level": 3, "sign": -1, "seed": 12}], "version": 1}'
-    assert Recipe.from_json(text) == Recipe((Step('rotate', 3, -1, 12),))
+    text = '{"steps": [{"operator": "lens", "level": 3, "sign": -1, "seed": 12}], "version": 1}'
+    assert Recipe.from_json(text) == Recipe((Step('lens', 3, -1, 12),))
     with pytest.raises(InputError, match='recipe of version 2, but without a format there is version 1 alone'):
         Recipe.from_json('{"steps": [], "version": 2}')
 
@@ -267,12 +267,12 @@ def newer_jpeg(monkeypatch):
 
 
 def test_a_recipe_is_refused_only_where_its_own_operators_changed(request):
-    jpeg, rotate = Recipe([('jpeg', 3)]), Recipe([('rotate', 3)])
-    stored = [recipe.to_json() for recipe in (jpeg, rotate)]
+    jpeg, lens = Recipe([('jpeg', 3)]), Recipe([('lens', 3)])
+    stored = [recipe.to_json() for recipe in (jpeg, lens)]
     old = '{"steps": [{"operator": "%s", "level": 3, "sign": 1, "seed": 0}], "version": 1}'
     request.getfixturevalue('newer_jpeg')
-    assert Recipe.from_json(stored[1]) == rotate
-    assert Recipe.from_json(old % 'rotate') == rotate
+    assert Recipe.from_json(stored[1]) == lens
+    assert Recipe.from_json(old % 'lens') == lens
     message = 'version 1 of operator jpeg, this mmqpt has version 2: the pixels would differ'
     for text in (stored[0], old % 'jpeg'):
         with pytest.raises(InputError, match=message):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.degradations import Operator, row
+from mmqpt.degradations import Frame, Operator, Region, row
 from mmqpt.degradations.rows import row_of, rows_of
 
 FIELDS = {'unit': 'px', 'levels': (1, 2, 3, 4, 5), 'source': 'a test'}
@@ -45,6 +45,31 @@ def test_the_function_says_its_name_parameter_seed_and_summary():
     np.testing.assert_array_equal(shift(IMAGE, 1), np.roll(IMAGE, 1, axis=1))
 
 
+def framed(image, value, seed, frame=None):
+    """Return what is asked for, or, from 2 on, something else."""
+    return image.copy() if frame is None or value >= 2 else frame.cut(image).copy()
+
+
+def test_a_frame_is_handed_on_and_what_it_asks_for_checked():
+    found = row_of(row('texture', **FIELDS, reach=1)(framed))
+    assert found.framed
+    frame = Frame(20, 30, Region(3, 4, 7, 9), Region(4, 4, 6, 8))
+    np.testing.assert_array_equal(found(IMAGE, 1, frame=frame), IMAGE[1:3, :4])
+    np.testing.assert_array_equal(found(IMAGE, 2), IMAGE)
+    with pytest.raises(
+        InputError, match=r'framed must return a uint8 array of shape \(2, 4, 3\), got uint8 \(4, 5, 3\)'
+    ):
+        found(IMAGE, 2, frame=frame)
+
+
+def test_what_a_region_needs():
+    asked = Region(10, 20, 30, 41)
+    plain, whole = (row_of(row('texture', **FIELDS, **more)(shift)) for more in ({'reach': int, 'grid': 8}, {}))
+    assert plain.needs(asked, 3, 1, 0, 50, 44) == Region(0, 16, 40, 44)
+    assert whole.needs(asked, 3, 1, 0, 50, 44) == Region(0, 0, 50, 44)
+    assert (plain.local, whole.local) == (True, False)
+
+
 def test_lists_will_do():
     fields = {**FIELDS, 'levels': [1, 2, 3, 4, 5]}
     found = row_of(row('texture', **fields, negative=[-1, -2, -3, -4, -6])(noisy))
@@ -68,6 +93,8 @@ def test_lists_will_do():
         ({'negative': (1, 2, 3, 4, 5), 'mirrored': True}, 'shift: give negative levels or mirrored, not both'),
         ({'reach': -1}, 'shift: reach must be px >= 0, a function of the value or None, got -1'),
         ({'reach': 1.5}, 'shift: reach must be px >= 0'),
+        ({'reach': 1, 'footprint': print}, 'shift: give reach or footprint, not both'),
+        ({'grid': 0}, 'shift: grid must be px >= 1 or a function of the value, got 0'),
         ({'version': 0}, 'shift: version must be an integer >= 1, got 0'),
     ],
 )
@@ -95,8 +122,8 @@ def texture(image, value):
 @pytest.mark.parametrize(
     ('function', 'message'),
     [
-        (other_arguments, r'other_arguments must take image, a value and perhaps seed, got \(photo, value\)'),
-        (too_many_arguments, r'must take image, a value and perhaps seed, got \(image, value, seed, more\)'),
+        (other_arguments, r'other_arguments must take image, a value and perhaps seed and frame, got \(photo, value\)'),
+        (too_many_arguments, r'must take image, a value and perhaps seed and frame, got \(image, value, seed, more\)'),
         (no_docstring, 'no_docstring needs a docstring, whose first sentence says what it does'),
         (texture, "name of an operator must be a Python identifier and no kind, got 'texture'"),
         (np.add, 'an operator must be a function, got <ufunc'),

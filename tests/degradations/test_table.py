@@ -19,6 +19,8 @@ SEED = 7
 PHOTOS = [getattr(skimage.data, name)() for name in ('astronaut', 'coffee', 'chelsea')]
 ROWS = [pytest.param(row, id=row.name) for row in OPERATORS.values()]
 SIGNED = [pytest.param(row, sign, id=f'{row.name}{sign:+d}') for row in OPERATORS.values() for sign in row.signs]
+# Wherever in the photo: what needs its place or a grid is tested with apply_region, in test_region.py.
+FREE = [param for param in ROWS if not param.values[0].framed and param.values[0].grid == 1]
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 7), (9, 1), (1, 64), (64, 1), (2, 2), (3, 5), (7, 4), (16, 16), (17, 31), (33, 64)]
 # Tone and colour change flat areas, noise roughens them; warps, blurs and filters leave a flat photo flat.
 FLAT = [
@@ -64,7 +66,7 @@ def test_row_is_complete_and_pickles(row: Operator):
     assert operator(row.name) is row
     assert row.kind in KINDS
     assert row.name == row.function.__name__
-    names = ['image', row.parameter, 'seed'] if row.seeded else ['image', row.parameter]
+    names = ['image', row.parameter, *['seed'] * row.seeded, *['frame'] * row.framed]
     assert list(inspect.signature(row.function).parameters) == names
     assert pickle.loads(pickle.dumps(row)) == row
 
@@ -156,7 +158,10 @@ def test_a_flat_photo_stays_flat(row: Operator):
                 np.testing.assert_array_equal(row(flat, level, sign, level), flat)
 
 
-@pytest.mark.parametrize('row', [param for param in ROWS if param.values[0].reach == 0])
+@pytest.mark.parametrize(
+    'row',
+    [param for param in FREE if param.values[0].reach == 0],
+)
 def test_without_reach_pixels_do_not_matter_to_each_other(row: Operator, small_photos, rng):
     """Shuffled pixels come out as the shuffled result."""
     pixels = np.ascontiguousarray(small_photos[1][:40, :50]).reshape(-1, 1, 3)
@@ -166,9 +171,9 @@ def test_without_reach_pixels_do_not_matter_to_each_other(row: Operator, small_p
         np.testing.assert_array_equal(row(np.ascontiguousarray(pixels[order]), 3, sign, SEED), expected)
 
 
-@pytest.mark.parametrize(('row', 'sign'), [param for param in SIGNED if param.values[0].reach is not None])
-def test_cropping_within_reach_comes_to_the_same(row: Operator, sign, small_photos):
-    for level in LEVELS:
+@pytest.mark.parametrize('row', [param for param in FREE if param.values[0].reach is not None])
+def test_cropping_within_reach_comes_to_the_same(row: Operator, small_photos):
+    for level, sign in itertools.product(LEVELS, row.signs):
         margin = row.margin(level, sign)
         assert margin is not None
         assert margin >= 0
@@ -180,7 +185,7 @@ def test_cropping_within_reach_comes_to_the_same(row: Operator, sign, small_phot
             assert cv2.absdiff(whole, part).max() <= 1, f'level {level}, margin {margin}'
 
 
-@pytest.mark.parametrize('row', [param for param in ROWS if callable(param.values[0].reach)])
+@pytest.mark.parametrize('row', [param for param in FREE if callable(param.values[0].reach)])
 def test_a_spike_spreads_no_farther_than_the_reach(row: Operator):
     for level in LEVELS:
         margin = row.margin(level)

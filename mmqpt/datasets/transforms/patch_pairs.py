@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
 from mmqpt.datasets.transforms.rng import sample_rng
-from mmqpt.degradations import DegradationSpace, Recipe, apply_region, draw_different, redraw_seeds
+from mmqpt.degradations import DegradationSpace, Recipe, Region, apply_regions, draw_different, redraw_seeds
 
 POSITIONS = ('independent', 'shared', 'mixed')
 _NO_GROUP = 2**32 - 1
@@ -105,10 +105,9 @@ class PatchPairs:
         rgb = swap_channels(image)
         patches = np.empty((self.versions, self.patches, size, size, 3), np.uint8)
         for number, (recipe, places) in enumerate(zip(recipes, positions, strict=True)):
-            (top, left), (bottom, right) = np.min(places, axis=0), np.max(places, axis=0)
-            degraded = apply_region(recipe, rgb, top, left, bottom - top + size, right - left + size)
-            for patch, (y, x) in zip(patches[number], places, strict=True):
-                swap_channels(degraded[y - top : y - top + size, x - left : x - left + size], out=patch)
+            regions = [Region(y, x, y + size, x + size) for y, x in places.tolist()]
+            for patch, degraded in zip(patches[number], apply_regions(recipe, rgb, regions), strict=True):
+                swap_channels(degraded, out=patch)
         results['patches'] = patches
         results['recipes'] = recipes
         results['positions'] = positions

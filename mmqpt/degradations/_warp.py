@@ -1,0 +1,114 @@
+"""Warps: every pixel comes from another place of the photo. Bilinear; the border is mirrored (reflect-101).
+
+Places are computed in px of the photo, whatever region of it is at hand, and rounded alike, so that a region warps to
+the pixels that the whole photo would show there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations.frame import Frame, Region
+
+Origin = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From float32 x of shape (1, W) and y of shape (h, 1) to where each pixel comes from: two float32 arrays (h, W)."""
+
+_STRIP = 32
+"""Rows at a time, so that places stay in the cache."""
+
+
+def warp(image: np.ndarray, origin: Origin, frame: Frame) -> np.ndarray:
+    """Move pixels: ``origin`` says from where each comes.
+
+    Args:
+        image: RGB uint8 array (H, W, 3), or a plane (H, W), of what the frame shows.
+        origin: in px of the photo.
+        frame: the place of the image in the photo.
+
+    Returns:
+        What the frame asks for.
+    """
+    asked, shown = frame.asked, frame.shown
+    x, y = places(asked)
+    colour = image.ndim == 3
+    # OpenCV warps four bytes a pixel in half the time of three, to the same values.
+    image = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if colour else image
+    out = np.empty((asked.height, asked.width, 3) if colour else (asked.height, asked.width), np.uint8)
+    for top in range(0, asked.height, _STRIP):
+        strip = out[top : top + _STRIP]
+        from_x, from_y = origin(x, y[top : top + _STRIP])
+        if shown.left:
+            from_x -= np.float32(shown.left)
+        if shown.top:
+            from_y -= np.float32(shown.top)
+        moved = cv2.remap(image, from_x, from_y, cv2.INTER_LINEAR, borderMode=BORDER)
+        strip[...] = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB) if colour else moved
+    return out
+
+
+def places(region: Region) -> tuple[np.ndarray, np.ndarray]:
+    """The columns (1, W) and rows (H, 1) of a region in the photo, float32."""
+    x = np.arange(region.left, region.right, dtype=np.float32)[None, :]
+    y = np.arange(region.top, region.bottom, dtype=np.float32)[:, None]
+    return x, y
+
+
+def affine(matrix: np.ndarray, height: int, width: int) -> Origin:
+    """The origins of a warp by a 2x2 ``matrix`` about the centre of the photo; it maps the photo to the result."""
+    inverse = np.linalg.inv(matrix)
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = centre - inverse @ centre
+    return linear(np.hstack([inverse, shift[:, None]]))
+
+
+def linear(matrix: np.ndarray) -> Origin:
+    """Origins that a 2x3 ``matrix`` gives as functions of x and y."""
+    (xx, xy, x0), (yx, yy, y0) = matrix
+
+    def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y = x.astype(np.float64), y.astype(np.float64)
+        columns = [(factor * x + shift).astype(np.float32) for factor, shift in ((xx, x0), (yx, y0))]
+        rows = [(factor * y).astype(np.float32) for factor in (xy, yy)]
+        return columns[0] + rows[0], columns[1] + rows[1]
+
+    return origin
+
+
+@dataclass(frozen=True)
+class WarpFootprint:
+    """What a region of the warped photo is made of, for warps that fold nothing: the border of a region goes to that
+    of its origin, so that the extremes lie there.
+
+    Args:
+        origin_of: ``origin_of(value, seed, height, width)`` gives the origins of the operator.
+    """
+
+    origin_of: Callable[[float, int, int, int], Origin]
+
+    def __call__(self, asked: Region, value: float, seed: int, height: int, width: int) -> Region:
+        """The region of a photo of ``height`` x ``width`` px that ``asked`` of the result depends on."""
+        origin = self.origin_of(value, seed, height, width)
+        x, y = places(asked)
+        edges = [origin(x, y[:1]), origin(x, y[-1:]), origin(x[:, :1], y), origin(x[:, -1:], y)]
+        left, right = mirrored(min(edge[0].min() for edge in edges), max(edge[0].max() for edge in edges), width)
+        top, bottom = mirrored(min(edge[1].min() for edge in edges), max(edge[1].max() for edge in edges), height)
+        return Region(top, left, bottom, right)
+
+
+def mirrored(low: float, high: float, size: int) -> tuple[int, int]:
+    """First and beyond the last of the ``size`` px that bilinear sampling from ``low`` to ``high`` looks at."""
+    first, last = math.floor(low), math.floor(high) + 1
+    if first <= -size or last >= 2 * size - 1:
+        return 0, size
+    start, end = max(0, first), min(size - 1, last)
+    if first < 0:
+        start, end = 0, max(end, -first)
+    if last > size - 1:
+        start, end = min(start, 2 * (size - 1) - last), size - 1
+    return max(0, min(start, size - 1)), min(size, max(end, 0) + 1)
