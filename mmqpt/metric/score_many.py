@@ -252,4 +252,5 @@ def _cores() -> int:
 def _sentence(error: Exception, name: str) -> str:
     """One line that names the photo."""
     text = ' '.join(str(error).split()) or type(error).__name__
-    return text if ' '.join(name.split()) in text else f'{name}: {text}'
+    plain = ' '.join(name.split())
+    return text if text.startswith(f'{plain}: ') or text.endswith(f': {plain}') else f'{name}: {text}'
