@@ -292,7 +292,7 @@ def _ambiguity(image: Image.Image) -> str | None:
     if image.mode == 'LAB':
         return 'LAB colours are not read; save it as RGB'
     key = image.info.get('transparency')
-    if image.mode == 'RGB' and isinstance(key, tuple) and ('16' in str(getattr(image, 'tile', '')) or max(key) > 255):
+    if image.mode == 'RGB' and isinstance(key, tuple) and (_stored_with_16_bits(image) or max(key) > 255):
         return 'a 16-bit key colour for transparency is not read; save it with an alpha channel'
     tags = getattr(image, 'tag_v2', {})
     if 50706 in tags or int(tags.get(254) or 0) & 1 or bytes(getattr(image, '_header', b''))[8:10] == b'CR':
@@ -300,6 +300,12 @@ def _ambiguity(image: Image.Image) -> str | None:
     if tags.get(284) == 2 and image.mode != 'I;16' and max(tags.get(258, (8,))) > 8:
         return '16-bit TIFF with separate planes is not read; save it with interleaved channels'
     return None
+
+
+def _stored_with_16_bits(image: Image.Image) -> bool:
+    """By the layouts that Pillow's decoders are told, such as ``RGB;16B``; False once the image is loaded."""
+    layouts = [tile[3] for tile in getattr(image, 'tile', None) or ()]
+    return any(str(layout[0] if isinstance(layout, tuple) else layout).partition(';')[2][:2] == '16' for layout in layouts)
 
 
 def _convert(image: Image.Image) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import BACKGROUND, MAX_PIXELS, blend, check_pixels, image_pixels, read_photo
+from mmqpt.core.torch_settings import default_settings
 from mmqpt.core.view import View
 
 Photo = str | os.PathLike[str] | bytes | bytearray | Image.Image | np.ndarray | Tensor
@@ -46,6 +47,7 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
     return fit_photo(photo_pixels(photo, name), view, photo, name)
 
 
+@default_settings()
 def photo_pixels(photo: Photo, name: str | None = None) -> Tensor:
     """The photo as it is stored: (3, H, W), uint8 or float32 in [0, 1]; see :func:`prepare_photo`, also for errors."""
     if isinstance(photo, Tensor):
@@ -62,6 +64,7 @@ def photo_pixels(photo: Photo, name: str | None = None) -> Tensor:
     return pixels
 
 
+@default_settings()
 def fit_photo(pixels: Tensor, view: View, photo: Photo, name: str | None = None) -> Tensor:
     """What :func:`photo_pixels` gave, within the size bounds of ``view``; ``photo`` and ``name`` are for the error."""
     height, width = view.target_size(*pixels.shape[-2:])

@@ -169,7 +169,7 @@ def _resize_plane(plane: Tensor, size: tuple[int, int]) -> Tensor:
     """uint8 (H, W) to float (H', W'): all rows, strip by strip, then all columns, as torch does for the whole."""
     height, width = plane.shape
     rows = max(1, STRIP // width)
-    narrow = torch.empty(1, 1, height, size[1], device=plane.device)
+    narrow = torch.empty(1, 1, height, size[1], device=plane.device, dtype=torch.float32)
     for top in range(0, height, rows):
         strip = plane[None, None, top : top + rows].float().div_(255)
         narrow[..., top : top + rows, :] = _interpolate(strip, (strip.shape[-2], size[1]))
@@ -181,4 +181,4 @@ def _starts(length: int, size: int) -> list[int]:
     count = -(-length // size)
     if count == 1:
         return [0]
-    return [int(x) for x in torch.linspace(0, length - size, count, dtype=torch.float64).round()]
+    return [int(x) for x in torch.linspace(0, length - size, count, dtype=torch.float64, device='cpu').round()]

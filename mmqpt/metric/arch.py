@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 
 from mmqpt.core.building import build_within
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import build_head, pool_features
+from mmqpt.core.head import DistributionHead, QualityHead, build_head, pool_features
 from mmqpt.core.timm_backbone import create_timm_backbone
+from mmqpt.core.torch_settings import default_settings
 from mmqpt.core.view import View
 from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
+from mmqpt.metric.fold import fold_batch_norm
 from mmqpt.metric.weights import DEFAULT, find_weights
 from mmqpt.version import __version__
 
@@ -31,6 +34,11 @@ class MMQPT(nn.Module):
     Either ready to score (``weights`` or ``pretrained_model_path``), or to be trained (``backbone_path``), by pyiqa's
     trainer for example: then ``head`` and ``view`` describe the rest, and :meth:`save` writes the result.
 
+    A network that is ready to score is no part of what its user trains: it has no parameters, buffers or modules that a
+    parent could list, so that ``parent.train()``, ``parent.half()``, ``parent.requires_grad_()``, ``parent.apply(...)``
+    and an optimizer of ``parent.parameters()`` leave its scores alone, and so do autocast and torch's defaults. It
+    computes in float32, follows its parent to another device, and lets gradients through to the photos.
+
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file of kind ``metric``.
         pretrained_model_path: path of such a file, as pyiqa calls it; takes precedence over ``weights``.
@@ -44,8 +52,12 @@ class MMQPT(nn.Module):
         InputError: weights that can't be used, or arguments that exclude each other.
     """
 
+    backbone: nn.Module
+    head: QualityHead | DistributionHead
     mean: Tensor
     std: Tensor
+    _held: list[nn.Module]
+    _frozen: list[nn.Parameter]
 
     def __init__(
         self,
@@ -68,24 +80,70 @@ class MMQPT(nn.Module):
             path = find_weights(backbone_path)
             tensors, spec = _read_backbone(path, head, view, mos_range)
         self.spec = spec
+        self.scoring = backbone_path is None
+        with torch.inference_mode(False), _quiet(self.scoring), default_settings():
+            backbone, own_head = self._build(tensors, spec, os.fspath(path))
+            mean, std = (
+                torch.tensor(values, dtype=torch.float32).view(3, 1, 1) for values in (spec.input_mean, spec.input_std)
+            )
+        self.view = View(**(spec.view or {}))
+        if self.scoring:
+            self.training = False
+            self._device = torch.device('cpu')
+            self._hold(backbone=backbone, head=own_head, mean=mean, std=std)
+            return
+        self.backbone, self.head = backbone, own_head
+        self.register_buffer('mean', mean, persistent=False)
+        self.register_buffer('std', std, persistent=False)
+
+    def _hold(self, **parts: Any) -> None:
+        """Keep the parts of a network that is ready to score past nn.Module, which would list them."""
+        self.__dict__.update(parts)
+        networks = (self.backbone, self.head)
+        self.__dict__['_held'] = [module for part in networks for module in part.modules()]
+        self.__dict__['_frozen'] = [value for part in networks for value in part.parameters()]
+        self._keep_frozen()
+
+    def _build(self, tensors: Mapping[str, Tensor], spec: WeightsSpec, path: str) -> tuple[nn.Module, Any]:
+        """Backbone and head with the values of a file; a network to be trained takes the backbone's alone."""
         try:
-            self.backbone = _build_backbone(tensors, spec)
-            self.head = build_within(tensors, lambda: build_head(spec.head or {}), spec.head)
+            backbone = _build_backbone(tensors, spec)
+            head = build_within(tensors, lambda: build_head(spec.head or {}), spec.head)
         except InputError as error:
             raise InputError(f'{path}: {error}') from error
-        self.view = View(**(spec.view or {}))
-        self.register_buffer('mean', torch.tensor(spec.input_mean).view(3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(spec.input_std).view(3, 1, 1), persistent=False)
-        part: nn.Module = self
-        kept = tensors
-        if backbone_path is not None:
-            part = self.backbone
-            kept = {k.removeprefix('backbone.'): v for k, v in tensors.items() if k.startswith('backbone.')}
+        whole = nn.ModuleDict({'backbone': backbone, 'head': head} if self.scoring else {'backbone': backbone})
+        kept = {k: v for k, v in tensors.items() if self.scoring or k.startswith('backbone.')}
         try:
-            part.load_state_dict(kept)
+            whole.load_state_dict(kept)
         except RuntimeError as error:
             raise InputError(f'{path}: {error}') from error
-        self.to(memory_format=_ON_CPU)  # type: ignore[call-overload]
+        whole.to(memory_format=_ON_CPU)  # type: ignore[call-overload]
+        return backbone, head
+
+    def train(self, mode: bool = True) -> MMQPT:
+        """As of any module; a network that is ready to score stays in eval mode."""
+        return super().train(mode and not self.scoring)
+
+    def requires_grad_(self, requires_grad: bool = True) -> MMQPT:
+        """As of any module; the weights of a network that is ready to score stay frozen."""
+        return super().requires_grad_(requires_grad and not self.scoring)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> MMQPT:
+        """What ``to``, ``cuda``, ``half`` and the like do. Ready to score, only the device changes."""
+        super()._apply(fn, recurse)
+        if self.scoring:
+            device = fn(torch.empty(0, device=self._device)).device
+            if device != self._device:
+                parts = {name: self.__dict__[name] for name in ('backbone', 'head', 'mean', 'std')}
+                self._hold(**{name: part.to(device) for name, part in parts.items()})
+                self._device = device
+        return self
+
+    def fold(self) -> None:
+        """Fold BatchNorm into the convolutions of a network that is ready to score: faster, and no longer saved."""
+        with default_settings(self._device):
+            backbone = fold_batch_norm(self.backbone, self.spec.backbone_args.get('img_size', 64))
+            self._hold(backbone=backbone.to(memory_format=_ON_CPU))  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         """Score photos.
@@ -102,12 +160,34 @@ class MMQPT(nn.Module):
         """
         if x.dim() != 4 or x.shape[1] not in (1, 3):
             raise InputError(f'photos must have shape (N, 3, H, W) or (N, 1, H, W), got {tuple(x.shape)}')
+        if not self.scoring:
+            return self._score(x)
+        with default_settings(self._device):
+            return self._score(x.to(self._device, torch.float32))
+
+    def _score(self, x: Tensor) -> Tensor:
         x = x.expand(-1, 3, -1, -1)
         scores = [self.score_view(view) for view in self.view.crops(x)]
         return torch.stack(scores).mean(dim=0)[:, None]
 
     def score_view(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) scores in (0, 1), without the size rule."""
+        if not self.scoring:
+            return self._score_view(images)
+        with default_settings(self._device):
+            self._keep_frozen()
+            return self._score_view(images.to(self._device, torch.float32))
+
+    def _keep_frozen(self) -> None:
+        """Undo what was done to the parts by their own names."""
+        for module in self._held:
+            if module.training:
+                module.training = False
+        for value in self._frozen:
+            if value.requires_grad:
+                value.requires_grad_(False)
+
+    def _score_view(self, images: Tensor) -> Tensor:
         images = (images * 255 - self.mean) / self.std
         if images.device.type == 'cpu':
             images = images.contiguous(memory_format=_ON_CPU)
@@ -127,11 +207,22 @@ class MMQPT(nn.Module):
         name = os.fspath(path)
         if not name.endswith('.safetensors'):
             raise InputError(f'the file must end with .safetensors, got {name}')
-        tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
+        state = nn.ModuleDict({'backbone': self.backbone, 'head': self.head}).state_dict()
+        tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
         whole = create_timm_backbone(self.spec.backbone, self.spec.backbone_args).state_dict()
         if {f'backbone.{key}' for key in whole} != {key for key in tensors if key.startswith('backbone.')}:
             raise InputError('this network was changed for inference (its BatchNorm is folded) and is not saved')
         write_weights(name, tensors, replace(self.spec, dataset=dataset or self.spec.dataset))
+
+
+@contextmanager
+def _quiet(wanted: bool) -> Iterator[None]:
+    """Leaves the caller's random numbers alone, where the random start of a network is overwritten anyway."""
+    if wanted:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    else:
+        yield
 
 
 def _build_backbone(tensors: Mapping[str, Tensor], spec: WeightsSpec) -> nn.Module:
@@ -163,7 +254,7 @@ def _read_backbone(
         raise InputError(f'{os.fspath(path)}: {error}') from error
     pooling = (head or {}).get('pooling', 'last')
     side = found.backbone_args.get('img_size', _SIDE)
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), default_settings():
         channels = pool_features(backbone(torch.zeros(1, 3, side, side)), backbone, pooling).shape[1]
     spec = replace(
         found,

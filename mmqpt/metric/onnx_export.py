@@ -76,6 +76,7 @@ class _ScoreView(nn.Module):
     def __init__(self, net: MMQPT) -> None:
         super().__init__()
         self.net = net
+        self.backbone, self.head = net.backbone, net.head  # gives the constants of the graph their names
 
     def forward(self, photos: Tensor) -> Tensor:
         return self.net.score_view(photos)

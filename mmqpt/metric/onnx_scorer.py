@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmqpt.core.errors import InputError, first_line
+from mmqpt.core.torch_settings import default_settings
 from mmqpt.core.view import View
 from mmqpt.metric.onnx_file import INPUT, OUTPUT, import_onnxruntime, open_session, read_onnx
 from mmqpt.metric.scorer import Scorer
@@ -41,13 +42,14 @@ class OnnxScorer(Scorer):
         self._size = file.size
         self._session = open_session(file, provider, threads or torch.get_num_threads())
 
+    @default_settings()
     def score_batch(self, batch: Tensor) -> np.ndarray:
         """See :meth:`Scorer.score_batch`.
 
         Raises:
             InputError: another size than the one that the network takes, where it takes one only.
         """
-        images = batch.cpu()
+        images = batch.detach().cpu()
         images = images.float().div_(255) if images.dtype == torch.uint8 else images.float()
         return np.mean([self.score_view(view) for view in self.view.crops(images)], axis=0)
 
@@ -60,7 +62,7 @@ class OnnxScorer(Scorer):
         size = tuple(images.shape[-2:])
         if self._size not in (None, size):
             raise InputError(f'this network takes {self._size} px (height, width) only, got {size}')
-        found: np.ndarray = self._session.run([OUTPUT], {INPUT: images.cpu().contiguous().numpy()})[0]
+        found: np.ndarray = self._session.run([OUTPUT], {INPUT: images.detach().cpu().contiguous().numpy()})[0]
         return found.astype(np.float64)
 
 

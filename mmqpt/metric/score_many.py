@@ -180,7 +180,8 @@ def _in_batches(
 
 def _score(scorer: Scorer, group: list[tuple[_Photo, Tensor]]) -> None:
     first = group[0][1]
-    images = torch.empty((len(group), *first.shape), dtype=first.dtype, pin_memory=scorer.device.type == 'cuda')
+    on_gpu = scorer.device.type == 'cuda'
+    images = torch.empty((len(group), *first.shape), dtype=first.dtype, device='cpu', pin_memory=on_gpu)
     torch.stack([prepared for _, prepared in group], out=images)
     for (photo, _), score in zip(group, scorer.score_batch(images), strict=True):
         photo.result = _scored(photo.name, score, photo.flags)
@@ -251,4 +252,5 @@ def _cores() -> int:
 def _sentence(error: Exception, name: str) -> str:
     """One line that names the photo."""
     text = ' '.join(str(error).split()) or type(error).__name__
-    return text if ' '.join(name.split()) in text else f'{name}: {text}'
+    plain = ' '.join(name.split())
+    return text if text.startswith(f'{plain}: ') or text.endswith(f': {plain}') else f'{name}: {text}'

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from mmqpt.core.errors import InputError, first_line
 from mmqpt.metric.arch import MMQPT
-from mmqpt.metric.fold import fold_batch_norm
 from mmqpt.metric.scorer import Scorer
 from mmqpt.metric.weights import DEFAULT
 
@@ -32,9 +31,8 @@ class TorchScorer(Scorer):
 
     def __init__(self, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> None:
         self.device = find_device(device)
-        net = MMQPT(DEFAULT if weights is None else weights).eval().requires_grad_(False)
-        net.backbone = fold_batch_norm(net.backbone, net.spec.backbone_args.get('img_size', 64))
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = MMQPT(DEFAULT if weights is None else weights)
+        net.fold()
         self.net = net.to(self.device)
         self.spec = net.spec
         self.view = net.view

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 from skimage import data as sample
 
 from mmqpt.core import photo as photo_module
@@ -393,6 +394,28 @@ def test_content_tells_the_kind_and_not_the_name(photos, tmp_path):
 def test_what_has_no_one_right_reading_is_refused(data, reason):
     with pytest.raises(PhotoError, match=f'^scan 7: {reason}'):
         read_photo(data, name='scan 7')
+
+
+@pytest.mark.parametrize('size', [(160, 100), (100, 160), (16, 16), (1, 116), (216, 1), (33, 41)])
+@pytest.mark.parametrize('comment', [0, 4, 104, 160])  # bytes before the pixels, whose offset the decoder is told
+def test_8_bit_key_colours_are_read_whatever_the_numbers_around_them(size, comment, rng):
+    pixels = rng.integers(4, 200, (size[1], size[0], 3), dtype=np.uint8)
+    pixels[0, 0] = (1, 2, 3)
+    text = PngInfo()
+    if comment:
+        text.add_text('Comment', 'x' * comment)
+    wanted = pixels.copy()
+    wanted[0, 0] = 255
+    found = read_photo(encode(Image.fromarray(pixels), 'PNG', transparency=(1, 2, 3), pnginfo=text))
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize('size', [(2, 1), (8, 8), (33, 5)])
+@pytest.mark.parametrize('key', [bytes(6), b'\0\1\0\2\0\3', b'\7\1\0\2\0\3'])
+def test_16_bit_key_colours_are_refused(size, key):
+    data = png(*size, np.zeros((size[1], 3 * size[0]), '>u2'), 16, 2, key)
+    with pytest.raises(PhotoError, match='a 16-bit key colour'):
+        read_photo(data)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 7), (5, 3)])

@@ -214,7 +214,7 @@ def test_metric_weights_leave_out_the_quality_head(metric_weights):
     assert [name for name in report.skipped if not name.startswith('head.')] == []
     assert len(report.skipped) == 4
     assert report.missing == ('fc.weight', 'fc.bias')
-    other = load_backbone(MMQPT(metric_weights), metric_weights)
+    other = load_backbone(MMQPT(backbone_path=metric_weights), metric_weights)
     assert other.prefix == 'backbone.'
 
 

@@ -228,3 +228,13 @@ def test_defaults_and_bad_arguments(scorer, monkeypatch):
 def test_a_gpu_gives_the_scores_of_the_cpu(scorer, metric_weights, mixed):
     found = list(score_many(Scorer(metric_weights, 'cuda'), mixed))
     np.testing.assert_allclose([row.score for row in found], [scorer.score(path) for path in mixed], atol=1e-3)
+
+
+@pytest.mark.parametrize('name', ['a', 'no', '1', 'scan 7.png'])
+def test_errors_name_the_photo_even_where_its_name_is_part_of_a_word(scorer, name, monkeypatch):
+    def examine(photo, name=None):
+        raise OSError('no action was taken in 1 s')
+
+    monkeypatch.setattr(scorer, 'examine', examine)
+    [found] = score_many(scorer, [b'x'], names=[name])
+    assert found.error == f'{name}: no action was taken in 1 s'
