@@ -20,7 +20,7 @@ _BAYER = 8
     unit='share of the area',
     levels=(0.02, 0.045, 0.09, 0.16, 0.28),
     source=f'{TID2013}: JPEG transmission errors',
-    local=True,
+    scattered=True,
     reach=_MACROBLOCK,
 )
 def lost_blocks(image: np.ndarray, share: float, seed: int, frame: Frame | None = None) -> np.ndarray:
@@ -48,7 +48,7 @@ def lost_blocks(image: np.ndarray, share: float, seed: int, frame: Frame | None 
     unit='share of the area',
     levels=(0.01, 0.025, 0.05, 0.09, 0.16),
     source=f'{KADID_10K}: colour block',
-    local=True,
+    scattered=True,
     reach=0,
 )
 def colour_blocks(image: np.ndarray, share: float, seed: int, frame: Frame | None = None) -> np.ndarray:

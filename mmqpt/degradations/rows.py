@@ -68,7 +68,7 @@ class Operator:
             loss is as large, its details differ.
         ties: whether float32 sums that round with the place in the row let a value half-way between two grey levels
             fall to either, about one in a million; steps that follow may widen such a difference.
-        local: whether it shows on parts of a photo only. A patch may then show nothing of it and could not tell its
+        scattered: whether it shows on parts of a photo only. A patch may then show nothing of it and could not tell its
             version, so the default space leaves it out.
         taste: whether more of it is not always worse: it can mend a photo, or changes what it shows, not its quality.
         version: of the pixels, 1 or more. Raise it with any change of them: stored recipes that use the operator are
@@ -95,7 +95,7 @@ class Operator:
     grid: int | Callable[[float], int] = 1
     approximate: bool = False
     ties: bool = False
-    local: bool = False
+    scattered: bool = False
     taste: bool = False
     version: int = 1
 
@@ -223,7 +223,7 @@ def row(
     grid: int | Callable[[float], int] = 1,
     approximate: bool = False,
     ties: bool = False,
-    local: bool = False,
+    scattered: bool = False,
     taste: bool = False,
     version: int = 1,
 ) -> Callable[[_Function], _Function]:
@@ -257,7 +257,7 @@ def row(
             grid=grid,
             approximate=approximate,
             ties=ties,
-            local=local,
+            scattered=scattered,
             taste=taste,
             version=version,
         )

@@ -32,5 +32,5 @@ FAMILIES = (
 OPERATORS: dict[str, Operator] = {row.name: row for family in FAMILIES for row in rows_of(family)}
 """The operators of this package by name. Spaces hold no others unless they name them; see :func:`register_operator`."""
 
-DEFAULT_OPERATORS = tuple(name for name, row in OPERATORS.items() if not row.local)
+DEFAULT_OPERATORS = tuple(name for name, row in OPERATORS.items() if not row.scattered)
 """What a space holds that names no operators: all but those that show on parts of a photo only."""

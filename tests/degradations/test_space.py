@@ -91,7 +91,7 @@ def test_size_of_other_choices_equals_brute_force(choice):
 
 def test_operators_as_steps_are_counted_at_once():
     space = DegradationSpace(choice='operator', skip=0.95, order=3)
-    assert set(space.groups) == {name for name, row in OPERATORS.items() if not row.local}
+    assert set(space.groups) == {name for name, row in OPERATORS.items() if not row.scattered}
     assert 10**400 < space.size() < space.paths()
 
 
@@ -149,7 +149,7 @@ def test_default_space_is_larger_than_the_paper_states():
     assert space.groups == KINDS
     assert space.order == 2
     assert 1e10 <= space.size() <= space.paths()
-    rows = [row for row in OPERATORS.values() if not row.local]
+    rows = [row for row in OPERATORS.values() if not row.scattered]
     options = [sum(len(row.signs) for row in rows if row.kind == kind) * len(LEVELS) for kind in KINDS]
     assert list(space.count_options().values()) == options
 
@@ -219,7 +219,7 @@ def test_operators_levels_signs_and_orders_are_uniform(rng):
     drawn = [space.draw(rng) for _ in range(4000)]
     by_kind = {kind: [s for r in drawn for s in r.steps if OPERATORS[s.operator].kind == kind] for kind in KINDS}
     for kind in KINDS:
-        names = [name for name, row in OPERATORS.items() if row.kind == kind and not row.local]
+        names = [name for name, row in OPERATORS.items() if row.kind == kind and not row.scattered]
         assert_uniform([step.operator for step in by_kind[kind]], names)
         assert_uniform([step.level for step in by_kind[kind]], LEVELS)
         signed = [step.sign for step in by_kind[kind] if len(OPERATORS[step.operator].signs) == 2]
