@@ -24,11 +24,12 @@ import numpy as np
 from mmqpt.cli.errors import run
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.sets import read_set, write_set
+from mmqpt.evaluation.statistics.groups import MACRO
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = Path(__file__).with_name('reproduce_small.json')
 PRETRAIN = 'configs/qpt/qpt_efficientnet-lite0-anchor_1xb12-coslr-800i_folder.py'
-FINETUNE = 'configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py'
+FINETUNE = 'configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py'
 SPLIT = 'official_split_clean'
 UNLABELLED, LABELLED, TESTED = 600, 320, 200
 STEPS, EPOCHS = 40, 3
@@ -78,8 +79,8 @@ def make(photos: Path, out: Path) -> dict[str, float]:
     weights = ['--weights', 'ImageNet=imagenet:efficientnet_lite0', f'QPT={checkpoint}', '--scales', 1]
     command('evaluate', 'probe', *probe, *weights, '--out', out / 'probe', DATA_ROOT=images)
     for row in json.loads((out / 'probe' / 'results.json').read_text(encoding='utf-8'))['summary']:
-        if not row['subset']:
-            found[f'linear probe, SRCC: {row["method"]}'] = row['metrics']['SRCC']['median']
+        if row['subset'] == MACRO:
+            found[f'linear probe, mean SRCC within subsets: {row["method"]}'] = row['metrics']['SRCC']['median']
 
     variables = {'DATA_ROOT': images, 'ANN_FILE': out / 'small.csv', 'PRETRAINED': checkpoint}
     options = [f'train_cfg.max_epochs={EPOCHS}', f'param_scheduler.1.T_max={EPOCHS}', 'param_scheduler.0.end=5']
@@ -90,7 +91,7 @@ def make(photos: Path, out: Path) -> dict[str, float]:
     scored = ['--work-dir', out / 'test', '--out', out / 'test.json']
     command('test', FINETUNE, tuned, *scored, **variables, OUT_FILE=predictions)
     tested = json.loads((out / 'test.json').read_text(encoding='utf-8'))
-    found |= {f'fine-tuning, {name}': tested[f'iqa/{name}'] for name in ('SRCC', 'PLCC')}
+    found |= {f'fine-tuning, {name}': tested[f'iqa/{name}'] for name in ('SRCC_macro', 'PLCC_macro')}
 
     command('export', tuned, out / 'qpt.safetensors', '--half')
     found['export in float16, largest change of 20 scores'] = change(predictions, images, out / 'qpt.safetensors')

@@ -1,4 +1,4 @@
-"""The model card of an exported file: what it is, what it was trained on, how good it is, what it does not see."""
+"""The model card of an exported file: how good it is, what it does not see, its limits, and what the file is."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def model_card(
     lines = [f'# Model card: {Path(weights).name}', '']
     lines += [
         'Blind image quality: one photo in, one score out. Made by QPT pre-training and fine-tuning with mmqpt.',
-        '',
     ]
-    lines += _table(('', ''), _facts(weights, spec, sizes) + list((notes or {}).items()))
     lines += ['', '## How good', '']
     lines += _part(_quality, 'results', results, method)
     lines += ['', '## What it sees, and what it is blind to', '']
@@ -60,6 +58,8 @@ def model_card(
         'the data set says so; scores of them mean little.',
         '- It judges what the raters of that set saw: technical quality mixed with how pleasing a photo is.',
     ]
+    lines += ['', '## The file', '']
+    lines += _table(('', ''), _facts(weights, spec, sizes) + list((notes or {}).items()))
     return '\n'.join(lines) + '\n'
 
 
@@ -94,13 +94,19 @@ def _quality(results: Mapping[str, Any], method: str | None) -> list[str]:
         method = names[0]
     if method not in names:
         raise InputError(f'the results have no method {method!r}; there are: {", ".join(names)}')
+    leading = results.get('leading', '')
     rows = []
-    for row in results['summary']:
+    for row in sorted(results['summary'], key=lambda row: row['subset'] != leading):
         if row['method'] == method:
             cells = [_with_interval(row['metrics'].get(name)) for name in ('SRCC', 'PLCC', 'RMSE')]
             rows.append((row['subset'] or 'all', f'{row["fraction"]:.0%}', str(row['splits']), *cells))
     table = _table(('photos', 'share of the labels', 'splits', 'SRCC', 'PLCC', 'RMSE'), rows)
-    return [f'{results["title"]}, median over the splits [95 % interval]; `{results["command"]}`', '', *table]
+    why = f' First the {leading}: differences between subsets carry the figures of all photos.' if leading else ''
+    return [
+        f'{results["title"]}, median over the splits [95 % interval]; `{results["command"]}`.{why}',
+        '',
+        *table,
+    ]
 
 
 def _with_interval(found: Mapping[str, float] | None) -> str:

@@ -5,6 +5,7 @@ import pytest
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import file_sha256, read_weights
 from mmqpt.evaluation.reports.model_card import model_card
+from mmqpt.evaluation.statistics.groups import MACRO
 from mmqpt.export.convert import export_checkpoint
 
 FOUND = {'median': 0.8, 'low': 0.75, 'high': 0.85}
@@ -51,6 +52,19 @@ def test_results_and_order(metric_weights):
     card = model_card(metric_weights, order=ORDER | frames)
     assert 'Frames without a picture: black 0.010 to 0.031, white 0.020 to 0.040.' in card
     assert '| night | 10% | 3 | - | - | - |' in model_card(metric_weights, RESULTS, 'B')
+
+
+def test_leads_with_how_good_and_with_the_figures_that_mean_most(metric_weights):
+    card = model_card(metric_weights, RESULTS, 'A')
+    assert (
+        card.index('## How good') < card.index('## Intended use') < card.index('## The file') < card.index('sha256 `')
+    )
+    within = {**RESULTS['summary'][0], 'subset': MACRO}
+    carried = RESULTS | {'summary': [*RESULTS['summary'], within], 'leading': MACRO}
+    card = model_card(metric_weights, carried, 'A')
+    assert card.index(f'| {MACRO} | 100%') < card.index('| all | 100%')
+    assert 'differences between subsets carry the figures of all photos' in card
+    assert 'differences between subsets' not in model_card(metric_weights, RESULTS, 'A')
 
 
 def test_mistakes(metric_weights, pretrained_checkpoint, tmp_path):
