@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.dist import get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
-from mmpretrain.registry import HOOKS
+from mmpretrain.registry import DATASETS, HOOKS
 from torch import nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import Standardise
+from mmqpt.datasets.photos.sampler import SeededSampler
 from mmqpt.engine.runner_state import bare_model
 from mmqpt.models.protocol import BatchFeatures, StartsHead
 
@@ -25,12 +30,17 @@ class HeadStartHook(Hook):
 
     A random head sends random gradients into a backbone that knows something, and the first epochs are spent on
     repairing what they did (Kumar et al., "Fine-tuning can distort pretrained features", ICLR 2022). So the training
-    pipeline is read ``passes`` times without gradients, features are kept, and the model's own losses are minimised
-    over the head, and over the maps of rating scales, with AdamW and a cosine schedule. A head with ``standardise``
-    takes mean and deviation from the same features. Runs that are resumed skip it.
+    set is read ``passes`` times without gradients, features are kept, and the model's own losses are minimised over the
+    head, and over the maps of rating scales, with AdamW and a cosine schedule. A head with ``standardise`` takes mean
+    and deviation from the same features. Then the model is validated, as epoch 0: it may be the best there is. Runs
+    that are resumed skip it.
 
     Args:
-        passes: times that the training set is read; each costs about a third of an epoch.
+        pipeline: transforms to read the photos with; by default those of the training set. Without a random crop the
+            head sees whole photos under the model's size rule, as it is tested: photos of a set were rated as a
+            whole, and a head that is fitted to one crop of each learns the crops. Photos then come once each a pass,
+            whatever the sampler of the training.
+        passes: times that the training set is read; each costs about a third of an epoch of the same pixels.
         epochs: passes over the kept features, each of seconds.
         lr: learning rate at the beginning.
         weight_decay: of AdamW.
@@ -40,16 +50,23 @@ class HeadStartHook(Hook):
         InputError: a bad argument, a model that is not :class:`StartsHead`, or more than one rank.
     """
 
-    priority = 'HIGH'  # after RatingScalesHook
+    priority = 'LOWEST'  # after RatingScalesHook, and after the hook that keeps the best has been set up
 
     def __init__(
-        self, passes: int = 1, epochs: int = 40, lr: float = 1e-3, weight_decay: float = 0.05, batches: int = 16
+        self,
+        pipeline: Sequence[Mapping[str, Any]] | None = None,
+        passes: int = 1,
+        epochs: int = 40,
+        lr: float = 1e-3,
+        weight_decay: float = 0.05,
+        batches: int = 16,
     ) -> None:
         if min(passes, epochs, batches) < 1 or not 0 < lr < math.inf or not 0 <= weight_decay < math.inf:
             raise InputError(
                 'HeadStartHook needs passes, epochs and batches >= 1, lr > 0 and weight_decay >= 0, got '
                 f'{passes}, {epochs}, {batches}, {lr} and {weight_decay}'
             )
+        self.pipeline = None if pipeline is None else [dict(step) for step in pipeline]
         self.passes = passes
         self.epochs = epochs
         self.lr = lr
@@ -73,23 +90,52 @@ class HeadStartHook(Hook):
             f'head start: {sum(len(features.photos) for features, _ in kept)} crops, loss {first:.4f} in the first of '
             f'{self.epochs} epochs over their features, {last:.4f} in the last'
         )
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):  # its average began before, at the random head
+                hook.ema_model.module.load_state_dict(model.state_dict())
+        if runner.val_loop is not None:
+            runner.val_loop.run()
 
     @torch.no_grad()
     def _features(self, runner: Runner, model: Any) -> list[tuple[BatchFeatures, list[Any]]]:
         """Features and samples of every training batch; the ladders' images are let go."""
         model.eval()
         kept = []
-        for _ in range(self.passes):
-            for batch in tqdm(runner.train_dataloader, desc='head start', unit='batch', mininterval=1):
+        loader = self._loader(runner)
+        for number in range(self.passes):
+            if hasattr(loader.sampler, 'set_epoch'):
+                loader.sampler.set_epoch(runner.max_epochs + number)  # draws that no epoch of the training will repeat
+            for batch in tqdm(loader, desc='head start', unit='batch', mininterval=1):
                 batch = model.data_preprocessor(batch, True)
-                samples = batch['data_samples']
-                features = model.batch_features(batch['inputs'], samples)
+                inputs, samples = batch['inputs'], batch['data_samples']
+                if self.pipeline is not None and inputs[0].dim() == 3:
+                    inputs = list(inputs)  # whole photos, also where all have one size
+                features = model.batch_features(inputs, samples)
                 for sample in samples:
                     sample.pop('ladder', None)
                 kept.append((features, samples))
+        if hasattr(loader.sampler, 'set_epoch'):
+            loader.sampler.set_epoch(runner.epoch)
         if not kept:
             raise InputError('HeadStartHook: the training set gives no batch')
         return kept
+
+    def _loader(self, runner: Runner) -> Any:
+        """Of the training set as it is trained on, or of its photos with the hook's own pipeline."""
+        if self.pipeline is None:
+            return runner.train_dataloader
+        given = runner.train_dataloader
+        config = copy.deepcopy(runner.cfg.train_dataloader.dataset)
+        config.pipeline = self.pipeline
+        dataset = DATASETS.build(config)
+        return DataLoader(
+            dataset,
+            sampler=SeededSampler(dataset, seed=runner.seed),
+            batch_size=given.batch_size,
+            num_workers=given.num_workers,
+            collate_fn=pseudo_collate,
+            worker_init_fn=given.worker_init_fn,
+        )
 
     def _fit(self, model: Any, kept: list[tuple[BatchFeatures, list[Any]]]) -> tuple[float, float]:
         """Mean losses of the first and the last epoch."""

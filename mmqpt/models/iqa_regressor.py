@@ -127,6 +127,10 @@ class IQARegressor(BaseModel):
         if data_samples is None:
             raise InputError(f'mode {mode!r} needs data_samples')
         if mode == 'loss':
+            if isinstance(inputs, list):
+                raise InputError(
+                    'training needs crops of one size; use RandomQualityCrop with a crop that fits into every photo'
+                )
             return self.losses_of(self.batch_features(inputs, data_samples), data_samples)
         if mode == 'predict':
             for image, sample in zip(inputs, data_samples, strict=True):
@@ -180,12 +184,12 @@ class IQARegressor(BaseModel):
         self.scales.start(labels)
 
     def batch_features(self, inputs: Tensor | list[Tensor], samples: list[DataSample]) -> BatchFeatures:
-        """What the head needs of a training batch; arguments as of ``forward`` for the loss."""
-        if isinstance(inputs, list):
-            raise InputError(
-                'training needs crops of one size; use RandomQualityCrop with a crop that fits into every photo'
-            )
-        if inputs.dim() == 5:
+        """What the head needs of a training batch; arguments as of ``forward`` for the loss.
+
+        Inputs of different sizes, (3, H, W) each, are whole photos: they go through the size rule, and the features of
+        a photo are the mean of those of its views.
+        """
+        if isinstance(inputs, Tensor) and inputs.dim() == 5:
             inputs = inputs.flatten(0, 1)  # (N C, 3, H, W)
         ladder = None
         if self.ladder:
@@ -195,7 +199,18 @@ class IQARegressor(BaseModel):
                 )
             rungs = self.data_preprocessor.scale(torch.stack([sample.ladder for sample in samples]))  # (N, R, 3, H, W)
             ladder = self.extract_features(rungs.flatten(0, 1))
-        return BatchFeatures(self.extract_features(inputs), ladder)
+        return BatchFeatures(self.photo_features(inputs), ladder)
+
+    def photo_features(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """(N, 3, H, W) -> (N, C) features as they are; a list of N whole photos (3, H, W) under the size rule."""
+        if isinstance(inputs, Tensor):
+            return self.extract_features(inputs)
+        return torch.stack(
+            [
+                torch.cat([self.extract_features(view) for view in self.view.crops(photo[None])]).mean(dim=0)
+                for photo in inputs
+            ]
+        )
 
     def losses_of(self, features: BatchFeatures, samples: list[DataSample]) -> dict[str, Tensor]:
         """The losses of a training batch from its features, by name; the ladder's images are not looked at."""
