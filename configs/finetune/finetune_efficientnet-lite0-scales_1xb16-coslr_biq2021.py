@@ -28,7 +28,7 @@ train_pipeline = [
         from_level=harmful,
         blank=0.05,  # frames without a picture
     ),
-    dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=view),
+    dict(type='RandomQualityCrop', crop=crop, flip=0.5, view=dict(view, min_side=crop)),
     dict(type='PackRatedPhoto'),
 ]
 train_dataloader = dict(
