@@ -1,5 +1,7 @@
 """The head is fitted to the features of the pre-trained backbone before training."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -82,6 +84,59 @@ def test_ladders_and_scales_take_part(tiny_finetune, tmp_path, photo_folder):
     moved = seen.state['scales.moved_offset']
     assert moved.abs().max() > 0
     assert runner.iter > 0
+
+
+def whole_photo_score_error(runner):
+    """Mean squared error of predictions as they are tested."""
+    runner.model.eval()
+    errors = []
+    for batch in runner.val_dataloader:
+        for sample in runner.model.val_step(batch):
+            errors.append((sample.pred_score - sample.gt_score).item() ** 2)
+    return sum(errors) / len(errors)
+
+
+def test_whole_photos_fit_better_as_they_are_tested(tiny_finetune, tmp_path):
+    """One photo is larger than the size rule allows: crops, or pixels without the rule, are not what is tested."""
+    pipeline = [{'type': 'LoadPhoto'}, {'type': 'PackRatedPhoto'}]
+    errors = {}
+
+    class Errors(Hook):
+        priority = 'LOWEST'
+
+        def before_train(self, runner):
+            errors[Path(runner.work_dir).name] = whole_photo_score_error(runner)
+
+    for name, hook in {'crops': START, 'whole': START | {'pipeline': pipeline, 'passes': 2}}.items():
+        cfg = tiny_finetune(tmp_path / name, **{'model.head.standardise': True, 'model.head.dropout': 0.0})
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(Errors())
+        runner.train()
+    assert errors['whole'] < 0.5 * errors['crops'], errors
+
+
+def test_is_validated_as_epoch_0_and_averaged_weights_begin_there(tiny_finetune, tmp_path):
+    cfg = tiny_finetune(
+        tmp_path,
+        **{'train_cfg.max_epochs': 1, 'param_scheduler': [], 'default_hooks.checkpoint.save_best': 'iqa/RMSE'},
+    )
+    cfg.default_hooks.checkpoint.rule = 'less'
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), {'type': 'EMAHook'}, START]
+    seen = []
+
+    class Epochs(Hook):
+        def before_val_epoch(self, runner):  # the average is validated, in the place of the weights
+            seen.append((runner.epoch, runner.model.head.layers[-1].weight.clone()))
+
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(Epochs(), priority='LOWEST')
+    look = Look()
+    runner.register_hook(look)
+    runner.train()
+    assert [epoch for epoch, _ in seen] == [0, 1]
+    assert torch.equal(seen[0][1], look.state['head.layers.3.weight'])
+    assert list(tmp_path.glob('best_iqa_RMSE_epoch_*.pth'))
 
 
 def test_needs_a_model_with_a_head(tiny_pretrain, tmp_path):
