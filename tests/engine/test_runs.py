@@ -49,9 +49,14 @@ def test_log_shows_the_method(long_run):
     fills = [line['queue_fill'] for line in log_of(long_run)]
     assert fills[:4] == pytest.approx([12 / 50, 24 / 50, 36 / 50, 48 / 50])
     assert fills[5:] == [1] * 15
-    # 2 degradation-based negatives, the 8 other patches of the batch, and the queue before the step
-    assert log_of(long_run)[0]['chance_level'] == pytest.approx(torch.tensor(1.0 + 2 + 8).log().item(), abs=1e-4)
-    assert log_of(long_run)[1]['chance_level'] == pytest.approx(torch.tensor(1.0 + 2 + 8 + 12).log().item(), abs=1e-4)
+    # The 8 other patches of the batch, the queue before the step, and as much weight on degradation-based negatives
+    assert log_of(long_run)[0]['chance_level'] == pytest.approx(torch.tensor(1.0 + 2 * 8).log().item(), abs=1e-4)
+    assert log_of(long_run)[1]['chance_level'] == pytest.approx(torch.tensor(1.0 + 2 * 20).log().item(), abs=1e-4)
+    gains = [
+        line['acc_degradation'] - line['gain_degradation'] for line in log_of(long_run) if 'gain_degradation' in line
+    ]
+    assert len(gains) == 11  # from the tenth batch on, less the same start
+    assert gains == pytest.approx([gains[0]] * 11)
 
 
 def test_fine_tuning_starts_from_the_pretrained_weights(tiny_finetune, pretrained_checkpoint, tmp_path):
