@@ -1,5 +1,6 @@
 """All of mmqpt in mmpretrain's registries: ``custom_imports = dict(imports=['mmqpt.components'])`` in a config."""
 
+from mmqpt.core.memory import keep_freed_memory
 from mmqpt.datasets.photos.folder import PhotoFolder
 from mmqpt.datasets.photos.lmdb import PhotoLMDB
 from mmqpt.datasets.photos.sampler import SeededSampler
@@ -36,6 +37,7 @@ from mmqpt.models.qc_head import QCHead
 from mmqpt.models.qpt import QPT
 
 allow_resume()
+keep_freed_memory()
 
 __all__ = [
     'QPT',

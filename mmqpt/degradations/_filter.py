@@ -86,6 +86,33 @@ def in_strips(image: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarra
     return out
 
 
+def by_blocks(
+    rows: np.ndarray, matrix: np.ndarray, reach: int, border: int, spare: np.ndarray | None = None
+) -> np.ndarray:
+    """Multiply blocks of rows, each with its neighbours, by one matrix: a filter, or a change of size, along a column.
+
+    Args:
+        rows: float32 array (H, K).
+        matrix: float32 array (M, N + 2 reach): from N rows and the ``reach`` rows above and below them to M rows.
+        reach: rows, less than N.
+        border: OpenCV's border beyond the first and the last row; it also fills the last block.
+        spare: None, or a float32 vector with room for the rows and their border: fresh memory costs more than the work.
+
+    Returns:
+        float32 array (at least H M / N, K).
+    """
+    made, block = len(matrix), matrix.shape[1] - 2 * reach
+    blocks = -(-len(rows) // block)
+    height, width = blocks * block + 2 * reach, rows.shape[1]
+    room = None if spare is None else spare[: height * width].reshape(height, width)
+    padded = cv2.copyMakeBorder(rows, reach, height - len(rows) - reach, 0, 0, border, dst=room)
+    down, across = padded.strides
+    windows = np.lib.stride_tricks.as_strided(
+        padded, (blocks, block + 2 * reach, width), (block * down, down, across), writeable=False
+    )
+    return np.matmul(matrix, windows).reshape(blocks * made, -1)
+
+
 @functools.lru_cache(maxsize=32)
 def cubic_weights(count: int, spacing: int) -> np.ndarray:
     """Weights (count, knots) of bicubic interpolation between knots ``spacing`` px apart, free of the border."""

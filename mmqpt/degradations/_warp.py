@@ -19,7 +19,7 @@ from mmqpt.degradations.frame import Frame, Region
 Origin = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From float32 x of shape (1, W) and y of shape (h, 1) to where each pixel comes from: two float32 arrays (h, W)."""
 
-_STRIP = 32
+_STRIP = 64
 """Rows at a time, so that places stay in the cache."""
 
 
@@ -82,8 +82,8 @@ def linear(matrix: np.ndarray) -> Origin:
 
 @dataclass(frozen=True)
 class WarpFootprint:
-    """What a region of the warped photo is made of, for warps that fold nothing: the border of a region goes to that
-    of its origin, so that the extremes lie there.
+    """What a region of the warped photo is made of, for warps whose places are farthest out at the corners of a region,
+    or where it crosses the middle of the photo.
 
     Args:
         origin_of: ``origin_of(value, seed, height, width)`` gives the origins of the operator.
@@ -93,11 +93,13 @@ class WarpFootprint:
 
     def __call__(self, asked: Region, value: float, seed: int, height: int, width: int) -> Region:
         """The region of a photo of ``height`` x ``width`` px that ``asked`` of the result depends on."""
-        origin = self.origin_of(value, seed, height, width)
-        x, y = places(asked)
-        edges = [origin(x, y[:1]), origin(x, y[-1:]), origin(x[:, :1], y), origin(x[:, -1:], y)]
-        left, right = mirrored(min(edge[0].min() for edge in edges), max(edge[0].max() for edge in edges), width)
-        top, bottom = mirrored(min(edge[1].min() for edge in edges), max(edge[1].max() for edge in edges), height)
+        middle_x = min(max((width - 1) / 2, asked.left), asked.right - 1)
+        middle_y = min(max((height - 1) / 2, asked.top), asked.bottom - 1)
+        x = np.array([[asked.left, middle_x, asked.right - 1]], np.float32)
+        y = np.array([[asked.top], [middle_y], [asked.bottom - 1]], np.float32)
+        from_x, from_y = self.origin_of(value, seed, height, width)(x, y)
+        left, right = mirrored(float(from_x.min()), float(from_x.max()), width)
+        top, bottom = mirrored(float(from_y.min()), float(from_y.max()), height)
         return Region(top, left, bottom, right)
 
 

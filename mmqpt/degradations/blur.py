@@ -159,11 +159,8 @@ def glass_blur(image: np.ndarray, sigma: float, seed: int, frame: Frame | None =
 
 def scatter(image: np.ndarray, sigma: float, seed: int, frame: Frame) -> np.ndarray:
     """Take every pixel from a place a normal distance (``sigma`` px, rounded to whole px) off in x and in y."""
-    height, width = image.shape[:2]
-    places = normal_field(seed, frame, 2, sigma, depth=cv2.CV_16S)
-    places[..., 0] += np.arange(width, dtype=np.int16)
-    places[..., 1] += np.arange(height, dtype=np.int16)[:, None]
-    return cv2.remap(image, places, _NO_MAP, cv2.INTER_NEAREST, borderMode=BORDER)
+    moves = normal_field(seed, frame, 2, sigma, depth=cv2.CV_16S)
+    return cv2.remap(image, moves, _NO_MAP, cv2.INTER_NEAREST | cv2.WARP_RELATIVE_MAP, borderMode=BORDER)
 
 
 def _disc(radius: float) -> np.ndarray:

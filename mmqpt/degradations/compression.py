@@ -6,6 +6,7 @@ The pixels of JPEG, WebP and AVIF depend on the version of the codec that OpenCV
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,9 +31,10 @@ def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     unit='grey levels',
     levels=(14, 24, 40, 64, 100),
     source=f'{KADID_10K}: JPEG 2000',
-    reach=32,
+    reach=16,
     grid=32,
     approximate=True,
+    version=2,
 )
 def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
     """The loss of irreversible JPEG 2000: five levels of the 9/7 wavelet, quantised in steps of ``step``.
@@ -42,16 +44,17 @@ def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
     control, which is left out too, truncates by block instead of using one step throughout.
     """
 
-    def quantise(band: np.ndarray) -> np.ndarray:
-        band *= np.float32(1 / step)
-        np.trunc(band, out=band)
-        band += band.clip(-0.5, 0.5)
-        band *= np.float32(step)
-        return band
+    def quantise(coefficients: np.ndarray) -> None:
+        coefficients *= np.float32(1 / step)
+        np.trunc(coefficients, out=coefficients)
+        coefficients += coefficients.clip(-0.5, 0.5)
+        coefficients *= np.float32(step)
 
-    parts = np.dsplit(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), 3)
-    coded = [through_wavelet(_shift(part[..., 0], -128, cv2.CV_32F), 5, quantise) for part in parts]
-    return cv2.cvtColor(cv2.merge([_shift(part, 128, cv2.CV_8U) for part in coded]), cv2.COLOR_YCrCb2RGB)
+    parts = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
+    planes = np.stack([_shift(part, -128, cv2.CV_32F) for part in parts], axis=1)
+    coded = through_wavelet(planes, 5, quantise)
+    merged = cv2.merge([_shift(coded[:, number], 128, cv2.CV_8U) for number in range(3)])
+    return cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB)
 
 
 @row(
@@ -59,7 +62,7 @@ def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
     unit='libwebp quality',
     levels=(40, 22, 11, 4, 0),
     source=DESIGN_CHOICE,
-    reach=16,
+    reach=8,
     grid=16,
     approximate=True,
 )
@@ -73,18 +76,23 @@ def webp(image: np.ndarray, quality: float) -> np.ndarray:
     unit='libavif quality',
     levels=(50, 36, 25, 15, 6),
     source=DESIGN_CHOICE,
-    reach=16,
-    grid=64,
+    reach=8,
+    grid=16,
     approximate=True,
+    version=2,
 )
 def avif(image: np.ndarray, quality: float) -> np.ndarray:
     """Encode as AVIF with 4:2:0 chroma at libavif's ``quality`` (0 to 100) with its fastest speed, and decode.
+
+    Tuned for PSNR, by which libaom decides a third faster than by its default, SSIM.
 
     Raises:
         RuntimeError: this Pillow was built without AVIF (its wheels have it from 11.3 on).
     """
     try:
-        return _through_pillow(image, 'AVIF', quality=int(quality), speed=10, max_threads=1)
+        return _through_pillow(
+            image, 'AVIF', quality=int(quality), speed=10, max_threads=1, codec='aom', advanced={'tune': 'psnr'}
+        )
     except KeyError:
         raise RuntimeError('operator avif needs a Pillow with AVIF (11.3 or newer)') from None
 
@@ -93,7 +101,7 @@ def _shift(plane: np.ndarray, by: float, depth: int) -> np.ndarray:
     return cv2.addWeighted(plane, 1, plane, 0, by, dtype=depth)
 
 
-def _through_pillow(image: np.ndarray, form: str, **options: int) -> np.ndarray:
+def _through_pillow(image: np.ndarray, form: str, **options: Any) -> np.ndarray:
     data = io.BytesIO()
     Image.fromarray(image).save(data, form, **options)
     with Image.open(data) as coded:

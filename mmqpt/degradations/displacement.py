@@ -11,7 +11,7 @@ import numpy as np
 
 from mmqpt.degradations._filter import covered, cubic_weights
 from mmqpt.degradations._random import generator, whole_numbers
-from mmqpt.degradations._warp import Origin, WarpFootprint, warp
+from mmqpt.degradations._warp import Origin, warp
 from mmqpt.degradations.blur import scatter, scatter_reach
 from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
@@ -45,12 +45,16 @@ def elastic(image: np.ndarray, amplitude: float, seed: int, frame: Frame | None 
     """
     frame = frame or Frame.of(image)
     down, across = cubic_weights(frame.height, _GRID), cubic_weights(frame.width, _GRID)
-    columns = across[frame.asked.left : frame.asked.right].T.astype(np.float64)
-    move_x, move_y = np.float32(amplitude) * _knots(seed, frame.height, frame.width) @ columns
+    left, right = frame.asked.left, frame.asked.right
+    knots = slice(left // _GRID, (right - 1) // _GRID + 4)
+    columns = across[left:right, knots].T.astype(np.float64)
+    move_x, move_y = np.float32(amplitude) * _knots(seed, frame.height, frame.width)[:, :, knots] @ columns
 
     def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        here = down[int(y[0, 0]) : int(y[-1, 0]) + 1]
-        return x + (here @ move_x).astype(np.float32), y + (here @ move_y).astype(np.float32)
+        top, bottom = int(y[0, 0]), int(y[-1, 0]) + 1
+        knots = slice(top // _GRID, (bottom - 1) // _GRID + 4)  # the weights of all others are 0
+        here = down[top:bottom, knots]
+        return x + (here @ move_x[knots]).astype(np.float32), y + (here @ move_y[knots]).astype(np.float32)
 
     return warp(image, origin, frame)
 
@@ -75,7 +79,12 @@ def jitter(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = Non
     return frame.cut(scatter(image, sigma, seed, frame))
 
 
-def waving(amplitude: float, seed: int, _height: int, _width: int) -> Origin:
+def rolling_reach(amplitude: float) -> int:
+    """The largest shift, and a px of interpolation."""
+    return math.ceil(amplitude) + 1
+
+
+def _waving(amplitude: float, seed: int) -> Origin:
     """The origins of :func:`rolling_shutter`."""
     rng = generator(seed)
     waves = [(low * rng.uniform(1, 2), rng.random()) for low in (40, 100)]
@@ -88,14 +97,14 @@ def waving(amplitude: float, seed: int, _height: int, _width: int) -> Origin:
     return origin
 
 
-@row('geometry', unit='px', levels=(1, 2.2, 4, 7, 12), source=DESIGN_CHOICE, footprint=WarpFootprint(waving))
+@row('geometry', unit='px', levels=(1, 2.2, 4, 7, 12), source=DESIGN_CHOICE, reach=rolling_reach)
 def rolling_shutter(image: np.ndarray, amplitude: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Shift the rows by up to ``amplitude`` px in a wave down the photo: a vibrating camera that reads row by row.
 
     Two sines of random phase, with periods of 40 to 80 px and of 100 to 200 px, share the amplitude.
     """
     frame = frame or Frame.of(image)
-    return warp(image, waving(amplitude, seed, frame.height, frame.width), frame)
+    return warp(image, _waving(amplitude, seed), frame)
 
 
 @row(

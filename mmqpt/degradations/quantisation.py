@@ -7,10 +7,12 @@ import numpy as np
 from PIL import Image
 
 from mmqpt.degradations._filter import gaussian, gaussian_reach
+from mmqpt.degradations.frame import Frame
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
 from mmqpt.degradations.tone import RAMP, add_luma, curve
 
 _BANDING_SIGMA = 2.0
+_SPARSE = 4
 
 
 @row('colour', unit='values a channel', levels=(24, 14, 9, 6, 4), source=f'{KADID_10K}: quantisation', reach=0)
@@ -20,11 +22,17 @@ def quantise(image: np.ndarray, values: float) -> np.ndarray:
     return curve(image, np.round(RAMP / 255 * steps) * (255 / steps))
 
 
-@row('colour', unit='colours', levels=(128, 64, 32, 18, 10), source=f'{KADID_10K}: colour quantisation')
-def palette(image: np.ndarray, colours: float) -> np.ndarray:
-    """Keep the ``colours`` most common colours of the photo (Pillow's octree), without dithering."""
-    reduced = Image.fromarray(image).quantize(int(colours), method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    return np.array(reduced.convert('RGB'))
+@row('colour', unit='colours', levels=(128, 64, 32, 18, 10), source=f'{KADID_10K}: colour quantisation', version=2)
+def palette(image: np.ndarray, colours: float, frame: Frame | None = None) -> np.ndarray:
+    """Keep the ``colours`` most common colours of the photo (Pillow's octree), without dithering.
+
+    Colours are counted at every fourth px of every fourth row; each pixel then takes the nearest of them.
+    """
+    frame = frame or Frame.of(image)
+    counted = Image.fromarray(np.ascontiguousarray(image[::_SPARSE, ::_SPARSE]))
+    book = counted.quantize(int(colours), method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    shown = Image.fromarray(np.ascontiguousarray(frame.cut(image)))
+    return np.array(shown.quantize(palette=book, dither=Image.Dither.NONE).convert('RGB'))
 
 
 @row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,8 @@ from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.recipe import Recipe, Step, as_recipe
 from mmqpt.degradations.registry import operator
 
-_CALL = 10_000
-"""What calling an operator costs, in px of its work: less for cheap operators, more for others."""
+_MARGIN = 16
+"""What a region costs beside its own px, as px around it: those that steps reach for, and calling them."""
 
 
 def apply_region(
@@ -73,26 +74,17 @@ def apply_regions(
     whole = Region(0, 0, height, width)
     steps = recipe.steps
     first = max((i for i, step in enumerate(steps, 1) if not operator(step.operator).local), default=0)
-    hull = regions[0]
-    for region in regions[1:]:
-        hull = hull.joined(region)
-    together = _needs(steps[first:], hull, height, width)
-    alone = [_needs(steps[first:], region, height, width) for region in regions] if len(regions) > 1 else []
-    apart = bool(alone) and sum(map(_work, alone)) < _work(together)
-    start = whole
-    if first:
-        for needed in alone if apart else [together]:
-            start = needed[0] if start is whole else start.joined(needed[0])
-        image = _run(steps[:first], image, [*[whole] * first, start], height, width)
-    out = []
+    hull = functools.reduce(Region.joined, regions)
+    near = [region.grown(_MARGIN, height, width) for region in regions]
+    apart = sum(region.area for region in near) < hull.grown(_MARGIN, height, width).area
+    shown = list(regions) if apart else [hull]
+    plans = [_needs(steps[first:], region, height, width) for region in shown]
+    start = functools.reduce(Region.joined, (plan[0] for plan in plans)) if first else whole
+    image = _run(steps[:first], image, [*[whole] * first, start], height, width)
+    pieces = [_run(steps[first:], plan[0].cut(image, start), plan, height, width) for plan in plans]
     if not apart:
-        degraded = _run(steps[first:], together[0].cut(image, start), together, height, width)
-    for number, region in enumerate(regions):
-        if apart:
-            degraded = _run(steps[first:], alone[number][0].cut(image, start), alone[number], height, width)
-        shown = region if apart else hull
-        out.append(region.cut(degraded, shown).copy())
-    return out
+        pieces, shown = pieces * len(regions), shown * len(regions)
+    return [region.cut(piece, seen).copy() for region, piece, seen in zip(regions, pieces, shown, strict=True)]
 
 
 def _needs(steps: Sequence[Step], asked: Region, height: int, width: int) -> list[Region]:
@@ -104,15 +96,9 @@ def _needs(steps: Sequence[Step], asked: Region, height: int, width: int) -> lis
     return found[::-1]
 
 
-def _work(needed: Sequence[Region]) -> int:
-    """What some steps on these regions cost, in px."""
-    return sum(region.area + _CALL for region in needed[:-1]) + needed[-1].area
-
-
 def _run(steps: Sequence[Step], image: np.ndarray, needed: Sequence[Region], height: int, width: int) -> np.ndarray:
     """Apply steps to an image that shows ``needed[0]``; the result of each shows the next region."""
     for step, shown, asked in zip(steps, needed[:-1], needed[1:], strict=True):
         frame = Frame(height, width, shown, asked)
-        image = np.ascontiguousarray(image)
         image = operator(step.operator)(image, step.level, step.sign, step.seed, frame)
     return image

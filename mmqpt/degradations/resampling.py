@@ -6,12 +6,21 @@ Pure functions on RGB uint8 images of shape (H, W, 3); the last pixel is repeate
 
 from __future__ import annotations
 
+import functools
+import math
+from fractions import Fraction
+
 import cv2
 import numpy as np
 
-from mmqpt.degradations._reduced import enlarge, ratio, reduce, reduced_grid, reduced_reach
+from mmqpt.degradations._filter import by_blocks
+from mmqpt.degradations._reduced import enlarge, padded, ratio, reduce, reduced_grid, reduced_reach
 from mmqpt.degradations.rows import KADID_10K, row
 
+_LANCZOS = 4
+"""Half the width of the kernel, in px of what is sampled."""
+
+_LEAST_BLOCK = 8
 _SCALING = 'super-resolution literature; design choice'
 
 
@@ -83,7 +92,7 @@ def resample_nearest(image: np.ndarray, factor: float) -> np.ndarray:
     p, q = ratio(factor).as_integer_ratio()
     rows, columns = (_nearest(side, p, q) for side in image.shape[:2])
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0]
-    return cv2.cvtColor(pixels[rows][:, columns][..., None].view(np.uint8), cv2.COLOR_RGBA2RGB)
+    return cv2.cvtColor(np.take(pixels[rows], columns, axis=1)[..., None].view(np.uint8), cv2.COLOR_RGBA2RGB)
 
 
 @row(
@@ -122,15 +131,46 @@ def resample_bicubic(image: np.ndarray, factor: float) -> np.ndarray:
     source=_SCALING,
     reach=lanczos_reach,
     grid=reduced_grid,
+    ties=True,
     version=2,
 )
 def resample_lanczos(image: np.ndarray, factor: float) -> np.ndarray:
     """Reduce by ``factor`` and enlarge, both with a Lanczos kernel of 8 px."""
-    return _resample(image, factor, cv2.INTER_LANCZOS4, cv2.INTER_LANCZOS4)
+    down, up = _lanczos_matrices(ratio(factor))
+    small = _along_both(padded(image, ratio(factor).numerator), down)
+    return _along_both(small, up)[: image.shape[0], : image.shape[1]]
 
 
 def _resample(image: np.ndarray, factor: float, down: int, up: int) -> np.ndarray:
     return enlarge(reduce(image, factor, down), factor, up, image.shape)
+
+
+def _along_both(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Filter and change the size along both sides, without rounding between; the border repeats the last pixel."""
+    height, width = image.shape[:2]
+    made, block = len(matrix), matrix.shape[1] - 2 * _LANCZOS
+    rows, columns = (side * made // block for side in (height, width))
+    tall = by_blocks(image.reshape(height, -1).astype(np.float32), matrix, _LANCZOS, cv2.BORDER_REPLICATE)[:rows]
+    turned = cv2.transpose(tall.reshape(rows, width, 3))
+    wide = by_blocks(turned.reshape(width, -1), matrix, _LANCZOS, cv2.BORDER_REPLICATE)[:columns]
+    wide = wide.reshape(columns, rows, 3)
+    return cv2.transpose(cv2.addWeighted(wide, 1, wide, 0, 0, dtype=cv2.CV_8U))
+
+
+@functools.cache
+def _lanczos_matrices(factor: Fraction) -> tuple[np.ndarray, np.ndarray]:
+    """What makes a block of reduced px of p/q times as many, and those again of the reduced ones."""
+    times = math.ceil(_LEAST_BLOCK / factor.denominator)
+    large, small = times * factor.numerator, times * factor.denominator
+    return _lanczos(large, small), _lanczos(small, large)
+
+
+def _lanczos(before: int, after: int) -> np.ndarray:
+    """Weights of ``before`` px, and ``_LANCZOS`` more on each side, in ``after`` px that cover the same."""
+    at = (np.arange(after)[:, None] + 0.5) * before / after - 0.5
+    away = np.arange(-_LANCZOS, before + _LANCZOS)[None, :] - at
+    weights = np.where(np.abs(away) < _LANCZOS, np.sinc(away) * np.sinc(away / _LANCZOS), 0)
+    return np.ascontiguousarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def _nearest(side: int, p: int, q: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmpretrain.registry import TRANSFORMS
@@ -19,9 +20,13 @@ class PackPatchPairs:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Keeps ``recipes``, ``positions`` and what :data:`ORIGIN` names as metainfo of the sample."""
-        patches = np.ascontiguousarray(results['patches'].transpose(0, 1, 4, 2, 3))
+        patches = results['patches']
+        planes = np.empty((*patches.shape[:2], 3, *patches.shape[2:4]), np.uint8)
+        for version, split in zip(patches, planes, strict=True):
+            for patch, (blue, green, red) in zip(version, split, strict=True):
+                cv2.split(patch, [blue, green, red])
         kept = {key: results[key] for key in ('recipes', 'positions', *ORIGIN) if key in results}
-        return {'inputs': torch.from_numpy(patches), 'data_samples': DataSample(metainfo=kept)}
+        return {'inputs': torch.from_numpy(planes), 'data_samples': DataSample(metainfo=kept)}
 
 
 @TRANSFORMS.register_module()
