@@ -169,7 +169,7 @@ def _search(
 def _grid(z: np.ndarray) -> list[np.ndarray]:
     """Groups of places (centre, log of the width), of each of which the best is a start.
 
-    A group for each of :data:`WIDTHS`; one for each of :data:`NEIGHBOURS`, whose widths follow how dense the predictions
+    A group for each of :data:`WIDTHS`; one for each of :data:`NEIGHBOURS`, whose widths follow how dense predictions
     are about the centre; and one beyond either end, where the curve is nearly an exponential of the predictions.
     """
     low, high = float(z.min()), float(z.max())
