@@ -304,10 +304,9 @@ def _ambiguity(image: Image.Image) -> str | None:
 
 def _stored_with_16_bits(image: Image.Image) -> bool:
     """By the layouts that Pillow's decoders are told, such as ``RGB;16B``; False once the image is loaded."""
-    layouts = [tile[3] for tile in getattr(image, 'tile', None) or ()]
-    return any(
-        str(layout[0] if isinstance(layout, tuple) else layout).partition(';')[2][:2] == '16' for layout in layouts
-    )
+    tiles = getattr(image, 'tile', None) or ()
+    layouts = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in tiles]
+    return any(str(layout).partition(';')[2].startswith('16') for layout in layouts)
 
 
 def _convert(image: Image.Image) -> np.ndarray:

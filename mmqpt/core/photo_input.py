@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.errors import InputError, PhotoError, first_line
 from mmqpt.core.photo import BACKGROUND, MAX_PIXELS, blend, check_pixels, image_pixels, read_photo
 from mmqpt.core.torch_settings import default_settings
 from mmqpt.core.view import View
@@ -18,6 +18,9 @@ Photo = str | os.PathLike[str] | bytes | bytearray | Image.Image | np.ndarray | 
 """What :func:`prepare_photo` takes."""
 
 ARRAY_RULE = 'an array must have shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA'
+_ROUNDING = 1e-5
+"""Floats may be below 0 or above 1 by this much, or by two steps of their type, and are clipped."""
+
 TENSOR_RULE = 'a tensor must have shape (3, H, W), (1, H, W), (1, 3, H, W) or (1, 1, H, W)'
 
 
@@ -79,14 +82,18 @@ def fit_photo(pixels: Tensor, view: View, photo: Photo, name: str | None = None)
 
 def _from_array(array: np.ndarray, name: str) -> Tensor:
     """uint8 or float32 tensor (3, H, W); a view of the array where possible."""
+    if np.ma.is_masked(array):
+        raise PhotoError(f'{name}: a masked array has pixels without a value; fill them first')
+    array = np.asarray(array)  # no np.matrix, whose slices have two dimensions
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)):
         raise PhotoError(f'{name}: {ARRAY_RULE}, got {array.shape}')
     check_pixels(array.shape[1], array.shape[0], name)
-    if array.dtype == np.uint16:
+    if array.dtype.kind == 'u' and array.dtype.itemsize == 2:
         array = (array >> 8).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
+        _check_range(float(array.min()), float(array.max()), float(np.finfo(array.dtype).eps), name)
         array = array.astype(np.float32)
-        _check_range(float(array.min()), float(array.max()), name)
+        array = np.clip(array, 0, 1) if array.min() < 0 or array.max() > 1 else array
     elif array.dtype != np.uint8:
         raise PhotoError(f'{name}: an array must hold uint8, uint16, or floats in [0, 1], got {array.dtype}')
     if array.ndim == 2:
@@ -104,22 +111,38 @@ def _from_array(array: np.ndarray, name: str) -> Tensor:
 
 def _from_tensor(tensor: Tensor, name: str) -> Tensor:
     """uint8 or float32 tensor (3, H, W) on the CPU; the given one where possible."""
+    if tensor.is_nested or tensor.layout != torch.strided:
+        raise PhotoError(f'{name}: a tensor must be dense (to_dense() makes one), got {_layout(tensor)}')
+    if tensor.is_meta:
+        raise PhotoError(f'{name}: a tensor on the meta device has no values')
     pixels = tensor.detach()
     if pixels.ndim == 4 and len(pixels) == 1:
         pixels = pixels[0]
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3):
         raise PhotoError(f'{name}: {TENSOR_RULE}, got {tuple(tensor.shape)}')
     check_pixels(pixels.shape[2], pixels.shape[1], name)
-    pixels = pixels.cpu()
-    if pixels.is_floating_point():
-        pixels = pixels.float()
-        low, high = pixels.aminmax()
-        _check_range(low.item(), high.item(), name)
-    elif pixels.dtype != torch.uint8:
+    if not pixels.is_floating_point() and pixels.dtype != torch.uint8:
         raise PhotoError(f'{name}: a tensor must hold uint8, or floats in [0, 1], got {tensor.dtype}')
+    try:
+        pixels = pixels.cpu()
+        if pixels.is_floating_point():
+            step = torch.finfo(pixels.dtype).eps
+            pixels = pixels.float()
+            low, high = (value.item() for value in pixels.aminmax())
+    except Exception as error:  # tensors of tracers and of other libraries
+        raise PhotoError(f"{name}: the values of this tensor can't be read ({first_line(error)})") from error
+    if pixels.is_floating_point():
+        _check_range(low, high, step, name)
+        pixels = pixels.clamp(0, 1) if low < 0 or high > 1 else pixels
     return pixels.expand(3, -1, -1)
 
 
-def _check_range(low: float, high: float, name: str) -> None:
-    if not (low >= 0 and high <= 1):  # NaN is neither
-        raise PhotoError(f'{name}: floats must be in [0, 1] (divide by 255?), got {low:.6g} to {high:.6g}')
+def _layout(tensor: Tensor) -> str:
+    return 'a nested tensor' if tensor.is_nested else str(tensor.layout)
+
+
+def _check_range(low: float, high: float, step: float, name: str) -> None:
+    """``step``: from 1 to the next number of its type; values may overshoot by rounding."""
+    room = max(_ROUNDING, 2 * step)
+    if not (low >= -room and high <= 1 + room):  # NaN is neither
+        raise PhotoError(f'{name}: floats must be in [0, 1] (divide by 255?), got {low:.9g} to {high:.9g}')

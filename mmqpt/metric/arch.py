@@ -156,10 +156,13 @@ class MMQPT(nn.Module):
             weights were trained on (``spec.mos_range``).
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, no floats, or no pixels.
         """
         if x.dim() != 4 or x.shape[1] not in (1, 3):
             raise InputError(f'photos must have shape (N, 3, H, W) or (N, 1, H, W), got {tuple(x.shape)}')
+        if not x.is_floating_point() or x.is_meta or x.layout != torch.strided or 0 in x.shape[2:]:
+            kind = f'{x.dtype}, {x.layout}, on {x.device}, of shape {tuple(x.shape)}'
+            raise InputError(f'photos must be a dense tensor of floats in [0, 1] with pixels, got {kind}')
         if not self.scoring:
             return self._score(x)
         with default_settings(self._device):

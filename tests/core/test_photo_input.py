@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import blend, read_photo
@@ -264,3 +265,92 @@ def test_memory_for_a_hundred_megapixels(photos, tmp_path, kind, max_side):
     image = Image.fromarray(np.tile(photos[0], (20, 20, 1))[:10_000, :10_000]).convert(path.stem)
     image.save(path, **({'compress_level': 1} if path.suffix == '.png' else {}))
     assert extra_memory(path, max_side) < 2 << 30
+
+
+def pixels_of(kind):
+    """(40, 30, 3) of values 0 to 255, or the same in [0, 1]."""
+    stored = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    stored[0, 0], stored[0, 1] = 0, 255
+    return stored if kind is np.uint8 else (stored / 255).astype(kind)
+
+
+@pytest.mark.parametrize('kind', ['>u2', '<u2', '>f4', '>f8', 'f2', 'f4', 'f8', 'g'])
+def test_byte_orders_and_sizes_of_numbers(kind, view):
+    kind = np.dtype(kind)
+    given = pixels_of(np.uint8).astype(kind) * 257 if kind.kind == 'u' else pixels_of(kind)
+    wanted = prepare_photo(pixels_of(np.uint8), view)
+    found = prepare_photo(given, view)
+    assert torch.allclose(found.float(), wanted.float(), atol=1e-3)
+
+
+@pytest.mark.parametrize('kind', [torch.float64, torch.float16, torch.bfloat16])
+def test_types_of_tensors(kind, view):
+    wanted = prepare_photo(pixels_of(np.uint8), view)
+    found = prepare_photo(torch.from_numpy(pixels_of(np.float32)).permute(2, 0, 1).to(kind), view)
+    assert torch.allclose(found.float(), wanted.float(), atol=5e-3)
+
+
+@pytest.mark.parametrize('make', [np.asarray, lambda a: torch.from_numpy(a).permute(2, 0, 1)])
+@pytest.mark.parametrize(
+    ('kind', 'room'), [(np.float16, 1e-3), (np.float32, 1e-7), (np.float32, 9e-6), (np.float64, 1e-15)]
+)
+def test_an_overshoot_of_rounding_is_clipped(make, kind, room, view):
+    given = pixels_of(kind)
+    given[given == 1] = 1 + room
+    given[given == 0] = -room
+    found = prepare_photo(make(given), view)
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+@pytest.mark.parametrize('value', [1.0001, 1.0000201, -0.0001])
+def test_more_than_rounding_is_refused_with_its_number(value, view):
+    given = pixels_of(np.float64)
+    given[0, 0, 0] = value
+    with pytest.raises(PhotoError, match=rf'floats must be in \[0, 1\].*{value}'):
+        prepare_photo(given, view)
+
+
+def test_a_matrix_is_a_grey_photo(view):
+    grey = pixels_of(np.uint8)[..., 0]
+    assert torch.equal(prepare_photo(np.matrix(grey), view), prepare_photo(grey, view))
+    assert torch.equal(prepare_photo(np.ma.array(grey), view), prepare_photo(grey, view))
+
+
+def other_tensors():
+    dense = torch.rand(3, 8, 9)
+    return {
+        'meta device': dense.to('meta'),
+        'must be dense.*sparse_coo': dense.to_sparse(),
+        'must be dense.*sparse_csr': dense[0].to_sparse_csr(),
+        'must be dense.*mkldnn': dense[None].to_mkldnn(),
+        'must be dense.*nested': torch.nested.nested_tensor([dense]),
+        'has no pixels': dense[:, :0],
+        'must hold uint8.*complex64': dense.to(torch.complex64),
+        'must hold uint8.*bool': dense > 0,
+        "can't be read": FakeTensorMode().from_tensor(dense),
+    }
+
+
+@pytest.mark.parametrize('message', list(other_tensors()))
+def test_tensors_without_pixels_are_refused_in_one_sentence(message, view):
+    with pytest.raises(PhotoError, match=f'^scan: .*{message}') as caught:
+        prepare_photo(other_tensors()[message], view, 'scan')
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'photo',
+    [
+        np.ma.array(pixels_of(np.uint8), mask=pixels_of(np.uint8) > 200),
+        pixels_of(np.uint8).astype(object),
+        np.zeros((4, 4), dtype=[('r', 'u1')]),
+        np.zeros((4, 4), 'M8[s]'),
+        pixels_of(np.uint8)[:0],
+        np.array(5),
+    ],
+)
+def test_arrays_without_pixels_are_refused_in_one_sentence(photo, view):
+    with pytest.raises(PhotoError, match=r'^scan: ') as caught:
+        prepare_photo(photo, view, 'scan')
+    assert '\n' not in str(caught.value)

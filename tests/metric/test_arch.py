@@ -97,6 +97,15 @@ def test_bad_tensors(metric_weights):
     net = pyiqa.create_metric('qpt', pretrained_model_path=str(metric_weights), device='cpu').net
     with pytest.raises(InputError, match=r'shape \(N, 3, H, W\) or \(N, 1, H, W\), got \(3, 8, 8\)'):
         net(torch.zeros(3, 8, 8))
+    for other in (
+        torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+        torch.zeros(1, 3, 8, 0),
+        torch.zeros(1, 3, 8, 8).to_sparse(),
+    ):
+        with pytest.raises(InputError, match='must be a dense tensor of floats'):
+            net(other)
+    with pytest.raises(InputError, match='on meta'):
+        net(torch.zeros(1, 3, 8, 8, device='meta'))
     assert np.isfinite(net(torch.zeros(1, 3, 8, 8)).detach().numpy()).all()
 
 

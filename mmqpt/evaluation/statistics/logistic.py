@@ -19,10 +19,14 @@ from mmqpt.core.errors import InputError
 from mmqpt.evaluation.statistics.correlation import check_scores
 
 EVALUATIONS = 200  # of the curve, for each start
-WIDTHS = (0.2, 0.4, 0.8, 1.6, 3.2)  # of the starts, in units of the spread of the predictions
-NARROWEST = {4: 0.05, 5: 0.1}  # in units of the spread; a logistic this steep is a step
+WIDTHS = (0.2, 0.4, 0.8, 1.6)  # of the starts, in units of the spread of the predictions
+NEIGHBOURS = (0.05, 0.2)  # share of the photos on either side of a centre whose distance gives further widths
 WIDEST = {4: 30.0, 5: 2.0}  # in units of the range; a wider logistic is a line (4), or line and cubic (5)
-TALLEST = 1e4  # in units of the range of the scores; such a curve is a spike at one end
+PLAIN = {4: 0.05, 5: 0.1}  # least width in units of the spread, of the search from starts of these WIDTHS
+BEYOND = 12.0  # widths from the nearest prediction to the centre; there the curve is an exponential
+ON_SLOPE = {4: 0.01, 5: 0.05}
+"""Share of the photos, and at least 3 of them, that must lie where the logistic has between 5 and 95 % of its rise: on
+fewer, it is a step between photos or a spike at one end, and fits noise."""
 
 Basis = Callable[[np.ndarray, np.ndarray, np.ndarray], list[np.ndarray]]
 
@@ -59,7 +63,7 @@ def fit_logistic4(predicted: ArrayLike, mos: ArrayLike) -> Fit:
 
     Raises:
         InputError: as :func:`check_scores`; fewer than 5 photos or 4 different predictions; or no curve was found:
-            every start ended in a step or did not converge.
+            every start ended in a step or a spike (see :data:`ON_SLOPE`), or did not converge.
     """
     x, y = check_scores(predicted, mos)
     centre, width, (rise,), offset, (middle, spread) = _search(4, x, y, _rising)
@@ -71,8 +75,7 @@ def fit_logistic5(predicted: ArrayLike, mos: ArrayLike) -> Fit:
 
     Logistic and line: Sheikh, Sabir and Bovik, "A statistical evaluation of recent full reference image quality
     assessment algorithms", IEEE TIP 15(11), 2006. Held monotonic over the range of the predictions, as ITU-T P.1401
-    asks of a mapping. Its centre b3 is held inside that range, and its logistic part is kept from becoming a step,
-    which would fit noise where a line is enough.
+    asks of a mapping. Its logistic part is kept from becoming a step, which would fit noise where a line is enough.
 
     Args:
         predicted: N predictions, on any scale.
@@ -115,44 +118,85 @@ def _search(
         raise InputError(f'a curve of {count} parameters needs at least {count} different predictions, got {different}')
     z, scale = _standardise(x)
     low, high = float(z.min()), float(z.max())
-    margin = high - low if count == 4 else 0.0
-    bounds = (
-        [low - margin, np.log(NARROWEST[count])],
-        [high + margin, np.log(max(WIDEST[count] * (high - low), 10 * NARROWEST[count]))],
-    )
-    centres = np.quantile(z, np.linspace(0.05, 0.95, 7))
-    grid = np.clip([(centre, np.log(width)) for width in WIDTHS for centre in centres], *bounds)
+    groups = _grid(z)
+    narrowest = min(float(group[:, 1].min()) for group in groups) - np.log(10)
+    bounds = ([2 * low - high, narrowest], [2 * high - low, np.log(max(WIDEST[count] * (high - low), 2e-9))])
+    groups = [np.clip(group, *bounds) for group in groups]
+    grid = np.concatenate(groups)
     centre_y, scale_y = y.mean(), y.std()
     target = (y - centre_y) / scale_y
     columns = basis(z, grid[:, :1], np.exp(grid[:, 1:]))
     costs = {sign: np.square(_project(columns, sign * target)[0]).sum(axis=-1) for sign in (1.0, -1.0)}
     sign = min(costs, key=lambda s: costs[s].min())
-    starts = grid[costs[sign].reshape(len(WIDTHS), -1).argmin(axis=1) + len(centres) * np.arange(len(WIDTHS))]
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    starts = [group[cost.argmin()] for group, cost in zip(groups, np.split(costs[sign], ends), strict=True)]
+
+    def near(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and width; further beyond an end the curve is the same, but its height loses all digits."""
+        width = np.exp(place[1])
+        return np.clip(place[0], low - BEYOND * width, high + BEYOND * width), width
 
     def residuals(place: np.ndarray) -> np.ndarray:
-        return _project(basis(z, place[0], np.exp(place[1])), sign * target)[0]
+        return _project(basis(z, *near(place)), sign * target)[0]
 
+    margin = high - low if count == 4 else 0.0
+    least = np.log(PLAIN[count])
+    plain = ([low - margin, least], [high + margin, max(bounds[1][1], least + 1)])
     best = None
     reasons = []
-    for start in starts:
-        result = least_squares(residuals, start, bounds=bounds, x_scale='jac', max_nfev=EVALUATIONS)
-        if result.status <= 0:
-            reasons.append(f'no convergence in {EVALUATIONS} steps')
-        elif count == 4 and result.x[1] < np.log(NARROWEST[4]) + 0.05:
-            reasons.append('the best curve is a step')
+    for number, start in enumerate(starts):
+        usual = number < len(WIDTHS)
+        limits = plain if usual else bounds
+        start = np.clip(start, *limits)
+        result = least_squares(residuals, start, bounds=limits, x_scale='jac', max_nfev=EVALUATIONS)
+        if usual and count == 4 and result.x[1] < least + 0.05:  # a step, or predictions that are dense at its centre
+            result = least_squares(residuals, np.clip(result.x, *bounds), bounds=bounds, x_scale='jac', max_nfev=50)
+        reason = '' if usual and count == 5 else _too_steep(z, *near(result.x), ON_SLOPE[count])
+        if result.status <= 0 or reason:
+            reasons.append(reason or f'no convergence in {EVALUATIONS} steps')
         elif best is None or result.cost < best[0]:
             best = (result.cost, result.x)
     if best is None:
         raise InputError(', '.join(dict.fromkeys(reasons)))
-    _, place = best
-    width = float(np.exp(place[1]))
-    _, factors, offset = _project(basis(z, place[0], np.asarray(width)), sign * target)
+    centre, width = near(best[1])
+    _, factors, offset = _project(basis(z, centre, width), sign * target)
     rises = tuple(float(sign * scale_y * factor) for factor in factors)
     if not any(rises):
         raise InputError('the best curve is a constant')
-    if count == 4 and abs(rises[0]) > TALLEST * np.ptp(y):
-        raise InputError('the best curve is a spike at one end')
-    return float(place[0]), width, rises, float(sign * scale_y * offset + centre_y), scale
+    return float(centre), float(width), rises, float(sign * scale_y * offset + centre_y), scale
+
+
+def _grid(z: np.ndarray) -> list[np.ndarray]:
+    """Groups of places (centre, log of the width), of each of which the best is a start.
+
+    A group for each of :data:`WIDTHS`; one for each of :data:`NEIGHBOURS`, whose widths follow how dense predictions
+    are about the centre; and one beyond either end, where the curve is nearly an exponential of the predictions.
+    """
+    low, high = float(z.min()), float(z.max())
+    quantiles = np.linspace(0.05, 0.95, 7)
+    centres = np.quantile(z, quantiles)
+    groups = [[(centre, width) for centre in centres] for width in WIDTHS]
+    beyond: tuple[list[tuple[float, float]], ...] = ([], [])
+    for share in NEIGHBOURS:
+        left, right = (np.quantile(z, np.clip(quantiles + side * share, 0, 1)) for side in (-1, 1))
+        groups.append(list(zip(centres, (right - left) / 4, strict=True)))
+        for steps in (1, 4, 12):
+            width = (float(np.quantile(z, share)) - low) / 2
+            beyond[0].append((low - steps * width, width))
+            width = (high - float(np.quantile(z, 1 - share))) / 2
+            beyond[1].append((high + steps * width, width))
+    least = 1e-9 * (high - low)  # of many equal predictions
+    return [np.array([(centre, np.log(max(width, least))) for centre, width in group]) for group in (*groups, *beyond)]
+
+
+def _too_steep(z: np.ndarray, centre: float, width: float, share: float) -> str:
+    """Why a logistic is no curve through the photos: too few lie on its slope; empty where enough do."""
+    rise = expit((z - centre) / width)
+    rise = (rise - rise.min()) / max(float(np.ptp(rise)), 1e-300)
+    if np.count_nonzero((rise > 0.05) & (rise < 0.95)) >= max(3, share * len(z)):
+        return ''
+    at_ends = min(np.count_nonzero(rise <= 0.05), np.count_nonzero(rise >= 0.95))
+    return 'the best curve is a step' if at_ends >= max(2, share * len(z)) else 'the best curve is a spike at one end'
 
 
 def _standardise(x: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
@@ -168,10 +212,10 @@ def _rising(z: np.ndarray, centre: np.ndarray, width: np.ndarray) -> list[np.nda
 
 
 def _steepness(centre: np.ndarray, width: np.ndarray, ends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The largest and the least derivative of the logistic between two ends that enclose its centre."""
-    far = np.maximum(centre - ends[0], ends[1] - centre) / width
-    steep = 1 / (4 * width)
-    return steep, 4 * steep * expit(far) * expit(-far)
+    """The largest and the least derivative of the logistic between two ends."""
+    nearest = np.clip(centre, *ends)
+    steep, flat = ((z - centre) / width for z in (nearest, np.where(centre < sum(ends) / 2, ends[1], ends[0])))
+    return expit(steep) * expit(-steep) / width, expit(flat) * expit(-flat) / width
 
 
 def _rising_with_line(

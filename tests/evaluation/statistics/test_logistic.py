@@ -1,5 +1,7 @@
 """The logistic fits: known parameters come back, no scale matters, and failures have reasons."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
@@ -58,6 +60,71 @@ def test_as_good_as_scipys_curve_fit(rng):
     np.testing.assert_allclose(fit_logistic4(x, y).parameters, found, rtol=1e-3)
     found, _ = curve_fit(curve5, x, y, p0=(np.ptp(y), 2, x.mean(), 0, y.mean()), maxfev=5000)
     assert rmse(fit_logistic5(x, y)(x), y) <= rmse(curve5(x, *found), y) * (1 + 1e-3)
+
+
+def scipys_best(count, x, y):
+    """RMSE and PLCC of the best of the usual starts of IQA scripts, for a free fit."""
+
+    def curve(x, *parameters):
+        return Fit(parameters)(x)
+
+    half = (np.quantile(x, 0.75) - np.quantile(x, 0.25)) / 2
+    if count == 4:
+        starts = [(y.max(), y.min(), x.mean(), x.std() / 4), (y.max(), y.min(), np.median(x), x.std())]
+        starts += [(y.min(), y.max(), np.median(x), half), (y.max(), y.min(), np.median(x), half)]
+    else:
+        sign = np.sign(np.corrcoef(x, y)[0, 1])
+        starts = [(np.ptp(y), 1 / x.std(), x.mean(), 0, y.mean())]
+        starts += [(sign * np.ptp(y), 1 / width, np.median(x), 0.1, y.mean()) for width in (x.std(), half)]
+    found = []
+    for start in starts:
+        with contextlib.suppress(RuntimeError):
+            mapped = curve(x, *curve_fit(curve, x, y, p0=start, maxfev=20_000)[0])
+            if np.isfinite(mapped).all() and np.ptp(mapped) > 0:
+                found.append((rmse(mapped, y), plcc(mapped, y)))
+    return min(found)
+
+
+HEAVY = {
+    'exponential': lambda u: np.exp(8 * u),
+    'steep exponential': lambda u: np.exp(15 * u),
+    'reversed exponential': lambda u: -np.exp(8 * u),
+    'falling exponential': lambda u: np.exp(-8 * u),
+    'saturating': lambda u: 1 - np.exp(-8 * u),
+    'hyperbola': lambda u: 1 / (u + 0.01),
+    'power': lambda u: u**8,
+    'logarithm': lambda u: np.log(u + 1e-3),
+    'tangent': lambda u: np.tan(np.pi * (np.clip(u, 0.01, 0.99) - 0.5)),
+    'reversed': lambda u: 100 * (1 - u),
+    'decibels': lambda u: 20 + 30 * u,
+    'two clusters': lambda u: (u > 0.5) + 0.01 * u,
+    'clipped': lambda u: np.clip(u, 0, 0.6),
+}
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('shape', HEAVY)
+@pytest.mark.parametrize(('count', 'fit'), [(4, fit_logistic4), (5, fit_logistic5)])
+def test_heavy_tails_and_reversed_metrics_get_the_curve_that_scipy_finds(shape, count, fit):
+    if (count, shape) == (5, 'two clusters'):
+        pytest.skip('a free fit of 5 parameters bends back, which ours must not')
+    rng = np.random.default_rng(0)
+    u = rng.uniform(0, 1, 200)
+    mos = 1 + 4 / (1 + np.exp(-(u - 0.5) * 8)) + rng.normal(0, 0.2, 200)
+    x = HEAVY[shape](u)
+    wanted_rmse, wanted_plcc = scipys_best(count, x, mos)
+    mapped = fit(x, mos)(x)
+    assert rmse(mapped, mos) <= wanted_rmse * 1.003  # a free fit of 5 parameters may bend back
+    assert plcc(mapped, mos) >= wanted_plcc - 1e-3
+
+
+def test_steps_and_spikes_are_judged_by_the_photos_on_their_slope():
+    x = np.arange(60.0)
+    for first, reason in ((30, 'step'), (59, 'spike at one end'), (1, 'spike at one end')):
+        with pytest.raises(InputError, match=reason):
+            fit_logistic4(x, x >= first)
+    y = np.where(x < 28, 0, np.where(x > 31, 1, (x - 27) / 5))  # four photos on the slope
+    assert plcc(fit_logistic4(x, y)(x), y) > 0.999
 
 
 def test_better_than_a_line_and_monotonic(rng):
