@@ -1,4 +1,4 @@
-"""Protocols of quality assessment: linear probe, fine-tuning, label efficiency, cross-set tests, comparisons.
+"""Protocols: linear probe, fine-tuning, label efficiency, cross-set tests, comparisons; distortions, without scores.
 
 Examples:
     mmqpt evaluate probe --ann-file koniq10k.csv --data-root koniq10k/1024x768 --splits random \\
@@ -7,6 +7,8 @@ Examples:
     mmqpt evaluate label-efficiency ... --learner probe --fractions 0.05 0.1 0.2 0.4 0.6 0.8 1
     mmqpt evaluate cross-set ... --test-ann-file clive.csv --test-data-root clive/Images
     mmqpt evaluate compare ... --learner probe --weights QPT=qpt.pth piqe=pyiqa:piqe
+    mmqpt evaluate distortions --data-root photos --trained-on list.txt --trained-root data/photos \\
+        --weights ImageNet=imagenet:efficientnet_lite0 QPT=work_dirs/pretrain --out work_dirs/distortions
     mmqpt evaluate report work_dirs/probe work_dirs/finetune --out work_dirs/both
 
 The same call resumes what was stopped. Several calls with the same --out share the work.
@@ -22,6 +24,7 @@ from mmqpt.cli.configs import find_config
 from mmqpt.cli.options import add_cfg_options
 
 CONFIG = 'finetune_efficientnet-lite0_1xb16-coslr_csv'
+ENCODER_CONFIG = 'finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021'
 FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -37,6 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     }
     for name, text in helps.items():
         add_protocol_options(name, commands.add_parser(name, help=text, description=text))
+    text = 'what encoders know of distortions, from photos without opinion scores: level, type, order of levels'
+    add_distortion_options(commands.add_parser('distortions', help=text, description=text))
     joined = commands.add_parser('report', help='join folders of results into one, with the comparisons between them')
     joined.add_argument('folders', nargs='+', type=Path)
     joined.add_argument('--out', type=Path, required=True, help='folder for the joined results, another than those')
@@ -97,11 +102,58 @@ def add_protocol_options(name: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder for the results')
 
 
+def add_distortion_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the protocol that needs no opinion scores."""
+    data = parser.add_argument_group('data')
+    data.add_argument('--data-root', type=Path, required=True, help='folder of photos that no encoder has seen')
+    data.add_argument('--ann-file', type=Path, help='text file of photos to draw from, one a line; all by default')
+    data.add_argument('--photos', type=int, default=240, help='how many, drawn at random (default: %(default)s)')
+    data.add_argument(
+        '--side', type=int, default=256, help='px of the square that is cut from each photo (default: %(default)s)'
+    )
+    data.add_argument(
+        '--distortions', nargs='+', default=['kadid'], metavar='NAME',
+        help="presets (kadid by default: KADID-10k's 25), operators (signed ones also as midtones+ or midtones-), or "
+        'configs of pre-training, for the operators of their space',
+    )  # fmt: skip
+    data.add_argument(
+        '--import', dest='imports', nargs='+', default=[], metavar='MODULE|FILE.py',
+        help='your own operators, to be named by --distortions: modules or files that register them',
+    )  # fmt: skip
+    data.add_argument('--per-photo', type=int, default=5, help='distortions a photo gets (default: %(default)s)')
+    data.add_argument('--folds', type=int, default=5, help='parts of the photos, each read by readers fitted to others')
+    data.add_argument(
+        '--trained-on', type=Path, metavar='LIST',
+        help='text file of photos that an encoder was trained on, one a line, or their folder: warns of any overlap',
+    )  # fmt: skip
+    data.add_argument('--trained-root', type=Path, help="folder of the photos in LIST; by default that of LIST's file")
+    data.add_argument('--drop-overlap', action='store_true', help='leave photos out that overlap, instead of warning')
+    model = parser.add_argument_group('model')
+    model.add_argument(
+        '--weights', nargs='+', required=True, metavar='[NAME=]WEIGHTS',
+        help='as of the probe, or a work_dir, for the checkpoints in it; the first is what others are compared with',
+    )  # fmt: skip
+    model.add_argument('--max-checkpoints', type=int, default=8, help='of a work_dir, evenly spaced, with the last')
+    model.add_argument(
+        '--config', type=find_config, default=ENCODER_CONFIG, help='config of fine-tuning: network and pooling'
+    )
+    add_cfg_options(model)
+    model.add_argument('--scales', type=float, nargs='+', default=[1.0], help='sizes of the images to join')
+    model.add_argument('--device', default='cpu', help='for features')
+    model.add_argument('--workers', type=int, default=1, help='threads that decode and degrade photos')
+    parser.add_argument('--seed', type=int, default=0, help='of photos, folds, noise and random weights')
+    parser.add_argument('--replicates', type=int, default=1000, help='of the bootstrap')
+    parser.add_argument('--store', type=Path, help='folder for features and fingerprints; OUT/features by default')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the results')
+
+
 def run(args: argparse.Namespace) -> None:
     """Runs the protocol, or joins results, and writes the report."""
+    from mmqpt.cli.evaluate_distortions import evaluate_distortions
     from mmqpt.cli.evaluate_run import evaluate, join
 
+    protocols = {'report': join, 'distortions': evaluate_distortions}
     try:
-        join(args) if args.protocol == 'report' else evaluate(args)
+        protocols.get(args.protocol, evaluate)(args)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt('stopped; what is done is kept, and the same call resumes') from stop

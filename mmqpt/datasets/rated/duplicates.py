@@ -151,7 +151,11 @@ def fingerprint_photos(
 
 
 def near_duplicates(
-    prints: Fingerprints, threshold: int = THRESHOLD, correlation: float = CORRELATION, block: int = 512
+    prints: Fingerprints,
+    threshold: int = THRESHOLD,
+    correlation: float = CORRELATION,
+    block: int = 512,
+    among: int | None = None,
 ) -> Pairs:
     """All pairs of photos that are near-duplicates.
 
@@ -163,6 +167,7 @@ def near_duplicates(
         threshold: bits of the hash that may differ, 0 to 256.
         correlation: least correlation of the thumbnails' details, -1 to 1.
         block: photos compared with all others at a time.
+        among: only pairs with one of the first so many photos; a few against very many take little time then.
 
     Raises:
         InputError: an argument out of range, or more pairs than :data:`MAX_PAIRS`.
@@ -177,8 +182,9 @@ def near_duplicates(
     levels = prints.thumbnails.reshape(len(signs), -1).astype(np.int16)
     parts: list[tuple[np.ndarray, ...]] = []
     total = 0
-    for start in range(0, len(signs), block):
-        distance = (size - signs[start : start + block] @ signs[start:].T) / 2
+    end = len(signs) if among is None else min(among, len(signs))
+    for start in range(0, end, block):
+        distance = (size - signs[start : min(start + block, end)] @ signs[start:].T) / 2
         first, second = np.nonzero(distance <= threshold)
         later = second > first
         first, second = first[later], second[later]

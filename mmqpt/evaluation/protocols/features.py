@@ -1,14 +1,14 @@
-"""Pooled features of whole photos from a frozen network, stored under a key of all that they depend on."""
+"""Pooled features of whole photos and of images made from them, stored under a key of all that they depend on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -26,6 +26,9 @@ from mmqpt.core.view import View
 SAVE_EVERY = 500
 """Photos between two writes to the store."""
 
+Item = TypeVar('Item')
+Found = TypeVar('Found')
+
 _UNREADABLE = (
     OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, MemoryError, SyntaxError, BadZipFile,
     zlib.error,
@@ -33,7 +36,6 @@ _UNREADABLE = (
 """What NumPy raises for a damaged file of arrays."""
 
 
-@torch.no_grad()
 def photo_features(
     extract: Callable[[Tensor], Tensor],
     paths: Sequence[Path],
@@ -58,6 +60,23 @@ def photo_features(
     Returns:
         float32 (photos, scales x C).
     """
+    return image_features(extract, ahead(read_photo, paths, workers), scales, view, device, done)
+
+
+@torch.no_grad()
+def image_features(
+    extract: Callable[[Tensor], Tensor],
+    images: Iterable[np.ndarray],
+    scales: Sequence[float] = (1.0,),
+    view: View | None = None,
+    device: str = 'cpu',
+    done: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """Pooled features of images, one at a time; arguments and result as of :func:`photo_features`.
+
+    Args:
+        images: uint8 RGB (H, W, 3) each.
+    """
     view = view or View()
     if not scales or min(scales) <= 0:
         raise InputError(f'scales must be > 0, got {tuple(scales)}')
@@ -70,7 +89,7 @@ def photo_features(
         return extract(images)[0]
 
     rows = []
-    for image in _read_ahead(paths, workers):
+    for image in images:
         photo = torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
         crops = view.crops(photo)
         rows.append(
@@ -81,15 +100,15 @@ def photo_features(
     return torch.stack(rows).numpy()
 
 
-def _read_ahead(paths: Sequence[Path], workers: int) -> Iterator[np.ndarray]:
-    """The decoded photos in order, at most ``4 * workers`` of them in memory."""
+def ahead(make: Callable[[Item], Found], items: Sequence[Item], workers: int) -> Iterator[Found]:
+    """``make`` of every item, in order, by threads; at most ``4 * workers`` results are in memory."""
     block = 4 * workers
     with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(read_photo, path) for path in paths[:block]]
-        for number in range(len(paths)):
+        waiting = [pool.submit(make, item) for item in items[:block]]
+        for number in range(len(items)):
             yield waiting.pop(0).result()
-            if number + block < len(paths):
-                waiting.append(pool.submit(read_photo, paths[number + block]))
+            if number + block < len(items):
+                waiting.append(pool.submit(make, items[number + block]))
 
 
 class FeatureStore:
@@ -125,6 +144,32 @@ class FeatureStore:
         Returns:
             float32 (N, C).
         """
+        stamps = [photo_stamp(path) for path in paths]
+        return self.get_stamped(
+            key, stamps, lambda missing, done: compute([paths[i] for i in missing], done), title, 'photo'
+        )
+
+    def get_stamped(
+        self,
+        key: dict[str, Any],
+        stamps: Sequence[str],
+        compute: Callable[[Sequence[int], Callable[[int], object]], np.ndarray],
+        title: str = 'features',
+        unit: str = 'image',
+    ) -> np.ndarray:
+        """Features of images that no file holds, from the store or computed.
+
+        Args:
+            key: as of :meth:`get`.
+            stamps: of N images: a text each that tells it from all others, and changes when it does.
+            compute: called with the numbers of missing images, 0 to N - 1, and a function that counts finished ones;
+                returns (n, C).
+            title: for the progress bar.
+            unit: what the bar counts.
+
+        Returns:
+            float32 (N, C).
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f'{digest_of(key)}.npz'
         lock = FileLock(file.with_suffix('.lock'))
@@ -134,29 +179,18 @@ class FeatureStore:
             print(f'{title}: another process computes them ({file}); waiting for it', flush=True)
             lock.acquire()
         try:
-            return self._get(file, key, paths, compute, title)
+            known = self._read(file)
+            missing = [i for i, stamp in enumerate(stamps) if stamp not in known]
+            if missing:
+                with tqdm(total=len(missing), desc=title, unit=unit, mininterval=1) as bar:
+                    for start in range(0, len(missing), SAVE_EVERY):
+                        block = missing[start : start + SAVE_EVERY]
+                        features = compute(block, bar.update).astype(np.float32)
+                        known.update({stamps[i]: row for i, row in zip(block, features, strict=True)})
+                        self._write(file, known, key)
+            return np.stack([known[stamp] for stamp in stamps])
         finally:
             lock.release()
-
-    def _get(
-        self,
-        file: Path,
-        key: dict[str, Any],
-        paths: Sequence[Path],
-        compute: Callable[[Sequence[Path], Callable[[int], object]], np.ndarray],
-        title: str,
-    ) -> np.ndarray:
-        known = self._read(file)
-        stamps = [photo_stamp(path) for path in paths]
-        missing = [i for i, stamp in enumerate(stamps) if stamp not in known]
-        if missing:
-            with tqdm(total=len(missing), desc=title, unit='photo', mininterval=1) as bar:
-                for start in range(0, len(missing), SAVE_EVERY):
-                    block = missing[start : start + SAVE_EVERY]
-                    features = compute([paths[i] for i in block], bar.update).astype(np.float32)
-                    known.update({stamps[i]: row for i, row in zip(block, features, strict=True)})
-                    self._write(file, known, key)
-        return np.stack([known[stamp] for stamp in stamps])
 
     def _read(self, file: Path) -> dict[str, np.ndarray]:
         if not file.is_file():

@@ -22,7 +22,8 @@ from mmqpt.core.files import write_json
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.scales import scale_of
 from mmqpt.datasets.rated.sets import write_set
-from mmqpt.evaluation.protocols.learners import RANDOM, Method, joined_weights, model_config, weights_key
+from mmqpt.evaluation.protocols.frozen import RANDOM, model_config, weights_key
+from mmqpt.evaluation.protocols.learners import Method, joined_weights
 from mmqpt.evaluation.protocols.tasks import Task
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +9,17 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
-from mmpretrain.registry import MODELS
+from mmengine.config import Config
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.scales import scale_of
-from mmqpt.evaluation.protocols.features import FeatureStore, photo_features
+from mmqpt.evaluation.protocols.features import FeatureStore
+from mmqpt.evaluation.protocols.frozen import FrozenFeatures, weights_key
 from mmqpt.evaluation.protocols.linear_probe import FLOOR, PENALTIES, ridge_probe
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
-from mmqpt.models.backbone import weights_path
 
-RANDOM = 'random'
 PYIQA = 'pyiqa:'
 
 
@@ -77,20 +74,6 @@ class Learner(Protocol):
         """
 
 
-def weights_key(weights: str) -> str:
-    """A text that changes when the weights do: the SHA-256 of a file, else the name itself.
-
-    Raises:
-        FileNotFoundError: neither a file nor a name of weights.
-    """
-    if weights == RANDOM or weights.startswith('imagenet:'):
-        return weights
-    path = weights_path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(f'no such file of weights: {weights}')
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 class LinearProbe:
     """Ridge regression on frozen features.
 
@@ -114,18 +97,13 @@ class LinearProbe:
         workers: int = 1,
         seed: int = 0,
     ) -> None:
-        self.model_cfg = model_config(cfg)
-        self.scales = [float(scale) for scale in scales]
-        self.store = store
-        self.device = device
-        self.workers = workers
-        self.seed = seed
+        self.features = FrozenFeatures(cfg, scales, store, device, workers, seed)
 
     def key(self, method: Method) -> dict[str, Any]:
         """See :class:`Learner`."""
         return {
             'learner': self.title,
-            'features': [self._features_key(weights) for weights in joined_weights(method)],
+            'features': [self.features.key(weights) for weights in joined_weights(method)],
             'penalties': list(PENALTIES),
             'floor': FLOOR,
         }
@@ -141,29 +119,12 @@ class LinearProbe:
         predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test, *scales)
         return predicted, {'penalty': penalty}
 
-    def _features_key(self, weights: str) -> dict[str, Any]:
-        model = self.model_cfg
-        key: dict[str, Any] = {'weights': weights_key(weights), 'scales': self.scales}
-        key.update({name: model.get(name) for name in ('backbone', 'view', 'data_preprocessor')})
-        key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
-        return {**key, 'seed': self.seed} if weights == RANDOM else key
-
     def _features(self, weights: str, rows: Sequence[tuple[OpenedSet, Rating]]) -> np.ndarray:
         """Features of the rows; those of the whole sets are computed at once, for other splits."""
-
-        def compute(paths: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
-            torch.manual_seed(self.seed)
-            model = MODELS.build({**self.model_cfg, 'pretrained': None if weights == RANDOM else weights})
-            model.init_weights()
-            model.to(self.device).eval()
-            return photo_features(
-                model.extract_features, paths, self.scales, model.view, self.device, self.workers, done
-            )
-
         parts = {id(part): part for part, _ in rows}.values()
         everything = dict.fromkeys(part.path(rating) for part in parts for rating in part.data.ratings)
         paths = [path for path in everything if path.is_file()]
-        found = self.store.get(self._features_key(weights), paths, compute, f'features of {weights}')
+        found = self.features.of_photos(weights, paths)
         number = {path: i for i, path in enumerate(paths)}
         return found[[number[part.path(rating)] for part, rating in rows]]
 
@@ -214,13 +175,6 @@ class PyiqaMetric:
 
         paths = [task.test_set.path(rating) for rating in task.test]
         return self.store.get(self.key(method), paths, compute, f'scores of {name}')[:, 0], {}
-
-
-def model_config(cfg: Config) -> dict[str, Any]:
-    model = cfg.get('model') or {}
-    if model.get('type') != 'IQARegressor':
-        raise InputError(f'{cfg.filename}: not a config of fine-tuning (its model is {model.get("type")!r})')
-    return ConfigDict(model).to_dict()
 
 
 def _metric_name(method: Method) -> tuple[str, str | None]:

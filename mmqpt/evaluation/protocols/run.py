@@ -1,19 +1,17 @@
-"""Run methods over tasks; every result is stored as soon as it is there."""
+"""Run methods over tasks."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import write_json
 from mmqpt.datasets.rated.ratings import group_of
+from mmqpt.evaluation.protocols.cells import Cell, run_cells, slug
 from mmqpt.evaluation.protocols.features import digest_of
 from mmqpt.evaluation.protocols.learners import Learner, Method
 from mmqpt.evaluation.protocols.tasks import Task
@@ -44,54 +42,27 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
     names = [method.name for method, _ in methods]
     if len(set(names)) != len(names):
         raise InputError(f'two methods have one name: {", ".join(names)}')
-    cells = [(method, learner, task) for method, learner in methods for task in tasks]
-    keys = [_cell_key(method, learner, task) for method, learner, task in cells]
-    files = [_cell_file(out, *cell) for cell in cells]
-    if len(set(files)) != len(files):
+    found = [(method, learner, task) for method, learner in methods for task in tasks]
+    cells = [
+        Cell(
+            _cell_name(method, task),
+            _cell_key(method, learner, task),
+            f'{learner.title} of {method.name}: {task.split}, {task.labels} labels, {len(task.test)} test photos',
+            partial(_compute, out, method, learner, task),
+        )
+        for method, learner, task in found
+    ]
+    if len({cell.name for cell in cells}) != len(cells):
         raise InputError('a task is given twice')
-    for file, key in zip(files, keys, strict=True):
-        _check_cell(file, key)
-    waiting = [number for number, file in enumerate(files) if not file.is_file()]
-    total = len(cells)
-    if len(waiting) < total:
-        print(f'{total - len(waiting)} of {total} results are already in {out}', flush=True)
-    while waiting:
-        later = []
-        for number in waiting:
-            file = files[number]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with FileLock(file.with_suffix('.lock'), timeout=0):
-                    _check_cell(file, keys[number])  # another process may have written it by now
-                    if not file.is_file():
-                        method, learner, task = cells[number]
-                        print(
-                            f'[{number + 1}/{total}] {learner.title} of {method.name}: {task.split}, '
-                            f'{task.labels} labels, {len(task.test)} test photos',
-                            flush=True,
-                        )
-                        _compute(out, file, keys[number], *cells[number])
-            except Timeout:
-                later.append(number)
-        if len(later) == len(waiting):
-            time.sleep(2)  # all of them are being computed by other processes
-        waiting = later
-    others = len(set((out / 'cells').glob('*.json')) - set(files))
-    if others:
-        print(f'{others} more results in {out} belong to other runs; the report leaves them out', flush=True)
-    return [json.loads(file.read_text(encoding='utf-8'))['cell'] for file in files]
+    return run_cells(out, cells)
 
 
-def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner: Learner, task: Task) -> None:
+def _compute(out: Path, method: Method, learner: Learner, task: Task, folder: Path) -> dict[str, Any]:
     start = time.perf_counter()
-    folder = out / 'runs' / f'{file.stem}_{digest_of(key)[:8]}'  # other settings get another folder
-    folder.mkdir(parents=True, exist_ok=True)
     predicted, chosen = learner.predict(method, task, folder)
-    if not any(folder.iterdir()):
-        folder.rmdir()
     seconds = time.perf_counter() - start
     predictions = task.predictions(predicted)
-    path = out / 'predictions' / f'{file.stem}.csv'
+    path = out / 'predictions' / f'{_cell_name(method, task)}.csv'
     write_predictions(path, predictions)
     fitted = not method.is_pyiqa
     same_scale = fitted and task.train_set is task.test_set and not task.train_set.info.scale_column
@@ -114,8 +85,8 @@ def _compute(out: Path, file: Path, key: dict[str, Any], method: Method, learner
         'notes': [*task.notes, *notes],
         'predictions': path.relative_to(out).as_posix(),
     }
-    write_json(file, {'key': key, 'cell': cell})
     print(f'    {_short(values)} in {seconds:.0f} s', flush=True)
+    return cell
 
 
 def _about_subsets(predictions: Predictions) -> list[str]:
@@ -153,25 +124,5 @@ def _cell_key(method: Method, learner: Learner, task: Task) -> dict[str, Any]:
     return {**key, 'seed': task.seed}
 
 
-def _cell_file(out: Path, method: Method, learner: Learner, task: Task) -> Path:
-    name = f'{_slug(method.name)}_{_slug(task.split)}_{100 * task.fraction!r}'
-    return out / 'cells' / f'{name}.json'
-
-
-def _slug(text: str) -> str:
-    """A file name for any text; two texts never share one."""
-    if re.fullmatch(r'[a-z0-9_]+', text):
-        return text
-    return f'{re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")}-{digest_of(text)[:8]}'
-
-
-def _check_cell(file: Path, key: dict[str, Any]) -> None:
-    if not file.is_file():
-        return
-    found = json.loads(file.read_text(encoding='utf-8'))['key']
-    if found != key:
-        different = sorted(name for name in {*found, *key} if found.get(name) != key.get(name))
-        raise InputError(
-            f'{file} was computed with other settings ({", ".join(different)} differ); it is not replaced: '
-            'choose another --out, or delete the file'
-        )
+def _cell_name(method: Method, task: Task) -> str:
+    return f'{slug(method.name)}_{slug(task.split)}_{100 * task.fraction!r}'

@@ -43,8 +43,12 @@ class Estimate(NamedTuple):
     high: float | None = None
 
 
-def read_results(folder: str | Path) -> dict[str, Any]:
+def read_results(folder: str | Path, layout: int | str = FORMAT) -> dict[str, Any]:
     """What ``results.json`` of a folder holds.
+
+    Args:
+        folder: of results.
+        layout: the format that they must have.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -57,8 +61,8 @@ def read_results(folder: str | Path) -> dict[str, Any]:
         results = json.loads(path.read_text(encoding='utf-8'))
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: not JSON ({error})') from error
-    if not isinstance(results, dict) or results.get('format') != FORMAT:
-        raise InputError(f'{path}: not results of format {FORMAT}')
+    if not isinstance(results, dict) or results.get('format') != layout:
+        raise InputError(f'{path}: not results of format {layout}')
     return results
 
 

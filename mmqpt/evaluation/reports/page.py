@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
 from mmqpt.core.photo import swap_channels
 from mmqpt.evaluation.reports import findings, plots, tables
+from mmqpt.evaluation.reports.book import Book, data_uri, write_page
 from mmqpt.evaluation.reports.findings import Estimate, Results, percent, read_results
 from mmqpt.evaluation.reports.photo_sheet import RatedPhoto, SheetRow, extremes, photo_sheet, thumbnail
-from mmqpt.evaluation.reports.plot_style import Heading, save, shortened
+from mmqpt.evaluation.reports.plot_style import Heading, shortened
 from mmqpt.evaluation.statistics.logistic import fit_logistic4
 from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
 
-TEMPLATES = Path(__file__).parent / 'templates'
 THUMBNAIL = 280  # px
 QUALITY = 82  # of the JPEG thumbnails
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A plot of the report: its file name, what it shows, the PNG as a data URI, whether it needs the whole width."""
-
-    name: str
-    caption: str
-    uri: str
-    wide: bool
 
 
 def write_report(folder: str | Path, photo_root: str | Path | None = None) -> Path:
@@ -57,54 +43,18 @@ def write_report(folder: str | Path, photo_root: str | Path | None = None) -> Pa
     """
     folder = Path(folder)
     results = read_results(folder)
-    book = _Book(folder / 'plots')
+    book = Book(folder / 'plots')
     root = Path(photo_root or results['test_set'].get('photo_root') or folder)
     remarks: list[str] = []
     _plot_summary(results, book)
     best, sheet = _plot_predictions(results, folder, root, book, remarks)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    page = environment.get_template('report.html.j2').render(
-        title=results['title'],
-        headlines=findings.headlines(results),
-        facts=findings.facts(results),
-        tables=tables.tables(results),
-        summary_plots=book.summary,
-        method_plots=book.methods,
-        best=best,
-        sheet=[(row.title, [_tile(root, photo) for photo in row.photos]) for row in sheet],
-        notes=[*findings.notes(results), *remarks],
-        settings=findings.settings(results),
-        command=results['command'],
-        meaning=findings.meaning(results),
-    )
-    path = folder / 'report.html'
-    path.write_text(page, encoding='utf-8')
-    return path
+    report = tables.report_of(results)
+    report = replace(report, notes=[*report.notes, *remarks])
+    tiles = [(row.title, [_tile(root, photo) for photo in row.photos]) for row in sheet]
+    return write_page(folder / 'report.html', report, book, 'Best and worst predicted photos', best, tiles)
 
 
-class _Book:
-    """Saves figures and keeps them for the page."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.summary: list[Picture] = []
-        self.methods: list[Picture] = []
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def save(self, name: str, figure: Figure) -> Path:
-        path = self.folder / f'{re.sub("[^A-Za-z0-9]+", "_", name).strip("_")[:80]}.png'
-        save(figure, path)
-        return path
-
-    def add(self, pictures: list[Picture], name: str, caption: str, figure: Figure) -> None:
-        path = self.save(name, figure)
-        pictures.append(Picture(path.name, caption, _uri('png', path.read_bytes()), figure.get_figwidth() > 10))
-
-
-def _plot_summary(results: Results, book: _Book) -> None:
+def _plot_summary(results: Results, book: Book) -> None:
     """Label efficiency, subsets and differences: what the tables say."""
     names = [method['name'] for method in results['methods']]
     rows = {(row['method'], row['fraction'], row['subset']): row for row in results['summary']}
@@ -142,7 +92,7 @@ def _plot_summary(results: Results, book: _Book) -> None:
     _plot_differences(results, book, title, detail)
 
 
-def _plot_differences(results: Results, book: _Book, title: str, detail: str) -> None:
+def _plot_differences(results: Results, book: Book, title: str, detail: str) -> None:
     rows = results.get('comparisons', ())
     largest = max((row['fraction'] for row in rows), default=1)
     several = any(row['fraction'] != largest for row in rows)
@@ -170,7 +120,7 @@ def _plot_differences(results: Results, book: _Book, title: str, detail: str) ->
 
 
 def _plot_predictions(
-    results: Results, folder: Path, root: Path, book: _Book, remarks: list[str]
+    results: Results, folder: Path, root: Path, book: Book, remarks: list[str]
 ) -> tuple[str, list[SheetRow]]:
     """Scatter and residuals of each method, the photo sheet of the best; returns its title and that sheet."""
     fractions = [cell['fraction'] for cell in results['cells']]
@@ -253,14 +203,10 @@ def _photos(results: Results, fraction: float) -> str:
     return f'n = {least} test photos' if least == most else f'n = {least} to {most} test photos'
 
 
-def _uri(kind: str, data: bytes) -> str:
-    return f'data:image/{kind};base64,{base64.b64encode(data).decode()}'
-
-
 def _tile(root: Path, photo: RatedPhoto) -> dict[str, str]:
     made = thumbnail(root / photo.name, THUMBNAIL)
     tile = {'name': photo.name, 'scores': photo.scores, 'uri': '', 'why': ''}
     if isinstance(made, str):
         return tile | {'why': made}
     _, data = cv2.imencode('.jpg', swap_channels(made), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return tile | {'uri': _uri('jpeg', data.tobytes())}
+    return tile | {'uri': data_uri('jpeg', data.tobytes())}

@@ -173,9 +173,9 @@ def write_results(
         'title': title,
         'protocol': protocol,
         'command': command,
-        'created': _now(),
+        'created': now(),
         'versions': {'mmqpt': __version__, 'torch': torch.__version__, 'numpy': np.__version__},
-        'machine': _machine(),
+        'machine': machine(),
         'train_set': _describe_set(tasks[0].train_set),
         'test_set': _describe_set(tasks[0].test_set),
         'splits': {task.split: task.protocol for task in tasks},
@@ -239,7 +239,7 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
         'title': f'{first["train_set"]["name"]}: comparison',
         'protocol': ' and '.join(dict.fromkeys(r['protocol'] for r in found)),
         'command': ' && '.join(r['command'] for r in found),
-        'created': _now(),
+        'created': now(),
         'versions': {k: ', '.join(dict.fromkeys(r['versions'][k] for r in found)) for k in first['versions']},
         'machine': '; '.join(dict.fromkeys(r['machine'] for r in found)),
         'splits': {k: v for r in found for k, v in r['splits'].items()},
@@ -252,7 +252,8 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
     return results
 
 
-def _now() -> str:
+def now() -> str:
+    """Date and time for a report."""
     return datetime.now().isoformat(timespec='seconds')
 
 
@@ -267,7 +268,8 @@ def _describe_set(rated: OpenedSet) -> dict[str, Any]:
     }
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor and its threads, and the GPU."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU'
     return f'{cores} cores of {_processor()}, {torch.get_num_threads()} threads, {gpu}'

@@ -50,6 +50,39 @@ class Table:
     align: str
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a report says, whatever it is written as.
+
+    Args:
+        title: of the page.
+        headlines: verdicts, in sentences.
+        facts: what was run on what: names and texts.
+        tables: in their order.
+        notes: what a reader must know.
+        settings: names and texts.
+        command: how to repeat it.
+        meaning: what the figures mean, in paragraphs.
+    """
+
+    title: str
+    headlines: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    settings: Sequence[tuple[str, str]]
+    command: str
+    meaning: Sequence[str]
+
+
+def report_of(results: Results) -> Report:
+    """The report of a protocol with opinion scores."""
+    return Report(
+        results['title'], headlines(results), facts(results), tables(results), notes(results), settings(results),
+        results['command'], meaning(results),
+    )  # fmt: skip
+
+
 def tables(results: Results) -> list[Table]:
     """All tables of a run that have rows: summary, other figures, subsets, comparisons, splits."""
     every = summary_rows(results, subsets=False)
@@ -65,24 +98,24 @@ def tables(results: Results) -> list[Table]:
     return [table for table in found if table.rows]
 
 
-def markdown(results: Results) -> str:
+def markdown(report: Report) -> str:
     """The whole of results.md: facts, verdicts, tables, notes."""
-    parts = [f'# {_escape(results["title"])}', _bullets(headlines(results))]
-    parts += [_markdown_table(Table('', ('', ''), facts(results), 'll'))]
-    for table in tables(results):
+    parts = [f'# {_escape(report.title)}', _bullets(report.headlines)]
+    parts += [_markdown_table(Table('', ('', ''), report.facts, 'll'))]
+    for table in report.tables:
         parts += [f'## {_escape(table.title)}', _markdown_table(table)]
-    if notes(results):
-        parts += ['## Notes', _bullets(notes(results))]
-    if settings(results):
-        parts += ['## Settings', _markdown_table(Table('', ('setting', 'value'), settings(results), 'll'))]
-    parts += ['## Command', _code(results['command'])]
-    parts += ['## What the figures mean', *(_escape(text) for text in meaning(results))]
+    if report.notes:
+        parts += ['## Notes', _bullets(report.notes)]
+    if report.settings:
+        parts += ['## Settings', _markdown_table(Table('', ('setting', 'value'), report.settings, 'll'))]
+    parts += ['## Command', _code(report.command)]
+    parts += ['## What the figures mean', *(_escape(text) for text in report.meaning)]
     return '\n\n'.join(part for part in parts if part) + '\n'
 
 
 def write_markdown(results: Results, path: str | Path) -> None:
-    """Write :func:`markdown` to a file."""
-    Path(path).write_text(markdown(results), encoding='utf-8')
+    """Write :func:`markdown` of a protocol with opinion scores to a file."""
+    Path(path).write_text(markdown(report_of(results)), encoding='utf-8')
 
 
 def write_csv(results: Results, path: str | Path) -> None:

@@ -10,7 +10,8 @@ from mmpretrain.registry import MODELS
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.evaluation.protocols.features import FeatureStore
-from mmqpt.evaluation.protocols.learners import LinearProbe, Method, PyiqaMetric, parse_method, weights_key
+from mmqpt.evaluation.protocols.frozen import weights_key
+from mmqpt.evaluation.protocols.learners import LinearProbe, Method, PyiqaMetric, parse_method
 from mmqpt.evaluation.protocols.linear_probe import ridge_probe
 from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
 
@@ -71,7 +72,7 @@ def test_features_are_those_of_the_weights(probe, task, pretrained_checkpoint, t
     stored = np.load(next((tmp_path / 'features').glob('*.npz')))
     path = task.test_set.path(task.test[0])
     row = next(i for i, stamp in enumerate(stored['stamps']) if stamp.startswith(str(path)))
-    model = MODELS.build({**probe.model_cfg, 'pretrained': str(pretrained_checkpoint)})
+    model = MODELS.build({**probe.features.model_cfg, 'pretrained': str(pretrained_checkpoint)})
     model.init_weights()
     model.eval()
     photo = torch.from_numpy(read_photo(path)).permute(2, 0, 1)[None].float() / 255
@@ -94,10 +95,10 @@ def test_key_changes_with_what_changes_the_result(probe, tiny_finetune, tmp_path
     assert key == probe.key(Method('another name', 'random'))
     assert key != probe.key(Method('q', str(pretrained_checkpoint)))
     for changes in ({'model.view.min_side': 65}, {'model.data_preprocessor.mean': [1, 2, 3]}):
-        other = LinearProbe(tiny_finetune(tmp_path, **changes), [1.0, 0.5], probe.store)
+        other = LinearProbe(tiny_finetune(tmp_path, **changes), [1.0, 0.5], probe.features.store)
         assert key != other.key(method), changes
-    assert key != LinearProbe(tiny_finetune(tmp_path), [1.0], probe.store).key(method)
-    assert key != LinearProbe(tiny_finetune(tmp_path), [1.0, 0.5], probe.store, seed=1).key(method)
+    assert key != LinearProbe(tiny_finetune(tmp_path), [1.0], probe.features.store).key(method)
+    assert key != LinearProbe(tiny_finetune(tmp_path), [1.0, 0.5], probe.features.store, seed=1).key(method)
 
 
 def test_only_configs_of_fine_tuning(tiny_pretrain, tmp_path):

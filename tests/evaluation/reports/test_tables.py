@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mmqpt.evaluation.reports.tables import markdown, tables, write_csv, write_markdown
+from mmqpt.evaluation.reports.tables import markdown, report_of, tables, write_csv, write_markdown
 
 
 def markdown_rows(text):
@@ -42,7 +42,7 @@ def test_methods_stand_together_in_the_subset_table(results):
 
 
 def test_markdown_tables_have_as_many_cells_in_each_row(results):
-    text = markdown(results)
+    text = markdown(report_of(results))
     groups = markdown_rows(text)
     assert len(groups) == 7  # facts, five tables, settings
     for group in groups:
@@ -68,7 +68,7 @@ def test_markdown_tables_have_as_many_cells_in_each_row(results):
     ],
 )
 def test_markdown_shows_text_as_it_is(results, title, shown):
-    assert markdown({**results, 'title': title}).splitlines()[0] == shown
+    assert markdown(report_of({**results, 'title': title})).splitlines()[0] == shown
 
 
 def test_missing_figures_leave_a_dash(results):
@@ -118,4 +118,4 @@ def test_csv_round_trip(results, tmp_path):
 
 def test_write_markdown(results, tmp_path):
     write_markdown(results, tmp_path / 'r.md')
-    assert (tmp_path / 'r.md').read_text(encoding='utf-8') == markdown(results)
+    assert (tmp_path / 'r.md').read_text(encoding='utf-8') == markdown(report_of(results))

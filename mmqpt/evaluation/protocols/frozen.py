@@ -1,0 +1,123 @@
+"""A frozen network and its pooled features: what the linear probe and the readers of distortions are fitted to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
+from mmpretrain.registry import MODELS
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.view import View
+from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_features, photo_features
+from mmqpt.models.backbone import weights_path
+
+RANDOM = 'random'
+"""Weights that are drawn by the seed."""
+
+
+def weights_key(weights: str) -> str:
+    """A text that changes when the weights do: the SHA-256 of a file, else the name itself.
+
+    Raises:
+        FileNotFoundError: neither a file nor a name of weights.
+    """
+    if weights == RANDOM or weights.startswith('imagenet:'):
+        return weights
+    path = weights_path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f'no such file of weights: {weights}')
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class FrozenFeatures:
+    """Pooled features of photos and images by a network that a config describes, from any weights.
+
+    Args:
+        cfg: config of fine-tuning; its ``model`` says which backbone, normalisation and size rule.
+        scales: sizes, relative, whose features are joined.
+        store: where features are kept.
+        device: where features are computed.
+        workers: threads that decode photos or make images.
+        seed: of random weights.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        scales: Sequence[float],
+        store: FeatureStore,
+        device: str = 'cpu',
+        workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.model_cfg = model_config(cfg)
+        self.scales = [float(scale) for scale in scales]
+        self.store = store
+        self.device = device
+        self.workers = workers
+        self.seed = seed
+
+    def key(self, weights: str) -> dict[str, Any]:
+        """All that features depend on except the photos; JSON-able."""
+        model = self.model_cfg
+        key: dict[str, Any] = {'weights': weights_key(weights), 'scales': self.scales}
+        key.update({name: model.get(name) for name in ('backbone', 'view', 'data_preprocessor')})
+        key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
+        return {**key, 'seed': self.seed} if weights == RANDOM else key
+
+    def network(self, weights: str) -> BaseModel:
+        """The network in eval mode; weights as of :func:`load_pretrained`, or :data:`RANDOM`."""
+        torch.manual_seed(self.seed)
+        model = MODELS.build({**self.model_cfg, 'pretrained': None if weights == RANDOM else weights})
+        model.init_weights()
+        return model.to(self.device).eval()
+
+    def of_photos(self, weights: str, paths: Sequence[Path]) -> np.ndarray:
+        """float32 (N, scales x C) of photos under the size rule of the config."""
+
+        def compute(missing: Sequence[Path], done: Callable[[int], object]) -> np.ndarray:
+            model = self.network(weights)
+            return photo_features(
+                model.extract_features, missing, self.scales, model.view, self.device, self.workers, done
+            )
+
+        return self.store.get(self.key(weights), paths, compute, f'features of {weights}')
+
+    def of_images(self, weights: str, stamps: Sequence[str], make: Callable[[int], np.ndarray]) -> np.ndarray:
+        """float32 (N, scales x C) of images as they are, without a size rule.
+
+        Args:
+            weights: see :meth:`network`.
+            stamps: see :meth:`FeatureStore.get_stamped`.
+            make: image number 0 to N - 1, uint8 RGB (H, W, 3); called by ``workers`` threads.
+        """
+        model: list[BaseModel] = []
+
+        def compute(missing: Sequence[int], done: Callable[[int], object]) -> np.ndarray:
+            if not model:
+                model.append(self.network(weights))
+            images = ahead(make, missing, self.workers)
+            return image_features(model[0].extract_features, images, self.scales, whole, self.device, done)
+
+        whole = View(min_side=1, max_side=None)
+        key = {**self.key(weights), 'view': None, 'of': 'images'}
+        return self.store.get_stamped(key, stamps, compute, f'features of {weights}')
+
+
+def model_config(cfg: Config) -> dict[str, Any]:
+    """The ``model`` of a config of fine-tuning.
+
+    Raises:
+        InputError: a config of something else.
+    """
+    model = cfg.get('model') or {}
+    if model.get('type') != 'IQARegressor':
+        raise InputError(f'{cfg.filename}: not a config of fine-tuning (its model is {model.get("type")!r})')
+    return ConfigDict(model).to_dict()
