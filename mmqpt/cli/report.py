@@ -21,10 +21,22 @@ from mmqpt.core.errors import InputError
 @click.option(
     '--photos', type=click.IntRange(1), default=12, show_default=True, help='How many best and worst to show.'
 )
+@click.option(
+    '--thumbnails',
+    type=click.IntRange(0),
+    default=4000,
+    show_default=True,
+    help='For how many photos of the table to embed a small copy (about 3 KB each); others are read from their files.',
+)
 @click.option('--title', help='Title of the page; the name of FOLDER or RESULTS by default.')
 @scoring_options
-def report_command(source: str, out: str, recursive: bool, photos: int, title: str | None, **options: Any) -> int:
+def report_command(
+    source: str, out: str, recursive: bool, photos: int, thumbnails: int, title: str | None, **options: Any
+) -> int:
     """Make one HTML page that needs no network: histogram, best and worst photos, a table of all.
+
+    A click shows a photo large. The table can be filtered and sorted; photos in it can be marked to be kept (k) or
+    rejected (r), and the marks saved as a CSV, or as a script that moves the rejected ones.
 
     FOLDER is scored first. RESULTS is a file of `mmqpt score` (.csv, .jsonl or .parquet); nothing is scored again, and
     photos are only read for their thumbnails.
@@ -67,6 +79,6 @@ def report_command(source: str, out: str, recursive: bool, photos: int, title: s
     from mmqpt.cli.report_page import write_page
 
     name = title or os.path.basename(os.path.normpath(source)) or source
-    write_page(out, printable(name), rows, meta, folder, photos)
+    write_page(out, printable(name), rows, meta, folder, photos, thumbnails, not options['no_progress'])
     click.echo(f'{printable(out)}: {len(rows)} photos')
     return 1 if failed else 0

@@ -1,34 +1,43 @@
-"""The page of ``mmqpt report``: one HTML file with everything in it."""
+"""The page of ``mmqpt report``: one HTML file with everything that it needs; photos are shown from where they lie."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import importlib.resources
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import cv2
 import jinja2
 import numpy as np
-import torch
+from markupsafe import Markup
+from tqdm import tqdm
 
 from mmqpt.cli.inputs import printable
-from mmqpt.core.errors import InputError
+from mmqpt.cli.thumbnails import CARD, LINE, embedded_thumbnail, embedded_thumbnails
 from mmqpt.core.files import replacing
-from mmqpt.core.photo import swap_channels
+from mmqpt.core.photo import SUFFIXES
 from mmqpt.core.photo_flags import BETWEEN, FLAGS
-from mmqpt.core.photo_input import prepare_photo
-from mmqpt.core.view import View
 from mmqpt.metric.score_many import Scored
 
 BINS = 40
-THUMBNAIL = View(min_side=1, max_side=240)
 _WIDTH, _HEIGHT = 800, 180  # of the histogram, in its own units
 
 
 def write_page(
-    path: str, title: str, rows: Sequence[Scored], meta: Mapping[str, Any], folder: str = '', photos: int = 12
+    path: str,
+    title: str,
+    rows: Sequence[Scored],
+    meta: Mapping[str, Any],
+    folder: str = '',
+    photos: int = 12,
+    thumbnails: int = 4000,
+    bar: bool = False,
 ) -> None:
     """Write the page.
 
@@ -37,8 +46,11 @@ def write_page(
         title: of the page.
         rows: one a photo.
         meta: what is known of the weights: ``weights``, ``weights_sha256``, ``dataset``, ``mos_range``...
-        folder: what relative paths of the photos start from, besides the working folder.
+        folder: what relative paths of the photos start from; the working folder where they are not found there.
         photos: how many of the best and of the worst to show.
+        thumbnails: how many photos of the table have a small copy in the page, the best and the worst; the others are
+            shown from their files, as long as these are there.
+        bar: whether a progress bar is shown, if standard error is a terminal.
 
     Raises:
         InputError: ``path`` exists and is not a regular file.
@@ -50,43 +62,105 @@ def write_page(
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     scores = np.array([row.score for row in good], np.float64)
+    places = [_place(row.name, folder) for row in good]
     count = min(photos, (len(good) + 1) // 2)  # none is shown twice
+    best, worst = range(count), range(len(good) - 1, len(good) - 1 - count, -1)
+    script = _asset('report.js')
     page = environment.get_template('report.html.j2').render(
         title=title,
         count=len(rows),
         summary=_summary(scores),
         bars=_bars(scores),
         size=(_WIDTH, _HEIGHT),
-        groups=[('Best', [_card(row, folder) for row in good[:count]]),
-                ('Worst', [_card(row, folder) for row in good[::-1][:count]])],
-        table=[(printable(row.name), f'{row.score:.4f}', printable(BETWEEN.join(row.flags))) for row in good],
+        groups=[(name, [_card(number, good[number], places[number]) for number in numbers])
+                for name, numbers in (('Best', best), ('Worst', worst))],
+        data=_data(good, places, os.path.dirname(os.path.abspath(path)), thumbnails, bar),
         flagged=_flagged(rows),
         failed=[(printable(row.name), printable(row.error or '')) for row in rows if row.score is None],
         weights=_weights(meta),
+        style=Markup(_asset('report.css')),
+        script=Markup(script),
+        script_hash=Markup(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
     )  # fmt: skip
     with replacing(path) as partial, open(partial, 'w', encoding='utf-8') as file:
         file.write(page)
 
 
-def embedded_thumbnail(path: str) -> str | None:
-    """A small JPEG of a photo as a data URI, upright; None where it can't be read."""
+def _asset(name: str) -> str:
+    """The page's own style or script."""
+    return importlib.resources.files('mmqpt.cli').joinpath('templates', name).read_text(encoding='utf-8')
+
+
+def _place(name: str, folder: str) -> str | None:
+    """The absolute path of a photo, if it is there."""
+    places = [os.path.join(folder, name), name]
+    return next((os.path.abspath(place) for place in places if os.path.isfile(place)), None)
+
+
+def _data(good: Sequence[Scored], places: Sequence[str | None], page_folder: str, thumbnails: int, bar: bool) -> Markup:
+    """What the script reads, as JSON that HTML can hold.
+
+    A photo is ``[name, score, flags, path, thumbnail]``, without the last ones where they are empty. Flags are numbers
+    of ``flags``. The path starts from ``base`` and is given only where its name is that of a photo: the page links to
+    it, and moves it. Bytes of it that are not UTF-8 are lone surrogates, as in Python.
+    """
+    flags = list(dict.fromkeys(flag for row in good for flag in row.flags))
+    linked = [place if place and Path(place).suffix.lower() in SUFFIXES else None for place in places]
+    base = _common_folder([place for place in linked if place])
+    half = (thumbnails + 1) // 2
+    ends = [n for n in range(len(good)) if n < half or n >= len(good) - (thumbnails - half)]
+    there = [(number, place) for number in ends if (place := places[number])]
+    copies = embedded_thumbnails((place for _, place in there), LINE)
+    show = tqdm(copies, 'thumbnails', len(there), disable=None if bar else True, leave=False, dynamic_ncols=True)
+    small = dict(zip((number for number, _ in there), show, strict=True))
+    rows = []
+    for number, (row, place) in enumerate(zip(good, linked, strict=True)):
+        cells: list[Any] = [
+            printable(row.name).replace(os.sep, '/'),
+            round(row.score or 0, 4),
+            [flags.index(flag) for flag in row.flags],
+            os.path.relpath(place, base).replace(os.sep, '/') if place and base else None,
+            small.get(number),
+        ]
+        while not cells[-1] and len(cells) > 2:
+            cells.pop()
+        rows.append(cells)
+    data = {
+        'id': hashlib.sha256('\0'.join(row.name for row in good).encode(errors='surrogateescape')).hexdigest()[:16],
+        'base': base.replace(os.sep, '/'),
+        'base_url': _url(base, page_folder),
+        'flags': [printable(flag) for flag in flags],
+        'rows': rows,
+    }
+    text = json.dumps(data, separators=(',', ':'))
+    for character in '<>&':
+        text = text.replace(character, f'\\u{ord(character):04x}')
+    return Markup(text)
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """The folder that all lie in; empty where there is none."""
     try:
-        pixels = prepare_photo(path, THUMBNAIL)
-    except (InputError, OSError):
-        return None
-    if pixels.dtype != torch.uint8:
-        pixels = pixels.mul(255).round().to(torch.uint8)
-    image = swap_channels(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
-    data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes()
-    return f'data:image/jpeg;base64,{base64.b64encode(data).decode()}'
+        return os.path.commonpath([os.path.dirname(path) for path in paths])
+    except ValueError:  # no paths, or on several drives
+        return ''
 
 
-def _card(row: Scored, folder: str) -> dict[str, str | None]:
-    places = [row.name, os.path.join(folder, row.name)]
-    found = next((place for place in places if os.path.isfile(place)), None)
+def _url(folder: str, page_folder: str) -> str:
+    """Of a folder, for the links of a page: relative within the page's own folder, so that both can be moved."""
+    if not folder:
+        return ''
+    if folder == page_folder or folder.startswith(os.path.join(page_folder, '')):
+        inside = os.path.relpath(folder, page_folder).replace(os.sep, '/')
+        return f'./{quote(os.fsencode(inside))}/'
+    return Path(folder).as_uri().rstrip('/') + '/'
+
+
+def _card(number: int, row: Scored, place: str | None) -> dict[str, Any]:
     name = printable(row.name)
     return {
-        'image': embedded_thumbnail(found) if found else None,
+        'number': number,
+        'image': embedded_thumbnail(place, CARD) if place else None,
         'name': name,
         'short': os.path.basename(name),
         'score': f'{row.score:.3f}',
@@ -138,4 +212,4 @@ def _weights(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         'size rule': ', '.join(f'{k}={v}' for k, v in meta['view'].items()) if meta.get('view') else None,
         'mmqpt': meta.get('mmqpt_version'),
     }
-    return [(key, str(value)) for key, value in told.items() if value is not None]
+    return [(key, printable(str(value))) for key, value in told.items() if value is not None]

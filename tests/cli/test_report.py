@@ -1,18 +1,25 @@
 """``mmqpt report``: everything is in the page, nothing can break out of it."""
 
 import base64
+import hashlib
 import io
+import json
 import os
 import re
-from html import unescape
 
 import pytest
 from PIL import Image
 
-from mmqpt.cli.report_page import embedded_thumbnail, write_page
+from mmqpt.cli.report_page import write_page
+from mmqpt.cli.thumbnails import embedded_thumbnail
 from mmqpt.metric.score_many import Scored
 
 EVIL = '"><script>alert(1)<.jpg'
+
+
+def data_of(page):
+    """What the script of a page reads."""
+    return json.loads(re.search('<script type="application/json" id="data">(.*)</script>', page)[1])
 
 
 def test_a_page_of_a_folder(mmqpt, photo_folder, tmp_path):
@@ -28,16 +35,30 @@ def test_a_page_of_a_folder(mmqpt, photo_folder, tmp_path):
     assert '<h1>&lt;b&gt;Mine &amp; yours&lt;/b&gt;</h1>' in page
     assert '<script>alert' not in page
     assert '<img src=x' not in page
-    assert 'in/' + EVIL in unescape(page)
     assert r'in/\xff.jpg' in page
     assert page.count('<script>') == 1
-    assert page.count('<figure') == page.count('data:image/jpeg;base64,') == 4
+    assert page.count('<figure') == 4
+    assert page.count('data:image/webp;base64,') == 4 + 5
     assert not re.search(r'(src|href)="(?!data:)', page)  # all in one file
     assert "default-src 'none'" in page
-    rows = re.findall(r'<tr><td>(0\.\d{4})<td>(.*)<td>', page)
-    assert len(rows) == 5
-    assert rows == sorted(rows, key=lambda row: -float(row[0]))
+    data = data_of(page)
+    scores = [row[1] for row in data['rows']]
+    assert len(scores) == 5
+    assert scores == sorted(scores, reverse=True)
+    assert {row[0] for row in data['rows']} == {
+        f'in/{name}' for name in os.listdir('in') if os.path.getsize(f'in/{name}') > 9
+    }
+    assert {row[3] for row in data['rows']} == {row[0].removeprefix('in/') for row in data['rows']}
+    assert (data['base'], data['base_url']) == (str(tmp_path / 'in'), './in/')
     assert re.search(r'sha256<td>[0-9a-f]{64}', page)
+
+
+def test_only_the_script_of_the_page_may_run(tmp_path):
+    write_page(str(tmp_path / 'x.html'), 'x', [Scored('a.jpg', 0.5)], {})
+    page = (tmp_path / 'x.html').read_text()
+    script = re.search(r'<script>(.*)</script>', page, re.S)[1]
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in page
+    assert "script-src 'unsafe-inline'" not in page
 
 
 def test_flags_are_counted_and_beside_their_photo(tmp_path):
@@ -47,10 +68,37 @@ def test_flags_are_counted_and_beside_their_photo(tmp_path):
     page = (tmp_path / 'x.html').read_text()
     assert '>blank <b>2</b></li>' in page
     assert '>nearly black <b>1</b></li>' in page
-    assert '<td>a.jpg<td>blank; nearly black' in page
-    assert '<td>b.jpg<td>\n' in page
-    assert '<td>d.jpg<td>blank; &lt;b&gt;' in page
     assert '<i>blank; nearly black</i>' in page
+    assert '<b></b>' not in page
+    data = data_of(page)
+    assert data['flags'] == ['blank', '<b>', 'nearly black']
+    assert data['rows'] == [['b.jpg', 0.7], ['d.jpg', 0.2, [0, 1]], ['a.jpg', 0.1, [0, 2]]]
+
+
+def test_photos_are_linked_where_they_lie(tmp_path, monkeypatch, photo_folder):
+    """A page beside them has relative links; of names that are the same here and there, the recorded folder counts."""
+    photo = sorted(photo_folder.iterdir())[0].read_bytes()
+    for place in ('album/ä b', 'elsewhere', 'pages', 'here/ä b'):
+        (tmp_path / place).mkdir(parents=True)
+    for place in ('album/ä b/x.jpg', 'album/y.jpg', 'album/script.html', 'here/ä b/x.jpg'):
+        (tmp_path / place).write_bytes(photo)
+    monkeypatch.chdir(tmp_path / 'here')
+    rows = [Scored(name, 0.5) for name in ('ä b/x.jpg', 'y.jpg', 'script.html', 'gone.jpg')]
+    write_page(str(tmp_path / 'pages' / 'x.html'), 'x', rows, {}, str(tmp_path / 'album'))
+    data = data_of((tmp_path / 'pages' / 'x.html').read_text())
+    assert data['base_url'] == f'{(tmp_path / "album").as_uri()}/'
+    assert [(row[3:4] or [None])[0] for row in data['rows']] == ['ä b/x.jpg', 'y.jpg', None, None]
+    assert len(data['rows'][2]) == 5  # a thumbnail, but no link: a browser would run what is called .html
+    write_page(str(tmp_path / 'x.html'), 'x', rows, {}, str(tmp_path / 'album'))
+    assert data_of((tmp_path / 'x.html').read_text())['base_url'] == './album/'
+
+
+def test_as_many_thumbnails_as_asked_for(tmp_path, photo_folder):
+    names = sorted(str(path) for path in photo_folder.iterdir())
+    rows = [Scored(name, number / 10) for number, name in enumerate(names)]
+    write_page(str(tmp_path / 'x.html'), 'x', rows, {}, photos=1, thumbnails=3)
+    found = [len(row) == 5 for row in data_of((tmp_path / 'x.html').read_text())['rows']]
+    assert found == [True, True, False, False, False, True]  # from both ends
 
 
 @pytest.mark.parametrize('kind', ['csv', 'json', 'parquet'])
@@ -63,7 +111,7 @@ def test_a_page_of_results_scores_nothing(mmqpt, photo_folder, tmp_path, monkeyp
     result = mmqpt('report', f'../s.{suffix}')
     assert result.exit_code == 0, result.stderr
     page = (tmp_path / 'other' / 'report.html').read_text()
-    assert page.count('data:image/jpeg') == 6
+    assert page.count('data:image/webp') == 12  # a card and a line each
     assert f'<h1>s.{suffix}</h1>' in page
     assert 'sha256' in page
 
@@ -72,7 +120,7 @@ def test_photos_that_are_gone_and_results_of_others(mmqpt, tmp_path):
     (tmp_path / 'x.csv').write_text('path,score\na.jpg,0.5\nb.jpg,0.7\n')
     assert mmqpt('report', 'x.csv').exit_code == 0
     page = (tmp_path / 'report.html').read_text()
-    assert page.count('no photo here') == 2
+    assert page.count('>no photo here<') == 2
     assert 'Not known' in page
 
 
