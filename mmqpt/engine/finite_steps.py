@@ -76,8 +76,8 @@ class FiniteStepHook(Hook):
         layers = [layer for layer in batch_norms(bare_model(runner)) if layer.training and layer.track_running_stats]
         live = [value for layer in layers for value in layer.buffers(recurse=False)]
         if len(live) == len(self._kept):
-            for value, (_, kept) in zip(live, self._kept, strict=True):
-                kept.copy_(value)
+            if live:
+                torch._foreach_copy_([kept for _, kept in self._kept], live)
         else:
             self._kept = [(value, value.clone()) for value in live]
 
@@ -88,7 +88,7 @@ class FiniteStepHook(Hook):
         loss = (outputs or {}).get('loss')
         if self.skipped:
             runner.message_hub.update_scalar('train/skipped_steps', self.skipped)
-        finite_loss = loss is None or math.isfinite(float(loss.detach()))
+        finite_loss = loss is None or math.isfinite(_float(loss))
         if finite_loss and self.step_counted:
             return
         if finite_loss and not self.bad_gradients:
@@ -102,7 +102,7 @@ class FiniteStepHook(Hook):
         runner.message_hub.update_info('skipped_steps', self.skipped)
         where = self._write(runner, data_batch, outputs)
         self.step_counted = True
-        shown = 'none' if loss is None else float(loss.detach())
+        shown = 'none' if loss is None else _float(loss)
         runner.logger.warning(
             f'step {runner.iter + 1}: the loss ({shown}) or a gradient is not finite; the step was skipped '
             f'({self.skipped} so far). Look at it: mmqpt replay-batch {where}'
@@ -182,5 +182,9 @@ def describe_sample(sample: Any) -> dict[str, Any]:
 
 def _number(value: Any) -> float | str:
     """As JSON takes it: NaN and infinity as text."""
-    number = float(value.detach() if hasattr(value, 'detach') else value)
+    number = _float(value)
     return number if math.isfinite(number) else str(number)
+
+
+def _float(value: Any) -> float:
+    return float(value.detach() if hasattr(value, 'detach') else value)

@@ -126,7 +126,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if isinstance(model, CountsSteps):
             model.begin_batch(ends_step(self.runner))
         seed_step(self.runner.seed, self._iter, get_rank())
-        super().run_iter(idx, data_batch)
+        self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
+        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
+        outputs = fetched(outputs)  # hooks read each value of each step
+        self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
 
     def _rest_of_epoch(self) -> Iterator[Any]:
         sampler = self.dataloader.sampler
@@ -170,6 +174,23 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Seed PyTorch's generators for one step of one rank; every (seed, step, rank) gives another state."""
     torch.manual_seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]))
+
+
+def fetched(outputs: dict[str, Any]) -> dict[str, Any]:
+    """What a step returned, its scalars as numbers: one transfer from the device instead of one for each.
+
+    Args:
+        outputs: values by name; those that are no tensors of one element stay as they are.
+    """
+    scalars = {name: value for name, value in outputs.items() if isinstance(value, torch.Tensor) and value.numel() == 1}
+    kinds = {(value.dtype, value.device) for value in scalars.values()}
+    numbers: dict[str, Any] = {}
+    for kind in kinds:
+        same = {name: value for name, value in scalars.items() if (value.dtype, value.device) == kind}
+        numbers |= zip(
+            same, torch.stack([value.detach().flatten()[0] for value in same.values()]).tolist(), strict=True
+        )
+    return {name: numbers.get(name, value) for name, value in outputs.items()}
 
 
 def _next(batches: Iterator[Any]) -> tuple[Any, Exception | None]:

@@ -20,7 +20,7 @@ def momentum_at(step: Tensor, momentum: float) -> Tensor:
     """``min(momentum, (1 + t) / (10 + t))`` at step t, so that the key encoder of a short run moves too.
 
     Args:
-        step: t, a scalar >= 0; the result is on its device, which spares a host sync.
+        step: t, a scalar >= 0.
         momentum: the upper bound.
     """
     return torch.clamp((1 + step) / (10 + step), max=momentum)
@@ -44,19 +44,27 @@ def longest_queue(steps: int, keys_per_step: int, momentum: float) -> int:
 
 
 @torch.no_grad()
-def move_towards(key: nn.Module, query: nn.Module, share: Tensor) -> None:
+def move_towards(keys: Sequence[nn.Module], queries: Sequence[nn.Module], share: float) -> None:
     """``key = (1 - share) key + share query``, for weights and BatchNorm statistics alike; integers are copied.
 
+    All tensors in two calls, which a GPU runs as few kernels instead of two for each layer.
+
     Args:
-        key: a network.
-        query: a network of the same architecture.
-        share: a scalar from 0 to 1.
+        keys: networks.
+        queries: as many networks of the same architectures.
+        share: from 0 to 1.
     """
-    for ours, theirs in zip(key.state_dict().values(), query.state_dict().values(), strict=True):
-        if ours.is_floating_point():
-            ours.lerp_(theirs, share.to(ours.dtype))
-        else:
-            ours.copy_(theirs)
+    pairs = [
+        pair
+        for key, query in zip(keys, queries, strict=True)
+        for pair in zip(key.state_dict().values(), query.state_dict().values(), strict=True)
+    ]
+    averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+    copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+    if averaged:
+        torch._foreach_lerp_([ours for ours, _ in averaged], [theirs for _, theirs in averaged], share)
+    if copied:
+        torch._foreach_copy_([ours for ours, _ in copied], [theirs for _, theirs in copied])
 
 
 @torch.no_grad()

@@ -329,9 +329,9 @@ class QPT(BaseSelfSupervisor):
         average_statistics(self._batch_norms())
         if self.queue.within_step:
             return
-        share = 1 - momentum_at(self.steps, self.momentum)
-        move_towards(self.key_backbone, self.backbone, share)
-        move_towards(self.key_neck, self.neck, share)
+        step = self.steps.cpu()  # a GPU has no work left here: whether the queries are finite was just read from it
+        share = float(1 - momentum_at(step, self.momentum))
+        move_towards((self.key_backbone, self.key_neck), (self.backbone, self.neck), share)
         self.steps += 1
 
     def _copy_key_encoder(self) -> None:

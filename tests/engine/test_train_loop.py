@@ -16,12 +16,36 @@ from mmpretrain.registry import MODELS
 
 from mmqpt.core.errors import InputError
 from mmqpt.engine.stopping import RESUME_ME, IgnoreCtrlC, RunStopped, StopRequest
-from mmqpt.engine.train_loop import ResumableTrainLoop, seed_step
+from mmqpt.engine.train_loop import ResumableTrainLoop, fetched, seed_step
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 from mmqpt.models.qpt import QPT
 
 ROOT = Path(__file__).parent.parent.parent
 PRETRAIN = ROOT / 'configs' / 'qpt' / 'qpt_resnet18_1xb32-coslr_folder.py'
+
+
+def test_scalars_of_a_step_come_in_one_transfer_and_to_the_bit(monkeypatch):
+    outputs = {
+        'loss': torch.tensor(0.1, requires_grad=True),
+        'share': torch.tensor([1 / 3]),
+        'count': torch.tensor(2**40 + 1),
+        'wide': torch.tensor(0.1, dtype=torch.float64),
+        'nan': torch.tensor(torch.nan),
+        'text': 'kept',
+        'vector': torch.zeros(2),
+    }
+    transfers = []
+    tolist = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, 'tolist', lambda tensor: transfers.append(tensor.shape) or tolist(tensor))
+    found = fetched(outputs)
+    assert sorted(transfers) == [(1,), (1,), (3,)]  # one for each type
+    assert list(found) == list(outputs)
+    for name in ('loss', 'share', 'count', 'wide'):
+        assert found[name] == outputs[name].item()
+    assert found['nan'] != found['nan']
+    assert found['text'] == 'kept'
+    assert found['vector'] is outputs['vector']
+    assert fetched({}) == {}
 
 
 @pytest.fixture(scope='module')
