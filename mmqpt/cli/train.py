@@ -44,7 +44,10 @@ def run(args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
         newest = newest_checkpoint(cfg.work_dir)
-        cfg.resume, cfg.load_from = True, newest and str(newest)
+        if newest:
+            cfg.resume, cfg.load_from = True, str(newest)
+        else:  # from the start, and from the config's load_from where it has one
+            print(f'no checkpoint to resume in {cfg.work_dir}: the run begins')
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
     Runner.from_cfg(cfg).train()
