@@ -3,13 +3,15 @@
 Examples:
     python benchmarks/scoring.py networks --threads 1
     python benchmarks/scoring.py folder --photos 300 --repeats 3
-    python benchmarks/scoring.py folder --weights qpt.safetensors --photo-folder photos
+    python benchmarks/scoring.py folder --weights qpt.safetensors --photo-folder photos --photos 300
+    python benchmarks/scoring.py memory --photo-folder photos --photos 200 2000
 
 `networks`: images/s at 512x384 of the exported network and of every deep no-reference metric of pyiqa that can be
 built without a download; ARNIQA's and HyperIQA's networks are built with random weights. All take turns in one run.
-`folder`: whole processes, `mmqpt score` and pyiqa's command line on the same metric, in turn. Prints Markdown; medians
-are given, and ratios within a round. Without --weights an EfficientNet-Lite0 with random weights is timed, which takes
-as long as a trained one.
+`folder`: whole processes, `mmqpt score` by each runtime and pyiqa's command line on the same metric, in turn. CPU
+seconds are those of all cores; they say more than seconds where other work runs beside. `memory`: peak of `mmqpt score`
+over the first photos of a folder. Prints Markdown; medians are given, and ratios within a round. Without --weights an
+EfficientNet-Lite0 with random weights is timed, which takes as long as a trained one.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +38,11 @@ from torch import Tensor, nn
 from mmqpt.cli.errors import run
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import QualityHead
+from mmqpt.core.photo import find_photos
 from mmqpt.core.timm_backbone import create_timm_backbone
-from mmqpt.core.weights_file import WeightsSpec, write_weights
-from mmqpt.metric.open import Scorer, open_scorer
+from mmqpt.core.weights_file import write_weights
+from mmqpt.core.weights_spec import WeightsSpec
+from mmqpt.metric.open import open_scorer
 from mmqpt.metric.torch_scorer import find_device
 
 SIZE = (384, 512)  # height and width in px
@@ -53,10 +58,13 @@ def main() -> None:
     networks.add_argument('--metrics', nargs='+', choices=RIVALS, default=RIVALS, metavar='NAME', help='all by default')
     networks.add_argument('--threads', type=int, help='of torch; its own choice by default')
     folder = commands.add_parser('folder', help='a folder of photos through two command lines')
-    folder.add_argument('--photos', type=int, default=300, help='how many to make')
-    folder.add_argument('--photo-folder', type=Path, help='score these instead')
+    memory = commands.add_parser('memory', help='peak memory over folders of several sizes')
+    folder.add_argument('--photos', type=int, default=300, help='how many to make, or to take of --photo-folder')
+    memory.add_argument('--photos', type=int, nargs='+', default=[200, 2000], help='the same, for each run')
+    for command in (folder, memory):
+        command.add_argument('--photo-folder', type=Path, help='score the first of these instead')
     folder.add_argument('--options', nargs='*', default=[], help='further options of mmqpt score, without the dashes')
-    for command, repeats in ((networks, 10), (folder, 3)):
+    for command, repeats in ((networks, 10), (folder, 3), (memory, 1)):
         command.add_argument('--weights', help='exported file; random ones by default')
         command.add_argument('--device', help='cpu or cuda')
         command.add_argument('--repeats', type=int, default=repeats, help='rounds (default: %(default)s)')
@@ -69,8 +77,10 @@ def main() -> None:
             if args.threads:
                 torch.set_num_threads(args.threads)
             time_networks(args, weights, Path(scratch))
-        else:
+        elif args.command == 'folder':
             time_folder(args, weights, Path(scratch))
+        else:
+            measure_memory(args, weights, Path(scratch))
 
 
 def random_weights(path: Path) -> Path:
@@ -86,14 +96,10 @@ def random_weights(path: Path) -> Path:
     return path
 
 
-def to_onnx(weights: Path, scratch: Path) -> Path | None:
-    """The same weights for onnxruntime, where that is installed."""
-    try:
-        import onnxruntime  # noqa: F401
+def to_onnx(weights: Path, scratch: Path) -> Path:
+    """The same weights for onnxruntime."""
+    from mmqpt.metric.onnx_export import export_onnx
 
-        from mmqpt.metric.onnx_export import export_onnx
-    except ImportError:
-        return None
     export_onnx(weights, scratch / 'qpt.onnx')
     return scratch / 'qpt.onnx'
 
@@ -157,9 +163,11 @@ def arniqa() -> nn.Module:
 
 def time_networks(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
     device = find_device(args.device)
-    nets: dict[str, Callable[[Tensor], object]] = {'qpt': Scorer(weights, device).score_batch}
-    if (file := to_onnx(weights, scratch)) is not None:
-        nets['qpt (ONNX)'] = open_scorer(file, device).score_batch
+    threads = torch.get_num_threads()
+    nets: dict[str, Callable[[Tensor], object]] = {
+        'qpt (torch)': open_scorer(weights, device, runtime='torch').score_batch,
+        'qpt (ONNX)': open_scorer(to_onnx(weights, scratch), device, threads).score_batch,
+    }
     for name, build in rivals().items():
         if name in args.metrics:
             nets[name] = build().eval().to(device)
@@ -214,46 +222,100 @@ def make_photos(folder: Path, count: int) -> Path:
     return folder
 
 
-def time_folder(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
-    device = find_device(args.device)
-    folder = args.photo_folder or make_photos(scratch / 'photos', args.photos)
-    if not folder.is_dir():
-        raise FileNotFoundError(f'no such folder: {folder}')
-    count = sum(path.is_file() for path in folder.iterdir())
+def photos_of(args: argparse.Namespace, count: int, scratch: Path) -> Path:
+    """A folder with so many photos: new ones, or the first of a given folder."""
+    target = scratch / f'photos-{count}'
+    if args.photo_folder is None:
+        return make_photos(target, count)
+    given = find_photos(args.photo_folder)
+    if len(given) < count:
+        raise InputError(f'{args.photo_folder}: has {len(given)} photos, fewer than {count}')
+    target.mkdir()
+    for number, path in enumerate(given[:count]):
+        shutil.copy(path, target / f'{number:06}{path.suffix}')
+    return target
+
+
+@dataclass
+class Usage:
+    """What a process took."""
+
+    seconds: float
+    cpu: float  # seconds of all cores
+    peak: float  # MB of memory
+
+
+def execute(command: list[Any], weights: Path, scratch: Path) -> Usage:
+    """Run a command to its end, with a folder of named weights."""
+    here = Path(tempfile.mkdtemp(dir=scratch))
+    start = time.perf_counter()
+    with open(here / 'stderr', 'w+') as said:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            cwd=here,
+            env={**os.environ, 'MMQPT_WEIGHTS': str(weights)},
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise InputError(f'{command[2:4]} failed: {said.read().strip().splitlines()[-1]}')
+    return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def named_weights(weights: Path, scratch: Path) -> Path:
+    """A folder in which the name qpt stands for weights with their ONNX file."""
     named = scratch / 'weights'
     named.mkdir()
     shutil.copy(weights, named / 'qpt.safetensors')
+    to_onnx(weights, named)
+    return named
+
+
+def time_folder(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
+    device = find_device(args.device)
+    folder = photos_of(args, args.photos, scratch)
+    named = named_weights(weights, scratch)
     extra = [f'--{option}' if not option[0].isdigit() else option for option in args.options]
     score = [sys.executable, '-m', 'mmqpt', 'score', folder, '--device', device, '--csv', 'scores.csv', *extra]
     commands = {
         'pyiqa': [sys.executable, '-c', PYIQA, 'qpt', '-t', folder, '--device', device, '-v'],
-        'mmqpt score': score,
+        'mmqpt score --runtime torch': [*score, '--runtime', 'torch'],
+        'mmqpt score --runtime onnx': [*score, '--runtime', 'onnx'],
     }
-    if (file := to_onnx(weights, scratch)) is not None:
-        commands['mmqpt score, ONNX'] = [*score, '--weights', file]
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    used: dict[str, list[Usage]] = {name: [] for name in commands}
     for _ in range(args.repeats):
         for name, command in commands.items():
-            here = Path(tempfile.mkdtemp(dir=scratch))
-            start = time.perf_counter()
-            done = subprocess.run(
-                list(map(str, command)),
-                cwd=here,
-                env={**os.environ, 'MMQPT_WEIGHTS': str(named)},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            seconds[name].append(time.perf_counter() - start)
-            if done.returncode:
-                raise InputError(f'{name} failed: {done.stderr.strip().splitlines()[-1]}')
-    print(f'{count} photos, whole processes, median of {args.repeats} rounds in turn; {machine(device)}\n')
-    print('| command line | seconds | images/s | times as fast as pyiqa (rounds) |\n|---|---|---|---|')
-    for name, times in seconds.items():
-        middle = statistics.median(times)
-        ratios = [theirs / ours for theirs, ours in zip(seconds['pyiqa'], times, strict=True)]
+            used[name].append(execute(command, named, scratch))
+    print(f'{args.photos} photos, whole processes, median of {args.repeats} rounds in turn; {machine(device)}\n')
+    print('| command line | seconds | CPU seconds | images/s | times as fast as pyiqa (rounds) | by CPU | peak, MB |')
+    print('|---|---|---|---|---|---|---|')
+    for name, rounds in used.items():
+        seconds, cpu, peak = (
+            statistics.median(getattr(one, key) for one in rounds) for key in ('seconds', 'cpu', 'peak')
+        )
+        pairs = list(zip(used['pyiqa'], rounds, strict=True))
+        ratios = [theirs.seconds / ours.seconds for theirs, ours in pairs]
+        by_cpu = statistics.median(theirs.cpu / ours.cpu for theirs, ours in pairs)
         span = f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
-        print(f'| {name} | {middle:.1f} | {count / middle:.1f} | {span} |')
+        print(
+            f'| {name} | {seconds:.1f} | {cpu:.1f} | {args.photos / seconds:.1f} | {span} | {by_cpu:.2f} | {peak:.0f} |'
+        )
+
+
+def measure_memory(args: argparse.Namespace, weights: Path, scratch: Path) -> None:
+    device = find_device(args.device)
+    named = named_weights(weights, scratch)
+    print('| photos | runtime | peak, MB |\n|---|---|---|')
+    for count in args.photos:
+        folder = photos_of(args, count, scratch)
+        for runtime in ('onnx', 'torch'):
+            score = [sys.executable, '-m', 'mmqpt', 'score', folder, '--device', device, '--runtime', runtime]
+            peaks = [execute(score, named, scratch).peak for _ in range(args.repeats)]
+            print(f'| {count} | {runtime} | {statistics.median(peaks):.0f} |')
 
 
 if __name__ == '__main__':

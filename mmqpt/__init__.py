@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mmqpt.core.extras import name_extra
 from mmqpt.metric.register import register_weights, register_with_pyiqa
 from mmqpt.metric.weights import list_weights
 from mmqpt.version import __version__
@@ -27,13 +28,16 @@ _LAZY = {
     'load_backbone': 'mmqpt.metric.load_backbone',
     'score': 'mmqpt.metric.open',
 }
-"""Names that need torch, which ``import mmqpt`` does not import."""
+"""Names whose modules ``import mmqpt`` does not import, since they are heavy."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    try:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    except ModuleNotFoundError as error:
+        raise name_extra(error, f'mmqpt.{name}') from error
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ Every worker needs mmqpt installed. It is sent the weights, and reads the photos
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable
@@ -13,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos
 from mmqpt.core.photo_flags import BETWEEN
 from mmqpt.metric.open import open_scorer
+from mmqpt.metric.runtimes import choose_runtime
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.weights import find_weights
 
 try:
     import pyarrow as pa
@@ -94,15 +93,15 @@ def score(
             raise InputError(f'{name} must be >= {least}, got {value}')
     if num_cpus <= 0:
         raise InputError(f'num_cpus must be > 0, got {num_cpus}')
-    path = find_weights(weights)
-    open_scorer(path, 'cpu')  # so that bad weights fail here, and not in every worker
+    device = device or ('cuda' if num_gpus else 'cpu')
+    runtime, path = choose_runtime(weights, device)
+    open_scorer(path, 'cpu', runtime=runtime)  # so that bad weights fail here, and not in every worker
     content = _Weights(ray.put(path.read_bytes()), path.suffix)
     pool = _pool(concurrency, num_cpus)
     dataset = _dataset(photos, batch_size)
     if done is not None:
         dataset = _without(dataset, done)
     column = _check_columns(dataset.columns() or [], column)
-    device = device or ('cuda' if num_gpus else 'cpu')
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', '`ray_remote_args`')  # the only way to bound the retries
         return dataset.map_batches(
@@ -131,12 +130,13 @@ class _Worker:
 
     def __init__(self, weights: _Weights, column: str, device: str, threads: float, keep: bool) -> None:
         self.threads = max(1, int(threads))
-        torch.set_num_threads(self.threads)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f'weights{weights.suffix}'
             path.write_bytes(ray.get(weights.content))
             # On a CPU several threads score: one thread of onnxruntime for each of them.
             self.scorer = open_scorer(path, device, threads=1 if device.startswith('cpu') else None)
+        if 'torch' in sys.modules:
+            sys.modules['torch'].set_num_threads(self.threads)
         self.column = column
         self.keep = keep
 

@@ -25,13 +25,30 @@ CONFIG = 'qpt_resnet18_1xb32-coslr_folder'
 NOT_AT_THE_BOUND = {'click', 'safetensors'}
 
 
-def requirements() -> list[Requirement]:
-    """All that setup.cfg asks for, with and without extras."""
+def listed(block: str) -> list[Requirement]:
+    lines = [line.strip() for line in block.splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith('#')]
+
+
+def extras() -> dict[str, list[Requirement]]:
+    """What each extra of setup.cfg asks for; the plain installation is called ''."""
     config = configparser.ConfigParser()
     config.read(ROOT / 'setup.cfg')
-    blocks = [config['options']['install_requires'], *config['options.extras_require'].values()]
-    lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [Requirement(line) for line in lines if line and not line.startswith('#')]
+    found = {'': config['options']['install_requires'], **config['options.extras_require']}
+    return {name: listed(block) for name, block in found.items()}
+
+
+def requirements() -> list[Requirement]:
+    """All that setup.cfg asks for, with and without extras; not the extras that an extra includes."""
+    return [one for block in extras().values() for one in block if one.name != 'mmqpt']
+
+
+def brought(extra: str) -> set[str]:
+    """Packages of an extra and of those that it includes, besides the plain installation."""
+    found = set()
+    for one in extras()[extra]:
+        found |= {name for inner in one.extras for name in brought(inner)} if one.name == 'mmqpt' else {one.name}
+    return found
 
 
 def locked(name: str) -> dict[str, tuple[Version, int]]:
@@ -64,6 +81,26 @@ def test_lock_covers_every_requirement(lock):
     for requirement in requirements():
         version, _ = lock[canonicalize_name(requirement.name)]
         assert version in requirement.specifier, f'{requirement}, locked is {version}; run make lock'
+
+
+def test_a_plain_installation_scores_and_no_more():
+    assert brought('') == {
+        'click', 'numpy', 'onnxruntime', 'opencv-python-headless', 'pillow', 'safetensors', 'tqdm'
+    }  # fmt: skip
+
+
+def test_pyiqa_comes_only_where_it_is_asked_for():
+    """It may not be used for business."""
+    assert {extra for extra in extras() if 'pyiqa' in brought(extra)} == {'pyiqa', 'all'}
+
+
+def test_extras_bring_torch_where_it_is_needed():
+    assert {extra for extra in extras() if 'torch' in brought(extra)} == {'torch', 'pyiqa', 'pretrain', 'onnx', 'all'}
+
+
+def test_all_is_every_extra_that_users_need():
+    parts = {inner for one in extras()['all'] for inner in one.extras}
+    assert parts == set(extras()) - {'', 'all', 'demo', 'dev'}
 
 
 def test_every_requirement_states_its_oldest_version():

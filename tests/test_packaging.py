@@ -99,6 +99,13 @@ def test_wheel_has_one_config_of_a_name(wheel):
     assert not [name for name in wheel if name.rsplit('/', 1)[1] in names and '/.mim/configs/' not in name]
 
 
+def test_wheel_is_small(source, wheel):
+    [path] = (source / 'dist').glob('*.whl')
+    assert path.stat().st_size <= 25_000_000
+    weights = {name for name in wheel if name.startswith('mmqpt/metric/weights/')}
+    assert {'mmqpt/metric/weights/qpt.onnx', 'mmqpt/metric/weights/qpt.safetensors'} <= weights
+
+
 def test_entry_points(wheel):
     (text,) = [content.decode() for name, content in wheel.items() if name.endswith('entry_points.txt')]
     assert 'mmqpt = mmqpt.cli.main:main' in text
@@ -141,7 +148,10 @@ def test_model_index_names_what_is_there():
         assert model['Name'] == Path(config).stem
         assert (ROOT / collections[model['In Collection']]['README']).is_file()
     weights = {model['Weights'] for model in index['Models'] if 'Weights' in model}
-    assert weights == {path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmqpt/metric/weights').iterdir()}
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmqpt/metric/weights').iterdir()}
+    exported = {name for name in files if name.endswith('.onnx')}
+    assert weights == files - exported
+    assert {name.replace('.onnx', '.safetensors') for name in exported} <= weights
 
 
 def test_model_index_has_the_figures_of_the_model_card():

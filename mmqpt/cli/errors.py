@@ -7,7 +7,6 @@ goes on. 130: Ctrl-C. Anything else is a bug, and keeps its traceback.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -20,13 +19,6 @@ from mmqpt.engine.stopping import RESUME_ME, RunStopped
 
 MISTAKE = 2
 INTERRUPTED = 130
-
-EXTRAS = {
-    **dict.fromkeys(('mmengine', 'mmcv', 'mmpretrain', 'sklearn'), 'pretrain'),
-    **dict.fromkeys(('filelock', 'imagehash', 'jinja2', 'matplotlib'), 'evaluate'),
-    **dict.fromkeys(('onnx', 'onnxruntime', 'onnxscript'), 'onnx'),
-}
-"""Packages that a plain installation lacks, and the extra of mmqpt that brings each."""
 
 
 class ExitCodes(click.Command):
@@ -70,20 +62,6 @@ def exit_code(error: BaseException) -> int:
         raise error
     click.echo(f'error: {" ".join(sentence.split())}', err=True)
     return MISTAKE
-
-
-def require(package: str, extra: str, what: str) -> None:
-    """Raises an InputError that names the extra to install, if a package that ``what`` needs is missing."""
-    if importlib.util.find_spec(package) is None:
-        raise InputError(f"{what} needs {package}: pip install 'mmqpt[{extra}]'")
-
-
-def name_extra(error: ModuleNotFoundError, command: str) -> Exception:
-    """The error to raise for a module that a command did not find: it names the extra, where one brings the module."""
-    package = (error.name or '').split('.')[0]
-    if package not in EXTRAS:
-        return error
-    return InputError(f"{command} needs {package}, which is not installed: pip install 'mmqpt[{EXTRAS[package]}]'")
 
 
 def _sentence(message: str) -> str:

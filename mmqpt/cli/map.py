@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mmqpt.cli.errors import require
 from mmqpt.cli.scoring import scorer_and_facts
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.extras import require
 
 if TYPE_CHECKING:
     from mmqpt.metric.quality_map import QualityMap
@@ -26,8 +26,15 @@ _INCHES = 7.0  # long side of the photo on the page
 @click.option('--stride', type=int, metavar='PX', help='From one patch to the next, at most; a quarter of --patch.')
 @click.option('--weights', metavar='NAME|FILE', help="Name or file of the weights; 'qpt' by default.")
 @click.option('--device', help="'cpu', 'cuda', 'cuda:1'...; a GPU by default where there is one.")
+@click.option('--runtime', type=click.Choice(['onnx', 'torch']), help='What computes the scores, as for mmqpt score.')
 def map_command(
-    photo: str, out: str | None, patch: int | None, stride: int | None, weights: str | None, device: str | None
+    photo: str,
+    out: str | None,
+    patch: int | None,
+    stride: int | None,
+    weights: str | None,
+    device: str | None,
+    runtime: str | None,
 ) -> int:
     """Draw the local quality of a photo over it: red is worse, blue is better than the rest of the photo.
 
@@ -53,7 +60,7 @@ def map_command(
     if os.path.isfile(target) and out is None and not is_map(target):
         raise InputError(f'{printable(target)} exists and is not a map; give --out')
     target_file(target)
-    scorer, _ = scorer_and_facts(weights, device)
+    scorer, _ = scorer_and_facts(weights, device, runtime)
     from mmqpt.metric.quality_map import PATCH, quality_map
 
     patch = PATCH if patch is None else patch

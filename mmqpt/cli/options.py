@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import click
 
 from mmqpt.cli.configs import find_config
-from mmqpt.cli.errors import ExitCodes, name_extra
+from mmqpt.cli.errors import ExitCodes
+from mmqpt.core.extras import name_extra
 
 
 class ArgparseCommand(ExitCodes):

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from mmqpt.cli.errors import require
 from mmqpt.cli.scoring import Run, onnx_threads, scorer_and_facts, scoring_options
 from mmqpt.core.errors import InputError
+from mmqpt.core.extras import require
 
 
 @click.command('report', short_help='Make an HTML page of the scores of a folder.')
@@ -59,7 +59,8 @@ def report_command(
     failed = 0
     if os.path.isdir(source):
         paths = list_inputs([source], recursive)
-        scorer, meta = scorer_and_facts(options['weights'], options['device'], onnx_threads(options['batch']))
+        threads = onnx_threads(options['batch'])
+        scorer, meta = scorer_and_facts(options['weights'], options['device'], options['runtime'], threads)
         run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
         rows = list(run.over(paths))
         failed = run.failed
@@ -68,7 +69,7 @@ def report_command(
         from mmqpt.cli.results import read_scores
 
         given = click.get_current_context().get_parameter_source
-        scoring = ('weights', 'device', 'batch', 'workers', 'recursive')
+        scoring = ('weights', 'device', 'runtime', 'batch', 'workers', 'recursive')
         extra = [name for name in scoring if given(name) == click.core.ParameterSource.COMMANDLINE]
         if extra:
             raise click.UsageError(f'--{extra[0]} is for a folder; {printable(source)} is not scored again')

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmqpt.cli.errors import require
 from mmqpt.core.errors import InputError
+from mmqpt.core.extras import require
 from mmqpt.core.files import replacing, target_file
 from mmqpt.core.photo_flags import BETWEEN
 from mmqpt.metric.score_many import Scored

@@ -65,7 +65,8 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     if options['resume'] and options['overwrite']:
         raise click.UsageError('give --resume or --overwrite, not both')
     inputs = list_inputs(paths, recursive, null)
-    scorer, meta = scorer_and_facts(options['weights'], options['device'], onnx_threads(options['batch']))
+    threads = onnx_threads(options['batch'])
+    scorer, meta = scorer_and_facts(options['weights'], options['device'], options['runtime'], threads)
     printer = _Printer(bool(wanted), null, options)
     bar = not options['no_progress'] and not (printer.streams and sys.stdout.isatty())
     run = Run(scorer, options['batch'], options['workers'], bar)

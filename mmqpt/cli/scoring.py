@@ -18,6 +18,11 @@ _OPTIONS = (
     click.option('--weights', metavar='NAME|FILE', help="Weights: a name, .safetensors or .onnx; 'qpt' by default."),
     click.option('--device', help="'cpu', 'cuda', 'cuda:1'...; a GPU by default where there is one."),
     click.option(
+        '--runtime',
+        type=click.Choice(['onnx', 'torch']),
+        help='What computes the scores; torch on a GPU, else onnx where the weights have their ONNX file beside them.',
+    ),
+    click.option(
         '--batch', type=click.IntRange(1), help='Photos that the network is given at once; 1 on a CPU, 16 on a GPU.'
     ),
     click.option('--workers', type=click.IntRange(1), help='Threads; as many as there are cores by default.'),
@@ -38,22 +43,23 @@ def onnx_threads(batch: int | None) -> int | None:
 
 
 def scorer_and_facts(
-    weights: str | None, device: str | None, threads: int | None = None
+    weights: str | None, device: str | None, runtime: str | None = None, threads: int | None = None
 ) -> tuple[Scorer, dict[str, Any]]:
     """The scorer, and the facts about its weights that results are stored with.
 
     Args:
         weights: name or file.
         device: ``'cpu'``, ``'cuda'``...
-        threads: of onnxruntime on the CPU, if the weights are an ONNX file; as many as torch has by default.
+        runtime: ``'onnx'`` or ``'torch'``; chosen by default.
+        threads: of onnxruntime on the CPU; as many as there are cores by default.
     """
-    from mmqpt.core.weights_file import file_sha256
+    from mmqpt.core.weights_spec import file_sha256
     from mmqpt.metric.open import open_scorer
     from mmqpt.metric.weights import DEFAULT, find_weights
     from mmqpt.version import __version__
 
     path = find_weights(weights)
-    scorer = open_scorer(path, device, threads)
+    scorer = open_scorer(path, device, threads, runtime)
     spec = scorer.spec
     return scorer, {
         'weights': weights or DEFAULT,

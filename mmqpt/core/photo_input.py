@@ -1,20 +1,22 @@
-"""From a photo in any form to the tensor that the network is given."""
+"""From a photo in any form to the array that the network is given. Needs no torch, unless the photo is a tensor."""
 
 from __future__ import annotations
 
 import os
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from mmqpt.core.errors import InputError, PhotoError, first_line
 from mmqpt.core.photo import BACKGROUND, MAX_PIXELS, blend, check_pixels, image_pixels, read_photo
-from mmqpt.core.torch_settings import default_settings
 from mmqpt.core.view import View
 
-Photo = str | os.PathLike[str] | bytes | bytearray | Image.Image | np.ndarray | Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Photo: TypeAlias = 'str | os.PathLike[str] | bytes | bytearray | Image.Image | np.ndarray | Tensor'
 """What :func:`prepare_photo` takes."""
 
 ARRAY_RULE = 'an array must have shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA'
@@ -24,10 +26,10 @@ _ROUNDING = 1e-5
 TENSOR_RULE = 'a tensor must have shape (3, H, W), (1, H, W), (1, 3, H, W) or (1, 1, H, W)'
 
 
-def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
+def prepare_photo(photo: Photo, view: View, name: str | None = None) -> np.ndarray:
     """One photo within the size bounds of ``view``, from whatever holds it.
 
-    A file, its bytes, its Pillow image and its array of pixels give the same tensor. Files and Pillow images follow the
+    A file, its bytes, its Pillow image and its array of pixels give the same result. Files and Pillow images follow the
     rules of :func:`mmqpt.core.photo.read_photo`; of an animation, the current frame counts. Arrays and
     tensors are taken as RGB without EXIF: uint8, uint16 (arrays only; the high byte counts, as in files), or
     floating-point in [0, 1]. Transparency of arrays is composited on white.
@@ -39,8 +41,8 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
         name: what to call the photo in an error; a path, ``<bytes>``, ``<array>`` and the like by default.
 
     Returns:
-        (3, H', W') on the CPU: uint8 when the photo has 8 bits and is within the bounds, else float32 in [0, 1]. It may
-        not be contiguous, and may share memory with the array or tensor that was given.
+        (3, H', W'): uint8 when the photo has 8 bits and is within the bounds, else float32 in [0, 1]. It may
+        not be contiguous or writable, and may share memory with the array or tensor that was given.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -50,25 +52,21 @@ def prepare_photo(photo: Photo, view: View, name: str | None = None) -> Tensor:
     return fit_photo(photo_pixels(photo, name), view, photo, name)
 
 
-@default_settings()
-def photo_pixels(photo: Photo, name: str | None = None) -> Tensor:
+def photo_pixels(photo: Photo, name: str | None = None) -> np.ndarray:
     """The photo as it is stored: (3, H, W), uint8 or float32 in [0, 1]; see :func:`prepare_photo`, also for errors."""
-    if isinstance(photo, Tensor):
-        pixels = _from_tensor(photo, name or '<tensor>')
-    elif isinstance(photo, np.ndarray):
-        pixels = _from_array(photo, name or '<array>')
-    elif isinstance(photo, Image.Image):
-        found = image_pixels(photo, name or str(getattr(photo, 'filename', '') or '<image>'))
-        pixels = torch.from_numpy(found).permute(2, 0, 1)
-    elif isinstance(photo, (str, os.PathLike, bytes, bytearray)):
-        pixels = torch.from_numpy(read_photo(photo, name)).permute(2, 0, 1)
-    else:
-        raise InputError(f'photo must be a path, bytes, a Pillow image, an array or a tensor, got {type(photo)}')
-    return pixels
+    if isinstance(photo, np.ndarray):
+        return _from_array(photo, name or '<array>').transpose(2, 0, 1)
+    if isinstance(photo, Image.Image):
+        named = name or str(getattr(photo, 'filename', '') or '<image>')
+        return image_pixels(photo, named).transpose(2, 0, 1)
+    if isinstance(photo, (str, os.PathLike, bytes, bytearray)):
+        return read_photo(photo, name).transpose(2, 0, 1)
+    if is_tensor(photo):
+        return _from_tensor(photo, name or '<tensor>')
+    raise InputError(f'photo must be a path, bytes, a Pillow image, an array or a tensor, got {type(photo)}')
 
 
-@default_settings()
-def fit_photo(pixels: Tensor, view: View, photo: Photo, name: str | None = None) -> Tensor:
+def fit_photo(pixels: np.ndarray, view: View, photo: Photo, name: str | None = None) -> np.ndarray:
     """What :func:`photo_pixels` gave, within the size bounds of ``view``; ``photo`` and ``name`` are for the error."""
     height, width = view.target_size(*pixels.shape[-2:])
     if height * width > MAX_PIXELS:
@@ -80,8 +78,14 @@ def fit_photo(pixels: Tensor, view: View, photo: Photo, name: str | None = None)
     return view.resize(pixels[None])[0]
 
 
-def _from_array(array: np.ndarray, name: str) -> Tensor:
-    """uint8 or float32 tensor (3, H, W); a view of the array where possible."""
+def is_tensor(value: Any) -> TypeGuard[Tensor]:
+    """Whether something is a tensor of torch, which is not imported for the answer."""
+    torch = sys.modules.get('torch')
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _from_array(array: np.ndarray, name: str) -> np.ndarray:
+    """uint8 or float32 (H, W, 3); a view of the array where possible."""
     if np.ma.is_masked(array):
         raise PhotoError(f'{name}: a masked array has pixels without a value; fill them first')
     array = np.asarray(array)  # no np.matrix, whose slices have two dimensions
@@ -92,8 +96,7 @@ def _from_array(array: np.ndarray, name: str) -> Tensor:
         array = (array >> 8).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         _check_range(float(array.min()), float(array.max()), float(np.finfo(array.dtype).eps), name)
-        array = array.astype(np.float32)
-        array = np.clip(array, 0, 1) if array.min() < 0 or array.max() > 1 else array
+        array = _clipped(array.astype(np.float32))
     elif array.dtype != np.uint8:
         raise PhotoError(f'{name}: an array must hold uint8, uint16, or floats in [0, 1], got {array.dtype}')
     if array.ndim == 2:
@@ -104,15 +107,16 @@ def _from_array(array: np.ndarray, name: str) -> Tensor:
         pixels, alpha = array[..., :3], array[..., 3:]
         white = np.array(BACKGROUND, np.float32) / 255
         array = blend(pixels, alpha) if array.dtype == np.uint8 else pixels * alpha + white * (1 - alpha)
-    if min(array.strides) < 0 or not array.flags.writeable:  # torch takes neither
-        array = array.copy()
-    return torch.from_numpy(array).permute(2, 0, 1)
+    return array
 
 
-def _from_tensor(tensor: Tensor, name: str) -> Tensor:
-    """uint8 or float32 tensor (3, H, W) on the CPU; the given one where possible."""
+def _from_tensor(tensor: Tensor, name: str) -> np.ndarray:
+    """uint8 or float32 (3, H, W); a view of the tensor where possible."""
+    import torch  # is imported already, or there would be no tensor
+
     if tensor.is_nested or tensor.layout != torch.strided:
-        raise PhotoError(f'{name}: a tensor must be dense (to_dense() makes one), got {_layout(tensor)}')
+        layout = 'a nested tensor' if tensor.is_nested else tensor.layout
+        raise PhotoError(f'{name}: a tensor must be dense (to_dense() makes one), got {layout}')
     if tensor.is_meta:
         raise PhotoError(f'{name}: a tensor on the meta device has no values')
     pixels = tensor.detach()
@@ -124,21 +128,17 @@ def _from_tensor(tensor: Tensor, name: str) -> Tensor:
     if not pixels.is_floating_point() and pixels.dtype != torch.uint8:
         raise PhotoError(f'{name}: a tensor must hold uint8, or floats in [0, 1], got {tensor.dtype}')
     try:
-        pixels = pixels.cpu()
-        if pixels.is_floating_point():
-            step = torch.finfo(pixels.dtype).eps
-            pixels = pixels.float()
-            low, high = (value.item() for value in pixels.aminmax())
+        found: np.ndarray = (pixels.float() if pixels.is_floating_point() else pixels).cpu().numpy()
     except Exception as error:  # tensors of tracers and of other libraries
         raise PhotoError(f"{name}: the values of this tensor can't be read ({first_line(error)})") from error
     if pixels.is_floating_point():
-        _check_range(low, high, step, name)
-        pixels = pixels.clamp(0, 1) if low < 0 or high > 1 else pixels
-    return pixels.expand(3, -1, -1)
+        _check_range(float(found.min()), float(found.max()), torch.finfo(pixels.dtype).eps, name)
+        found = _clipped(found)
+    return np.broadcast_to(found, (3, *found.shape[1:]))
 
 
-def _layout(tensor: Tensor) -> str:
-    return 'a nested tensor' if tensor.is_nested else str(tensor.layout)
+def _clipped(floats: np.ndarray) -> np.ndarray:
+    return floats.clip(0, 1) if floats.min() < 0 or floats.max() > 1 else floats
 
 
 def _check_range(low: float, high: float, step: float, name: str) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.resize import resize_planes
 
-STRIP = 1 << 20
-"""8-bit pixels that become floats at a time while a photo is resized: bounds the memory, changes no result."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Images = TypeVar('Images', np.ndarray, 'Tensor')
+"""What a size rule is applied to: an array, which needs no torch, or a tensor, for its device and its gradients."""
 
 
 @dataclass(frozen=True)
@@ -93,25 +94,26 @@ class View:
             return height, width
         return max(1, round(height * scale)), max(1, round(width * scale))
 
-    def resize(self, images: Tensor) -> Tensor:
+    def resize(self, images: Images) -> Images:
         """Apply the size bounds.
 
-        8-bit photos never become floats as a whole, so that 100 megapixels need little more memory than the photo;
-        the result is the one that floats would give. Gradients flow through floats.
+        Gradients flow through tensors of floats. Arrays and tensors give the same to within 1e-4 of the range.
 
         Args:
-            images: float (N, C, H, W) in [0, 1], or uint8.
+            images: (N, C, H, W), float in [0, 1] or uint8.
 
         Returns:
-            float (N, C, H', W') in [0, 1]; the very same tensor, whatever its type, when the size is within the bounds.
+            float (N, C, H', W') in [0, 1]; the very same images, whatever their type, when the size is within the
+            bounds.
         """
         size = self.target_size(images.shape[-2], images.shape[-1])
         if size == tuple(images.shape[-2:]):
             return images
-        if images.dtype == torch.uint8:
-            resized = [torch.stack([_resize_plane(plane, size) for plane in image]) for image in images]
-            return torch.stack(resized).clamp_(0, 1)
-        return _interpolate(images, size).clamp(0, 1)
+        if isinstance(images, np.ndarray):
+            return resize_planes(images, size)
+        from mmqpt.core.resize_tensor import resize_tensor
+
+        return resize_tensor(images, size)
 
     def resize_photo(self, photo: np.ndarray) -> np.ndarray:
         """Apply the size bounds to a uint8 (H, W, C) photo.
@@ -119,16 +121,17 @@ class View:
         Returns:
             uint8 (H', W', C); the very same array when the size is within the bounds.
         """
-        if self.target_size(*photo.shape[:2]) == photo.shape[:2]:
+        size = self.target_size(*photo.shape[:2])
+        if size == photo.shape[:2]:
             return photo
-        tensor = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None]
-        return (self.resize(tensor)[0] * 255).round().byte().permute(1, 2, 0).numpy()
+        resized = resize_planes(photo.transpose(2, 0, 1), size)
+        return np.ascontiguousarray((resized * 255).round().astype(np.uint8).transpose(1, 2, 0))
 
-    def crops(self, images: Tensor) -> list[Tensor]:
+    def crops(self, images: Images) -> list[Images]:
         """Resize, then cut into what the network sees.
 
         Args:
-            images: float (N, C, H, W) in [0, 1], or uint8.
+            images: (N, C, H, W), float in [0, 1] or uint8.
 
         Returns:
             Crops, each (N, C, h, w): one with the whole photo, or those at :meth:`corners`; then their mirror images.
@@ -140,7 +143,7 @@ class View:
             views = [
                 images[..., top : top + self.crop, left : left + self.crop] for top, left in self.corners(height, width)
             ]
-        return views + [view.flip(-1) for view in views] if self.flip else views
+        return views + [_mirrored(view) for view in views] if self.flip else views
 
     def corners(self, height: int, width: int) -> list[tuple[int, int]]:
         """Top and left px of every crop of a photo of ``height`` x ``width`` px within the size bounds, row-major for
@@ -159,21 +162,8 @@ class View:
         return list(dict.fromkeys(found))
 
 
-def _interpolate(images: Tensor, size: tuple[int, int]) -> Tensor:
-    if size[1] == 1 < size[0]:  # torch 2.12 gets a contiguous column of 1 px wrong by up to half the range, but no row
-        return _interpolate(images.mT.contiguous(), size[::-1]).mT
-    return F.interpolate(images, size=size, mode='bicubic', antialias=True, align_corners=False)
-
-
-def _resize_plane(plane: Tensor, size: tuple[int, int]) -> Tensor:
-    """uint8 (H, W) to float (H', W'): all rows, strip by strip, then all columns, as torch does for the whole."""
-    height, width = plane.shape
-    rows = max(1, STRIP // width)
-    narrow = torch.empty(1, 1, height, size[1], device=plane.device, dtype=torch.float32)
-    for top in range(0, height, rows):
-        strip = plane[None, None, top : top + rows].float().div_(255)
-        narrow[..., top : top + rows, :] = _interpolate(strip, (strip.shape[-2], size[1]))
-    return _interpolate(narrow, size)[0, 0]
+def _mirrored(images: Images) -> Images:
+    return images[..., ::-1] if isinstance(images, np.ndarray) else images.flip(-1)
 
 
 def _starts(length: int, size: int) -> list[int]:
@@ -181,4 +171,7 @@ def _starts(length: int, size: int) -> list[int]:
     count = -(-length // size)
     if count == 1:
         return [0]
-    return [int(x) for x in torch.linspace(0, length - size, count, dtype=torch.float64, device='cpu').round()]
+    free = length - size
+    step = free / (count - 1)
+    # From both ends, so that the places lie alike in a photo and in its mirror image, but for halves.
+    return [round(step * i if i < count // 2 else free - step * (count - 1 - i)) for i in range(count)]

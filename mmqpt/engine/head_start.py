@@ -92,7 +92,7 @@ class HeadStartHook(Hook):
         )
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):  # its average began before, at the random head
-                hook.ema_model.module.load_state_dict(model.state_dict())
+                hook.ema_model.module.load_state_dict(bare_model(runner).state_dict())
         if runner.val_loop is not None:
             runner.val_loop.run()
 

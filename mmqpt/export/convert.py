@@ -19,7 +19,8 @@ from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.network_names import is_classifier
 from mmqpt.core.networks import fixed_size
 from mmqpt.core.timm_backbone import create_timm_backbone, timm_name, without_stages
-from mmqpt.core.weights_file import WeightsSpec, write_weights
+from mmqpt.core.weights_file import write_weights
+from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.models.backbone import plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 

@@ -17,7 +17,8 @@ from mmqpt.core.building import build_within
 from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.core.network_names import is_classifier, whole_name
 from mmqpt.core.timm_backbone import create_timm_backbone, without_stages
-from mmqpt.core.weights_file import SPEC_KEY, WeightsSpec, read_metadata, read_weights
+from mmqpt.core.weights_file import read_weights
+from mmqpt.core.weights_spec import SPEC_KEY, WeightsSpec, read_metadata
 from mmqpt.metric.places import Place, find_places
 from mmqpt.metric.weights import find_weights
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
+import math
 import os
 import tempfile
 import warnings
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError, first_line
+from mmqpt.core.extras import require
 from mmqpt.core.files import replacing
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import CHECKSUM_KEY, read_metadata
+from mmqpt.core.weights_spec import CHECKSUM_KEY, read_metadata
 from mmqpt.metric.arch import MMQPT
 from mmqpt.metric.onnx_file import INPUT, OUTPUT, OnnxFile, import_onnxruntime, open_session, seal, spec_text
 from mmqpt.metric.weights import find_weights
@@ -26,6 +28,7 @@ TOLERANCE = 1e-4
 
 _PHOTOS = ((384, 512), (67, 95), (33, 41), (1, 1), (40, 200))  # height and width in px, brought to the size rule
 _PLAIN = ((64, 96), (96, 32), (67, 95), (128, 128))  # height and width in px of what the network is given
+_LARGE = 1024  # values of a tensor, from which on half the bytes are worth a node
 _TRACED = 2  # photos at once; 1 would be taken for a constant
 
 
@@ -35,6 +38,9 @@ def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[s
     The graph goes from RGB in [0, 1] to scores: normalisation, backbone and head. The number of photos, their height
     and their width are dynamic, except for backbones that take one size only. The size rule with its crops and mirror
     images is not in the graph but in the file's metadata; :class:`OnnxScorer` applies it.
+
+    Weights that float16 holds exactly, as those of a file made with ``mmqpt export --half``, are stored in float16.
+    The network computes in float32 all the same.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``) or path of a safetensors file of kind ``metric``.
@@ -52,8 +58,7 @@ def export_onnx(weights: str | os.PathLike[str] | None, out: str | os.PathLike[s
     if target.suffix != '.onnx':
         raise InputError(f'the exported file must end with .onnx, got {target}')
     import_onnxruntime()
-    if importlib.util.find_spec('onnx') is None:
-        raise InputError('ONNX files need a further package: pip install "mmqpt[onnx]"')
+    require('onnx', 'onnx', 'writing an ONNX file')
     path = find_weights(weights)
     net = MMQPT(path).eval()
     spec = spec_text({**asdict(net.spec), 'weights_checksum': read_metadata(path)[CHECKSUM_KEY]})
@@ -135,8 +140,32 @@ def _graph(net: MMQPT, sizes: list[tuple[int, int]]) -> bytes:
             output_names=[OUTPUT],
             dynamic_axes=axes,
             opset_version=OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE,  # or BatchNorm is folded, and weights don't fit float16 any more
         )
-        return path.read_bytes()
+        return store_half(path.read_bytes())
+
+
+def store_half(data: bytes) -> bytes:
+    """A model with large tensors stored in float16 where this changes no value. They are cast when the model is loaded,
+    once: runtimes compute constants then."""
+    from onnx import TensorProto, helper, load_model_from_string, numpy_helper
+
+    model = load_model_from_string(data)
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or math.prod(tensor.dims) < _LARGE:
+            continue
+        values = numpy_helper.to_array(tensor)
+        with np.errstate(over='ignore'):
+            half = values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(half, f'{name}.half'))
+            casts.append(helper.make_node('Cast', [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return bytes(model.SerializeToString())
 
 
 @torch.inference_mode()

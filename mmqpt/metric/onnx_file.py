@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import CHECKSUM_KEY, SPEC_KEY, WeightsSpec
+from mmqpt.core.extras import require
+from mmqpt.core.weights_spec import CHECKSUM_KEY, SPEC_KEY, WeightsSpec
+from mmqpt.metric.onnx_graph import OnnxGraph, read_graph
 
 INPUT = 'photos'
 """float32 (N, 3, H, W), RGB in [0, 1], within the size rule."""
@@ -51,7 +53,9 @@ def seal(data: bytes, spec: str) -> OnnxFile:
 
     The checksum is the SHA-256 of the file's bytes with 64 zeros in its own place.
     """
-    onnx = _onnx()
+    require('onnx', 'onnx', 'writing an ONNX file')
+    import onnx
+
     model = onnx.load_model_from_string(data)
     onnx.helper.set_model_props(model, {SPEC_KEY: spec, CHECKSUM_KEY: _NO_SUM})
     onnx.checker.check_model(model)
@@ -77,44 +81,58 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
 
 def check_onnx(data: bytes, name: str) -> OnnxFile:
     """Like :func:`read_onnx`, for the bytes of a file that errors call ``name``."""
-    onnx = _onnx()
-    whose = f'{name} (sha256 {hashlib.sha256(data).hexdigest()})'
     try:
-        model = onnx.load_model_from_string(data)
-    except Exception as error:  # protobuf's error has another class in each of its implementations
-        raise InputError(f'{whose}: not an ONNX file, or a damaged one') from error
-    metadata = {prop.key: prop.value for prop in model.metadata_props}
-    if not all(isinstance(text, str) for text in (*metadata, *metadata.values())):  # protobuf gives bytes then
-        raise InputError(f'{whose}: damaged: its metadata is no UTF-8 text')
-    if SPEC_KEY not in metadata:
-        raise InputError(f'{whose}: not an ONNX file that mmqpt exported')
-    if CHECKSUM_KEY not in metadata:
-        raise InputError(f'{whose}: has no checksum (made by an older mmqpt); export it again')
-    wanted = metadata[CHECKSUM_KEY].encode()
-    unsealed = data.replace(wanted, _NO_SUM.encode()) if len(wanted) == len(_NO_SUM) else b''
-    found = hashlib.sha256(unsealed).hexdigest()
-    if found.encode() != wanted:
-        raise InputError(f'{whose}: damaged: its content has the checksum {found}, but should have {wanted.decode()}')
-    if model.functions or model.training_info:
-        raise InputError(f'{whose}: has functions or training steps, which no metric has')
-    for node in _nodes(model.graph):
-        if node.domain not in _DOMAINS:
-            raise InputError(f'{whose}: needs the operator {node.op_type} from outside of ONNX ({node.domain})')
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
-        raise InputError(f'{whose}: has tensors in another file')
-    try:
-        fields = json.loads(metadata[SPEC_KEY])
+        graph = read_graph(data)
+        _check_whole(data, graph)
+        _check_contents(graph)
+        fields = json.loads(graph.metadata[SPEC_KEY])
         if 'weights_sha256' in fields:
             raise InputError('has weights_sha256 for weights_checksum (made by an older mmqpt); export it again')
         weights_checksum = str(fields.pop('weights_checksum'))
         spec = WeightsSpec(**fields)
-        [photos], [scores] = model.graph.input, model.graph.output
-        shape = [dim.dim_value for dim in photos.type.tensor_type.shape.dim]
-        if spec.kind != 'metric' or (photos.name, scores.name) != (INPUT, OUTPUT) or len(shape) != 4 or shape[1] != 3:
+        [(photos, shape)], [scores] = graph.inputs.items(), graph.outputs
+        if spec.kind != 'metric' or (photos, scores) != (INPUT, OUTPUT) or len(shape) != 4 or shape[1] != 3:
             raise InputError(f'not a network of (N, 3, H, W) {INPUT} to {OUTPUT}')
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f'{whose}: {error}') from error
+        raise InputError(f'{name} (sha256 {hashlib.sha256(data).hexdigest()}): {error}') from error
     return OnnxFile(data, spec, weights_checksum, (shape[2], shape[3]) if shape[2] else None, name)
+
+
+def made_from(path: str | os.PathLike[str]) -> str | None:
+    """The checksum of the weights that an ONNX file says it was made from; None where it says nothing of the kind. The
+    file is not checked.
+
+    Raises:
+        OSError: can't be read.
+    """
+    with open(path, 'rb') as file:
+        data = file.read()
+    try:
+        return str(json.loads(read_graph(data).metadata[SPEC_KEY])['weights_checksum'])
+    except (TypeError, ValueError, KeyError, RecursionError):
+        return None
+
+
+def _check_whole(data: bytes, graph: OnnxGraph) -> None:
+    if SPEC_KEY not in graph.metadata:
+        raise InputError('not an ONNX file that mmqpt exported')
+    if CHECKSUM_KEY not in graph.metadata:
+        raise InputError('has no checksum (made by an older mmqpt); export it again')
+    wanted = graph.metadata[CHECKSUM_KEY].encode()
+    unsealed = data.replace(wanted, _NO_SUM.encode()) if len(wanted) == len(_NO_SUM) else b''
+    found = hashlib.sha256(unsealed).hexdigest()
+    if found.encode() != wanted:
+        raise InputError(f'damaged: its content has the checksum {found}, but should have {wanted.decode()}')
+
+
+def _check_contents(graph: OnnxGraph) -> None:
+    if graph.has_functions:
+        raise InputError('has functions or training steps, which no metric has')
+    for domain, kind in graph.operators:
+        if domain not in _DOMAINS:
+            raise InputError(f'needs the operator {kind} from outside of ONNX ({domain})')
+    if graph.has_external:
+        raise InputError('has tensors in another file')
 
 
 def open_session(file: OnnxFile, provider: str = 'CPUExecutionProvider', threads: int = 1) -> Any:
@@ -126,6 +144,7 @@ def open_session(file: OnnxFile, provider: str = 'CPUExecutionProvider', threads
     runtime = import_onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.enable_mem_pattern = False  # one is kept for every size of photo
     options.log_severity_level = 4  # what goes wrong is raised, not printed as well
     try:
         return runtime.InferenceSession(file.data, options, providers=[provider])
@@ -139,45 +158,7 @@ def import_onnxruntime() -> Any:
     Raises:
         InputError: it is missing.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError('ONNX files need a further package: pip install "mmqpt[onnx]"') from error
+    require('onnxruntime', '', 'scoring by ONNX')
+    import onnxruntime
+
     return onnxruntime
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise InputError('ONNX files need a further package: pip install "mmqpt[onnx]"') from error
-    return onnx
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    """All nodes, those of inner graphs included."""
-    for node in graph.node:
-        yield node
-        for inner in _inner_graphs(node):
-            yield from _nodes(inner)
-
-
-def _inner_graphs(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField('g'):
-            yield attribute.g
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """All constants: initial values, and those in attributes."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-        for inner in _inner_graphs(node):
-            yield from _tensors(inner)

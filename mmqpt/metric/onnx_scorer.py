@@ -1,29 +1,32 @@
-"""Scores by onnxruntime, from an exported ONNX file."""
+"""Scores by onnxruntime, from an exported ONNX file. Needs no torch."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from mmqpt.core.errors import InputError, first_line
-from mmqpt.core.torch_settings import default_settings
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo_input import is_tensor
 from mmqpt.core.view import View
 from mmqpt.metric.onnx_file import INPUT, OUTPUT, import_onnxruntime, open_session, read_onnx
+from mmqpt.metric.runtimes import choose_runtime
 from mmqpt.metric.scorer import Scorer
-from mmqpt.metric.weights import find_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class OnnxScorer(Scorer):
     """Scores photos by onnxruntime. There is no ``net``, and no gradient.
 
     Args:
-        weights: path of a file that ``mmqpt export --onnx`` wrote, or the name of such a file.
+        weights: name (``qpt``, ``qpt-<dataset>``) or path of weights that have their ONNX file beside them, or path of
+            a file that ``mmqpt export --onnx`` wrote.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``...; a GPU by default where onnxruntime has one.
-        threads: of onnxruntime on the CPU; as many as torch has by default.
+        threads: of onnxruntime on the CPU; as many as there are cores for this process by default.
 
     Raises:
         FileNotFoundError: no such file.
@@ -31,29 +34,33 @@ class OnnxScorer(Scorer):
     """
 
     def __init__(
-        self, weights: str | os.PathLike[str], device: str | torch.device | None = None, threads: int | None = None
+        self,
+        weights: str | os.PathLike[str] | None = None,
+        device: object | None = None,
+        threads: int | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f'threads must be >= 1, got {threads}')
         self.device, provider = _provider(device)
-        file = read_onnx(find_weights(weights))
+        file = read_onnx(choose_runtime(weights, device, 'onnx')[1])
         self.spec = file.spec
         self.view = View(**(file.spec.view or {}))
         self._size = file.size
-        self._session = open_session(file, provider, threads or torch.get_num_threads())
+        self._session = open_session(file, provider, threads or usable_cores())
 
-    @default_settings()
-    def score_batch(self, batch: Tensor) -> np.ndarray:
+    def score_batch(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """See :meth:`Scorer.score_batch`.
 
         Raises:
             InputError: another size than the one that the network takes, where it takes one only.
         """
-        images = batch.detach().cpu()
-        images = images.float().div_(255) if images.dtype == torch.uint8 else images.float()
+        images = _as_array(batch)
+        if images.dtype == np.uint8:
+            floats = np.empty(images.shape, np.float32)
+            images = np.divide(images, np.float32(255), out=floats)
         return np.mean([self.score_view(view) for view in self.view.crops(images)], axis=0)
 
-    def score_view(self, images: Tensor) -> np.ndarray:
+    def score_view(self, images: np.ndarray | Tensor) -> np.ndarray:
         """See :meth:`Scorer.score_view`.
 
         Raises:
@@ -62,19 +69,29 @@ class OnnxScorer(Scorer):
         size = tuple(images.shape[-2:])
         if self._size not in (None, size):
             raise InputError(f'this network takes {self._size} px (height, width) only, got {size}')
-        found: np.ndarray = self._session.run([OUTPUT], {INPUT: images.detach().cpu().contiguous().numpy()})[0]
+        photos = np.ascontiguousarray(_as_array(images), np.float32)
+        found: np.ndarray = self._session.run([OUTPUT], {INPUT: photos})[0]
         return found.astype(np.float64)
 
 
-def _provider(device: str | torch.device | None) -> tuple[torch.device, Any]:
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def _as_array(images: np.ndarray | Tensor) -> np.ndarray:
+    return images.detach().cpu().numpy() if is_tensor(images) else np.asarray(images)
+
+
+def _provider(device: object | None) -> tuple[str, Any]:
     """The device, and what onnxruntime calls it."""
     gpu = 'CUDAExecutionProvider' in import_onnxruntime().get_available_providers()
-    try:
-        found = torch.device(('cuda' if gpu else 'cpu') if device is None else device)
-    except RuntimeError as error:
-        raise InputError(f'device {str(device)!r} is not available here ({first_line(error)})') from error
-    if found.type == 'cpu':
+    found = ('cuda' if gpu else 'cpu') if device is None else str(device)
+    kind, _, number = found.partition(':')
+    if kind not in ('cpu', 'cuda') or not re.fullmatch(r'\d{0,4}', number):
+        raise InputError(f"device {found!r} is not available here (for onnxruntime: 'cpu', 'cuda', 'cuda:1'...)")
+    if kind == 'cpu':
         return found, 'CPUExecutionProvider'
-    if found.type == 'cuda' and gpu:
-        return found, ('CUDAExecutionProvider', {'device_id': found.index or 0})
-    raise InputError(f'device {str(device)!r} is not available to onnxruntime here (for a GPU: onnxruntime-gpu)')
+    if gpu:
+        return found, ('CUDAExecutionProvider', {'device_id': int(number or 0)})
+    raise InputError(f'device {found!r} is not available to onnxruntime here (for a GPU: onnxruntime-gpu)')

@@ -7,15 +7,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from mmqpt.metric.onnx_scorer import OnnxScorer
+from mmqpt.metric.runtimes import choose_runtime
 from mmqpt.metric.scorer import Scorer
-from mmqpt.metric.torch_scorer import TorchScorer
 from mmqpt.metric.weights import find_weights
 
 
-def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> float:
+def score(
+    photo: Any,
+    weights: str | os.PathLike[str] | None = None,
+    device: object | None = None,
+    runtime: str | None = None,
+) -> float:
     """The quality of a photo, from 0 to 1, higher is better. The weights are kept for the next call.
 
     Args:
@@ -23,40 +25,62 @@ def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str
             or tensor (3, H, W) or (1, 3, H, W); also grey and with transparency, see docs/photos.md.
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
+        runtime: ``'onnx'`` or ``'torch'``; see :func:`choose_runtime` for what is chosen by default. Their scores are
+            the same to 1e-4.
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: a photo, weights or a device that can't be used; the message names them.
+        InputError: a photo, weights, a device or a runtime that can't be used; the message names them.
     """
     path = find_weights(weights).resolve()
-    return _cached(path, path.stat().st_mtime_ns, None if device is None else str(device)).score(photo)
+    return _cached(path, path.stat().st_mtime_ns, None if device is None else str(device), runtime).score(photo)
 
 
 def open_scorer(
-    weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None, threads: int | None = None
+    weights: str | os.PathLike[str] | None = None,
+    device: object | None = None,
+    threads: int | None = None,
+    runtime: str | None = None,
 ) -> Scorer:
-    """A scorer of the class that reads the file: what :class:`Scorer` gives too, for any file and number of threads.
+    """A scorer of the chosen runtime: what :class:`Scorer` gives too, for any runtime and number of threads.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
-        threads: of onnxruntime on the CPU, for an ONNX file; as many as torch has by default.
+        threads: of onnxruntime on the CPU; as many as there are cores for this process by default.
+        runtime: ``'onnx'`` or ``'torch'``; see :func:`choose_runtime` for what is chosen by default.
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: weights or a device that can't be used.
+        InputError: weights, a device or a runtime that can't be used.
     """
-    path = find_weights(weights)
-    if scorer_class(path) is OnnxScorer:
+    chosen, path = choose_runtime(weights, device, runtime)
+    if chosen == 'onnx':
+        from mmqpt.metric.onnx_scorer import OnnxScorer
+
         return OnnxScorer(path, device, threads)
-    return TorchScorer(path, device)
+    return _torch_scorer()(path, device)
 
 
-def scorer_class(path: Path) -> type[Scorer]:
-    """The class that scores with a file."""
-    return OnnxScorer if path.suffix == '.onnx' else TorchScorer
+def scorer_class(weights: str | os.PathLike[str] | None = None, device: object | None = None) -> type[Scorer]:
+    """The class of the runtime that is chosen for weights; see :func:`choose_runtime`."""
+    if choose_runtime(weights, device)[0] == 'onnx':
+        from mmqpt.metric.onnx_scorer import OnnxScorer
+
+        return OnnxScorer
+    return _torch_scorer()
+
+
+def _torch_scorer() -> Any:
+    from mmqpt.core.extras import name_extra
+
+    try:
+        from mmqpt.metric.torch_scorer import TorchScorer
+    except ModuleNotFoundError as error:
+        raise name_extra(error, 'the runtime torch') from error
+    return TorchScorer
 
 
 @functools.lru_cache(maxsize=4)
-def _cached(path: Path, changed: int, device: str | None) -> Scorer:
-    return open_scorer(path, device)
+def _cached(path: Path, changed: int, device: str | None, runtime: str | None) -> Scorer:
+    return open_scorer(path, device, None, runtime)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo_input import prepare_photo
@@ -71,17 +70,16 @@ def quality_map(scorer: Scorer, photo: Any, patch: int = PATCH, stride: int = ST
     if not 1 <= stride <= patch:
         raise InputError(f'stride must be from 1 px to patch ({patch} px), got {stride}')
     pixels = prepare_photo(photo, View(min_side=patch, max_side=MAX_SIDE))
-    if pixels.dtype == torch.uint8:
-        pixels = pixels.float().div_(255)
+    if pixels.dtype == np.uint8:
+        pixels = pixels.astype(np.float32) / 255
     height, width = min(patch, pixels.shape[1]), min(patch, pixels.shape[2])
     tops, lefts = _starts(pixels.shape[1], height, stride), _starts(pixels.shape[2], width, stride)
     places = [(top, left) for top in tops for left in lefts]
     scores: list[float] = []
-    with torch.inference_mode():
-        for first in range(0, len(places), _AT_ONCE):
-            cut = [pixels[:, y : y + height, x : x + width] for y, x in places[first : first + _AT_ONCE]]
-            scores += scorer.score_view(torch.stack(cut)).tolist()
-    shown = pixels.mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    for first in range(0, len(places), _AT_ONCE):
+        cut = [pixels[:, y : y + height, x : x + width] for y, x in places[first : first + _AT_ONCE]]
+        scores += scorer.score_view(np.stack(cut)).tolist()
+    shown = (pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)
     return QualityMap(np.array(scores).reshape(len(tops), len(lefts)), tops, lefts, (height, width), shown)
 
 

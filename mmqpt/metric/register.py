@@ -87,7 +87,7 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 def register_with_pyiqa() -> None:
     """Register now if pyiqa is imported, else right after it is."""
-    if 'pyiqa' in sys.modules:
+    if sys.modules.get('pyiqa') is not None:  # None keeps it from being imported
         register()
     elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterImport())

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
-import torch
+import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo_checks import strict_pillow
+from mmqpt.metric.onnx_scorer import usable_cores
 from mmqpt.metric.scorer import Scorer
 
 GPU_BATCH = 16
@@ -28,7 +29,7 @@ GPU_BATCH = 16
 _DECODING = 100_000_000  # px decoded at the same time; a larger photo is decoded alone
 _WAITING = 50_000_000  # px of prepared photos waiting for others of their size
 _IN_BATCH = 40_000_000  # px of one batch
-_Key = tuple[torch.Size, torch.dtype]
+_Key = tuple[tuple[int, ...], np.dtype]
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def score_many(
 ) -> Generator[Scored, None, None]:
     """Score photos. Results come in the order of ``sources``, each as soon as those before it are there.
 
-    On a CPU with ``batch=1``, each of ``workers`` threads decodes and scores whole photos with one torch thread. This
-    is faster than scoring one photo on all cores, and gives the same bits for any number of workers: those of
-    ``scorer.score`` under ``torch.set_num_threads(1)`` (with more threads they differ by less than 1e-6). Otherwise the
+    On a CPU with ``batch=1``, each of ``workers`` threads decodes and scores whole photos, with one thread of torch (an
+    :class:`OnnxScorer` has its own number: give it ``threads=1``). This is faster than scoring one photo on all cores,
+    and gives the same bits for any number of workers: those of ``scorer.score`` with one thread (with more they differ
+    by less than 1e-6). Otherwise the
     threads decode, and the caller's thread scores batches of photos of one size and type; a photo's score then depends
     on its batch, by less than 1e-6.
 
@@ -78,9 +80,9 @@ def score_many(
         InputError: ``batch`` or ``workers`` below 1, or a number of names that differs from that of the photos.
             A photo that can't be read, or whose score is not finite, is no exception but a result with ``error``.
     """
-    on_cpu = scorer.device.type == 'cpu'
+    on_cpu = scorer.device.startswith('cpu')
     batch = (1 if on_cpu else GPU_BATCH) if batch is None else batch
-    workers = _cores() if workers is None else workers
+    workers = usable_cores() if workers is None else workers
     for name, value in (('batch', batch), ('workers', workers)):
         if value < 1:
             raise InputError(f'{name} must be >= 1, got {value}')
@@ -129,7 +131,7 @@ def _in_threads(scorer: Scorer, named: Iterator[tuple[Any, str]], workers: int) 
 @dataclass
 class _Photo:
     name: str
-    future: Future[tuple[Tensor, tuple[str, ...]]]
+    future: Future[tuple[np.ndarray, tuple[str, ...]]]
     flags: tuple[str, ...] = ()
     key: _Key | None = None  # set once the photo is in a group
     result: Scored | None = None
@@ -141,13 +143,13 @@ def _in_batches(
     """Threads decode; the caller's scores."""
     room = _Room(_DECODING)
 
-    def work(source: Any, name: str) -> tuple[Tensor, tuple[str, ...]]:
+    def work(source: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         with room.of(_pixels(source)):
             return scorer.examine(source, name)
 
     with _pool(workers) as pool:
         ahead: deque[_Photo] = deque()  # in the order of the input; the first ``taken`` are grouped or have a result
-        groups: dict[_Key, list[tuple[_Photo, Tensor]]] = {}
+        groups: dict[_Key, list[tuple[_Photo, np.ndarray]]] = {}
         taken, more = 0, True
         while more or ahead:
             room_left = 4 * batch + 2 * workers - len(ahead) if _size(groups) < _WAITING else 0
@@ -167,7 +169,7 @@ def _in_batches(
                     group = groups.setdefault(photo.key, [])
                     group.append((photo, prepared))
                     del prepared
-                    if len(group) >= batch or (len(group) + 1) * photo.key[0][1:].numel() > _IN_BATCH:
+                    if len(group) >= batch or (len(group) + 1) * math.prod(photo.key[0][1:]) > _IN_BATCH:
                         _score(scorer, groups.pop(photo.key))
                 photo.future = Future()  # lets go of the photo
             elif ahead and ahead[0].result is None and ahead[0].key is not None:
@@ -178,11 +180,8 @@ def _in_batches(
                 yield result
 
 
-def _score(scorer: Scorer, group: list[tuple[_Photo, Tensor]]) -> None:
-    first = group[0][1]
-    on_gpu = scorer.device.type == 'cuda'
-    images = torch.empty((len(group), *first.shape), dtype=first.dtype, device='cpu', pin_memory=on_gpu)
-    torch.stack([prepared for _, prepared in group], out=images)
+def _score(scorer: Scorer, group: list[tuple[_Photo, np.ndarray]]) -> None:
+    images = scorer.stack([prepared for _, prepared in group])
     for (photo, _), score in zip(group, scorer.score_batch(images), strict=True):
         photo.result = _scored(photo.name, score, photo.flags)
 
@@ -194,20 +193,23 @@ def _scored(name: str, score: float, flags: tuple[str, ...]) -> Scored:
     return Scored(name, float(score), None, flags)
 
 
-def _size(groups: dict[_Key, list[tuple[_Photo, Tensor]]]) -> int:
+def _size(groups: dict[_Key, list[tuple[_Photo, np.ndarray]]]) -> int:
     """px waiting for their batch."""
-    return sum(len(group) * key[0][1:].numel() for key, group in groups.items())
+    return sum(len(group) * math.prod(key[0][1:]) for key, group in groups.items())
 
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads with one torch thread each. Work that has not begun when they are stopped is dropped."""
-    pool = ThreadPoolExecutor(workers, 'mmqpt', initializer=torch.set_num_threads, initargs=(1,))
+    """Threads with one thread of torch each, where that is imported. Work that has not begun when they are stopped is
+    dropped."""
+    torch = sys.modules.get('torch')
+    pool = ThreadPoolExecutor(workers, 'mmqpt', initializer=(lambda: torch.set_num_threads(1)) if torch else None)
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(torch.get_num_threads())  # for threads to come; this one kept its own number
+        if torch is not None:
+            torch.set_num_threads(torch.get_num_threads())  # for threads to come; this one kept its own number
 
 
 class _Room:
@@ -242,11 +244,6 @@ def _pixels(source: Any) -> int:
         if isinstance(source, (str, os.PathLike)) and os.path.isfile(source):
             return 8 * os.path.getsize(source)
         return 8 * len(source) if isinstance(source, (bytes, bytearray)) else 0
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def _sentence(error: Exception, name: str) -> str:

@@ -5,34 +5,35 @@ from __future__ import annotations
 import math
 import os
 import pkgutil
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo_flags import photo_flags
 from mmqpt.core.photo_input import fit_photo, photo_pixels, prepare_photo
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import WeightsSpec
-from mmqpt.metric.weights import find_weights
+from mmqpt.core.weights_spec import WeightsSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CLASS_OF = 'mmqpt.metric.open:scorer_class'
-"""Chooses the subclass that reads a file; a string that ``Scorer(...)`` resolves, as subclasses import this module."""
+"""Chooses the subclass; a string that ``Scorer(...)`` resolves, as subclasses import this module."""
 
 
 class Scorer:
     """Scores photos with one set of weights.
 
-    ``Scorer(weights, device)`` makes one of the class that reads the file, as ``pathlib.Path`` does for the system it
-    is on: an :class:`OnnxScorer` for ``.onnx``, else a :class:`TorchScorer`. A subclass sets the attributes, and scores
-    batches.
+    ``Scorer(weights, device)`` makes one of the class of the runtime that :func:`choose_runtime` names, as
+    ``pathlib.Path`` does for the system it is on: an :class:`OnnxScorer` or a :class:`TorchScorer`. A subclass sets the
+    attributes, and scores batches.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``...; a GPU by default where there is one.
-        args, options: further ones of the class that reads the file, as ``threads`` of an :class:`OnnxScorer`.
+        args, options: further ones of the class, as ``threads`` of an :class:`OnnxScorer`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -45,30 +46,34 @@ class Scorer:
     view: View
     """Their size rule."""
 
-    device: torch.device
-    """Where the network runs."""
+    device: str
+    """Where the network runs: ``'cpu'``, ``'cuda'``, ``'cuda:1'``..."""
 
     def __new__(
         cls,
         weights: str | os.PathLike[str] | None = None,
-        device: str | torch.device | None = None,
+        device: object | None = None,
         *args: Any,
         **options: Any,
     ) -> Scorer:
-        kind = pkgutil.resolve_name(_CLASS_OF)(find_weights(weights)) if cls is Scorer else cls
+        kind = pkgutil.resolve_name(_CLASS_OF)(weights, device) if cls is Scorer else cls
         return super().__new__(kind)
 
-    def prepare(self, photo: Any, name: str | None = None) -> Tensor:
+    def prepare(self, photo: Any, name: str | None = None) -> np.ndarray:
         """What the network is given: see :func:`prepare_photo`. Runs on the CPU, in any thread or process."""
         return prepare_photo(photo, self.view, name)
 
-    def examine(self, photo: Any, name: str | None = None) -> tuple[Tensor, tuple[str, ...]]:
+    def examine(self, photo: Any, name: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
         """What the network is given, as :meth:`prepare` does, and the photo's :data:`FLAGS`."""
         pixels = photo_pixels(photo, name)
-        stored = pixels if pixels.dtype == torch.uint8 else (pixels * 255).round().to(torch.uint8)
-        return fit_photo(pixels, self.view, photo, name), photo_flags(stored.permute(1, 2, 0).numpy())
+        stored = pixels if pixels.dtype == np.uint8 else (pixels * 255).round().astype(np.uint8)
+        return fit_photo(pixels, self.view, photo, name), photo_flags(stored.transpose(1, 2, 0))
 
-    def score_batch(self, batch: Tensor) -> np.ndarray:
+    def stack(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """Prepared photos of one size and type as a batch, in memory that suits the device."""
+        return np.stack(prepared)
+
+    def score_batch(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """Score prepared photos of one size.
 
         Args:
@@ -79,7 +84,7 @@ class Scorer:
         """
         raise NotImplementedError
 
-    def score_view(self, images: Tensor) -> np.ndarray:
+    def score_view(self, images: np.ndarray | Tensor) -> np.ndarray:
         """Scores without the size rule: (N, 3, H, W) float in [0, 1] -> float64 (N,)."""
         raise NotImplementedError
 

@@ -10,6 +10,7 @@ from mmqpt.cli import errors, evaluate, print_config
 from mmqpt.cli.commands import COMMANDS, GROUPS
 from mmqpt.cli.main import find_command
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.extras import EXTRAS
 from mmqpt.engine.stopping import RunStopped
 
 OPENMMLAB = ['mmengine', 'mmcv', 'mmpretrain', 'matplotlib', 'sklearn']
@@ -49,7 +50,7 @@ def test_help_shows_every_command_and_an_example_of_each_group(mmqpt):
 
 def test_help_of_a_plain_installation():
     """Without the packages of any extra; a command that can't show its help without one names the extra."""
-    missing = [*errors.EXTRAS, 'openpyxl', 'xlrd', 'webdataset', 'datasets', 'lmdb', 'pyarrow']
+    missing = [*EXTRAS, 'openpyxl', 'xlrd', 'webdataset', 'datasets', 'lmdb', 'pyarrow']
     code = (
         f'import sys\nsys.modules.update(dict.fromkeys({missing}))\n'
         'from mmqpt.cli.main import COMMANDS, cli\n'

@@ -11,7 +11,8 @@ from mmqpt.core import building
 from mmqpt.core.building import TooLarge, build_within
 from mmqpt.core.errors import InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
-from mmqpt.core.weights_file import WeightsSpec, write_weights
+from mmqpt.core.weights_file import write_weights
+from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.metric.arch import MMQPT
 from mmqpt.metric.load_backbone import load_backbone
 

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import FORMAT, WeightsSpec, checksum, read_metadata, read_weights, write_weights
+from mmqpt.core.weights_file import checksum, read_weights, write_weights
+from mmqpt.core.weights_spec import FORMAT, WeightsSpec, read_metadata
 from mmqpt.version import __version__
 
 

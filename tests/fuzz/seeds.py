@@ -99,7 +99,7 @@ def spaces() -> list[bytes]:
 
 def spec() -> dict[str, Any]:
     """Fields of a tiny metric, as in the metadata of weights."""
-    from mmqpt.core.weights_file import WeightsSpec
+    from mmqpt.core.weights_spec import WeightsSpec
 
     fields = {
         'kind': 'metric', 'backbone': 'test_resnet', 'input_mean': (120, 110, 100), 'input_std': (58, 57, 57),
@@ -129,7 +129,8 @@ def weights() -> list[bytes]:
     import torch
     from safetensors.torch import save
 
-    from mmqpt.core.weights_file import WeightsSpec, write_weights
+    from mmqpt.core.weights_file import write_weights
+    from mmqpt.core.weights_spec import WeightsSpec
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'w.safetensors'

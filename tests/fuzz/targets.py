@@ -96,7 +96,8 @@ def _space(data: bytes, folder: Path) -> None:
 
 
 def _weights(data: bytes, folder: Path) -> None:
-    from mmqpt.core.weights_file import read_metadata, read_weights
+    from mmqpt.core.weights_file import read_weights
+    from mmqpt.core.weights_spec import read_metadata
     from mmqpt.metric.load_backbone import _read
 
     path = _saved(data, folder, 'fuzzed.safetensors')
@@ -111,7 +112,8 @@ def _spec(data: bytes, folder: Path) -> None:
     import torch
     from safetensors.torch import save
 
-    from mmqpt.core.weights_file import CHECKSUM_KEY, SPEC_KEY, checksum
+    from mmqpt.core.weights_file import checksum
+    from mmqpt.core.weights_spec import CHECKSUM_KEY, SPEC_KEY
     from mmqpt.metric.arch import MMQPT
 
     try:

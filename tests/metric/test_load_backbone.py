@@ -14,7 +14,8 @@ from torch import nn
 import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
-from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
+from mmqpt.core.weights_file import read_weights, write_weights
+from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.metric.arch import MMQPT
 from mmqpt.metric.load_backbone import load_backbone
 

@@ -13,10 +13,10 @@ from mmqpt.cli.main import cli
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.timm_backbone import create_timm_backbone
-from mmqpt.core.weights_file import WeightsSpec, write_weights
+from mmqpt.core.weights_file import write_weights
+from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.metric.open import open_scorer
 from mmqpt.metric.score_many import score_many
-from mmqpt.metric.scorer import Scorer
 from mmqpt.metric.torch_scorer import TorchScorer
 
 onnx = pytest.importorskip('onnx')
@@ -85,7 +85,7 @@ CASES = [
 def test_scores_as_torch_does(name, args, view, head, tmp_path):
     path = weights(tmp_path / 'w.safetensors', name, args, view, head)
     export_onnx(path, tmp_path / 'w.onnx')
-    ours, theirs = Scorer(path, 'cpu'), open_scorer(tmp_path / 'w.onnx', 'cpu')
+    ours, theirs = TorchScorer(path, 'cpu'), open_scorer(tmp_path / 'w.onnx', 'cpu')
     assert theirs.spec == ours.spec
     assert theirs.view == ours.view
     rng = np.random.default_rng(0)
@@ -109,7 +109,7 @@ def test_paddings_follow_the_size(size, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / 'w.onnx'))
     photos = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        wanted = Scorer(path, 'cpu').net.score_view(photos)
+        wanted = TorchScorer(path, 'cpu').net.score_view(photos)
     found = session.run(['scores'], {'photos': photos.numpy()})[0]
     np.testing.assert_allclose(found, wanted.numpy(), atol=1e-6)
 
@@ -129,7 +129,7 @@ def test_the_file_says_everything(exported, metric_weights):
 
 def test_many_photos_and_threads(exported, metric_weights, photo_folder):
     paths = sorted(photo_folder.iterdir())
-    wanted = [Scorer(metric_weights, 'cpu').score(path) for path in paths]
+    wanted = [TorchScorer(metric_weights, 'cpu').score(path) for path in paths]
     for batch in (1, 3):
         found = score_many(OnnxScorer(exported, 'cpu', threads=1), paths, batch=batch, workers=2)
         assert [one.score for one in found] == pytest.approx(wanted, abs=1e-5)
@@ -137,7 +137,7 @@ def test_many_photos_and_threads(exported, metric_weights, photo_folder):
 
 def test_mmqpt_score_and_the_command_line_take_it(exported, metric_weights, photo_folder, tmp_path):
     path = photo_folder / 'coffee_0.jpg'
-    expected = Scorer(metric_weights, 'cpu').score(path)
+    expected = TorchScorer(metric_weights, 'cpu').score(path)
     assert mmqpt.score(path, exported, 'cpu') == pytest.approx(expected, abs=1e-4)
     done = CliRunner().invoke(cli, ['score', str(path), '--weights', str(exported), '--device', 'cpu'])
     assert done.exit_code == 0, done.output

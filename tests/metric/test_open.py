@@ -64,6 +64,7 @@ def test_no_finite_score_is_an_error(metric_weights, photos, tmp_path):
 
 def test_the_file_chooses_the_class(metric_weights):
     assert type(open_scorer(metric_weights, 'cpu')) is TorchScorer
-    assert type(open_scorer(device='cpu', threads=1)) is TorchScorer
+    assert type(open_scorer(device='cpu', threads=1)) is OnnxScorer  # the bundled weights come as ONNX, too
+    assert type(open_scorer(device='cpu', runtime='torch')) is TorchScorer
     assert scorer_class(Path('a/qpt.onnx')) is OnnxScorer
     assert scorer_class(Path('a/qpt.pth')) is TorchScorer

@@ -17,7 +17,8 @@ from pyiqa.utils.options import ordered_yaml
 import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.core.timm_backbone import create_timm_backbone
-from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
+from mmqpt.core.weights_file import read_weights, write_weights
+from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.metric.from_pyiqa import export_pyiqa
 

@@ -40,7 +40,7 @@ def mixed(photos, photo_folder, tmp_path):
 class Slow:
     """Stands for a scorer: each photo is a number of pixels, and its score is its size by 1000."""
 
-    device = torch.device('cpu')
+    device = 'cpu'
     view = View(1, None)
 
     def __init__(self):
@@ -63,7 +63,10 @@ class Slow:
             raise PhotoError(f'{name}: unlucky')
         if photo == 666:
             raise MemoryError('no memory')
-        return torch.zeros(3, 1, photo, dtype=torch.uint8)
+        return np.zeros((3, 1, photo), np.uint8)
+
+    def stack(self, prepared):
+        return np.stack(prepared)
 
     def score_batch(self, batch):
         self.batches.append(tuple(batch.shape))
@@ -217,11 +220,11 @@ def test_defaults_and_bad_arguments(scorer, monkeypatch):
         score_many(scorer, [], batch=0)
     with pytest.raises(InputError, match='workers must be >= 1, got -1'):
         score_many(scorer, [], workers=-1)
-    stand_in = SimpleNamespace(device=torch.device('cuda'))
+    stand_in = SimpleNamespace(device='cuda')
     monkeypatch.setattr(module, '_in_batches', lambda scorer, named, batch, workers: batch)
     assert score_many(stand_in, []) == module.GPU_BATCH
     monkeypatch.setattr(module, '_in_threads', lambda scorer, named, workers: workers)
-    assert score_many(scorer, []) == module._cores() >= 1
+    assert score_many(scorer, []) == module.usable_cores() >= 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

@@ -8,7 +8,8 @@ import pytest
 import skimage.data
 
 import mmqpt
-from mmqpt.core.weights_file import file_sha256, read_weights
+from mmqpt.core.weights_file import read_weights
+from mmqpt.core.weights_spec import file_sha256
 from mmqpt.degradations import Recipe, Step, apply
 from mmqpt.evaluation.protocols.level_order import ordered_share
 from mmqpt.metric.weights import find_weights, list_weights

@@ -13,7 +13,7 @@ from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 
 import mmqpt
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import read_metadata
+from mmqpt.core.weights_spec import read_metadata
 from mmqpt.datasets.rated.duplicates import fingerprint_photos
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.export.convert import export_backbone, export_checkpoint

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from mmpretrain.registry import TRANSFORMS
 
 from mmqpt.core.errors import InputError
@@ -39,8 +38,7 @@ class RandomQualityCrop:
         resized the photo."""
         image, rng = results['img'], results['rng']
         if self.view.target_size(*image.shape[:2]) != image.shape[:2]:
-            tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-            image = (self.view.resize(tensor)[0].permute(1, 2, 0) * 255).numpy()
+            image = self.view.resize(image.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0) * 255
         found = [self._cut(image, rng) for _ in range(self.crops)]
         results['img'] = found[0] if self.crops == 1 else np.stack(found)
         return results

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import WeightsSpec, file_sha256, read_weights
+from mmqpt.core.weights_file import read_weights
+from mmqpt.core.weights_spec import WeightsSpec, file_sha256
 from mmqpt.degradations import OPERATORS
 
 BLIND = 0.75  # share of correctly ordered pairs of levels below which an operator is listed as not seen

@@ -3,7 +3,8 @@
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import file_sha256, read_weights
+from mmqpt.core.weights_file import read_weights
+from mmqpt.core.weights_spec import file_sha256
 from mmqpt.evaluation.reports.model_card import model_card
 from mmqpt.evaluation.statistics.groups import MACRO
 from mmqpt.export.convert import export_checkpoint
