@@ -5,9 +5,9 @@ Example:
     python benchmarks/degradations.py --photos data/photos
 
 Prints Markdown, and writes the same numbers and more as JSON. Times are process time (all threads, of which there is
-one), so that other programs on the machine matter little; run it on a calm machine all the same. Photos are those of
-scikit-image, at 512 x 384 px, unless a folder is given. If albumentations is installed, its closest transforms are
-timed in the same run.
+one); the cost of a sample is also given relative to decoding the same JPEGs in the same run, which compares across
+machines and days. Run it on a calm machine all the same. Photos are those of scikit-image, at 512 x 384 px, unless a
+folder is given. Where albumentations or kornia are installed, their closest transforms are timed in the same run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def main() -> None:
         results['samples'] = {name: time_samples(name, paths, args.samples) for name in PRESETS}
         results['operators'] = time_operators(photo, args.repeats)
         results['presets'] = {name: preset_mean(name, results['operators']) for name in PRESETS}
-    results['albumentations'] = time_albumentations(photo, args.repeats, results['operators'])
+        results['others'] = {
+            'albumentations': time_others('albumentations', albumentations_twins, photo, args, results['operators']),
+            'kornia': time_others('kornia', kornia_twins, photo, args, results['operators']),
+        }
     print(report(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
@@ -139,11 +142,48 @@ def time_samples(preset: str, paths: list[Path], count: int) -> dict[str, float]
     tail = float(np.quantile(whole, 0.95))
     return {
         'mean': mean, 'median': statistics.median(whole), 'p95': tail, 'decode': statistics.mean(loaded),
-        'per_second': 1000 / mean,
+        'per_second': 1000 / mean, 'decodes': mean / statistics.mean(loaded),
     }  # fmt: skip
 
 
-def albumentations_twins(A: Any) -> dict[str, Callable[[], Any]]:
+def albumentations_twins(A: Any, photo: np.ndarray) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """The closest transform to an operator at level 3, where there is one: its name, and a call that runs it."""
+    found = {}
+    for name, make in albumentations_transforms(A).items():
+        transform = make()
+        transform.p = 1.0
+        found[name] = (type(transform).__name__, functools.partial(transform, image=photo))
+    return found
+
+
+def kornia_twins(K: Any, photo: np.ndarray) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """The same of kornia's functions, on a float tensor (1, 3, H, W) as they take it: conversions are not counted."""
+    x = torch.from_numpy(np.ascontiguousarray(photo.transpose(2, 0, 1)))[None].float() / 255
+    noise = torch.randn(1, 2, *x.shape[2:], generator=torch.Generator().manual_seed(SEED))
+    warp, enhance, filters = K.geometry.transform, K.enhance, K.filters
+    calls: dict[str, tuple[Callable[..., Any], Any]] = {
+        'rotate': (warp.rotate, (torch.tensor([7.0]),)),
+        'shear': (warp.shear, (torch.tensor([[0.12, 0.0]]),)),
+        'elastic': (warp.elastic_transform2d, (noise, (33, 33), (8.0, 8.0), (0.1, 0.1))),
+        'brightness': (enhance.adjust_brightness, (0.2,)),
+        'contrast': (enhance.adjust_contrast_with_mean_subtraction, (1.8,)),
+        'gamma': (enhance.adjust_gamma, (1.8,)),
+        'hue': (enhance.adjust_hue, (0.7,)),
+        'saturation': (enhance.adjust_saturation, (2.4,)),
+        'quantise': (enhance.posterize, (3,)),
+        'gaussian_blur': (filters.gaussian_blur2d, ((11, 11), (1.8, 1.8))),
+        'motion_blur': (filters.motion_blur, (9, 30.0, 0.0)),
+        'denoise': (filters.median_blur, ((7, 7),)),
+        'sharpen': (filters.unsharp_mask, ((9, 9), (1.5, 1.5))),
+        'jpeg': (enhance.jpeg_codec_differentiable, (torch.tensor([19.0]),)),
+    }
+    return {
+        name: (function.__name__, functools.partial(function, x, *arguments))
+        for name, (function, arguments) in calls.items()
+    }
+
+
+def albumentations_transforms(A: Any) -> dict[str, Callable[[], Any]]:
     """The closest transform to an operator at level 3, where there is one."""
     return {
         'rotate': lambda: A.Rotate(limit=(7, 7), border_mode=cv2.BORDER_REFLECT_101),
@@ -181,20 +221,49 @@ def albumentations_twins(A: Any) -> dict[str, Callable[[], Any]]:
     }
 
 
-def time_albumentations(photo: np.ndarray, repeats: int, ours: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
-    """ms of the closest transforms, beside ours at level 3."""
+def time_others(
+    package: str,
+    twins_of: Callable[[Any, np.ndarray], dict[str, tuple[str, Callable[[], Any]]]],
+    photo: np.ndarray,
+    args: argparse.Namespace,
+    ours: dict[str, dict[str, list[float]]],
+) -> dict[str, Any]:
+    """ms of another package's closest transforms, beside ours at level 3; and of whole samples made of these alone."""
     os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
     try:
-        A = importlib.import_module('albumentations')
+        module = importlib.import_module(package)
     except ImportError:
-        return {'missing': 'albumentations is not installed'}
+        return {'missing': f'{package} is not installed'}
     pairs = {}
-    for name, make in albumentations_twins(A).items():
-        transform = make()
-        transform.p = 1.0
-        theirs = milliseconds(functools.partial(transform, image=photo), repeats)
-        pairs[name] = {'transform': type(transform).__name__, 'theirs': theirs, 'ours': ours[name]['+1'][2]}
-    return {'version': A.__version__, 'pairs': pairs}
+    twins = twins_of(module, photo)
+    for name, (transform, call) in twins.items():
+        theirs = milliseconds(call, args.repeats)
+        pairs[name] = {'transform': transform, 'theirs': theirs, 'ours': ours[name]['+1'][2]}
+    return {'version': module.__version__, 'pairs': pairs, 'sample': time_twin_samples(twins, photo, args.samples)}
+
+
+def time_twin_samples(
+    twins: dict[str, tuple[str, Callable[[], Any]]], photo: np.ndarray, count: int
+) -> dict[str, float]:
+    """Mean ms of degrading two versions by operators that have a twin, as ``order=2`` and ``skip=0.5`` draw them.
+
+    Ours makes two patches of 224 px of each version; the others have no way to degrade less than the photo. Their
+    transforms run on the photo each time, not on each other's results: the cost is the same.
+    """
+    options = [(name, 3, 1) for name in twins]
+    pairs = PatchPairs(224, versions=2, patches=2, space={'options': options, 'skip': 0.5, 'order': 2})
+    ours, theirs = [], []
+    for number in range(count):
+        sample = {'img': photo, 'rng': np.random.default_rng(number)}
+        start = time.process_time()
+        made = pairs(sample)
+        middle = time.process_time()
+        for recipe in made['recipes']:
+            for step in recipe.steps:
+                twins[step.operator][1]()
+        ours.append(1000 * (middle - start))
+        theirs.append(1000 * (time.process_time() - middle))
+    return {'ours': statistics.mean(ours), 'theirs': statistics.mean(theirs)}
 
 
 def report(results: dict[str, Any]) -> str:
@@ -207,12 +276,16 @@ def report(results: dict[str, Any]) -> str:
         f'{machine_["cores"]} cores ({machine_["cpu"]}){load}; Python {machine_["python"]}, NumPy {machine_["numpy"]}, '
         f'OpenCV {machine_["opencv"]}. Photos: {results["photos"]}.',
         '## Whole training samples',
-        'Read from JPEG, cut a window of at most 512 px, degrade two versions, cut two patches of 224 px from each, '
-        'pack.',
+        'Read from JPEG, cut a window of at most 512 px, degrade two patches of 224 px of two versions, pack. "In '
+        'decodes": the mean over that of decoding the JPEG.',
         table(
-            ('preset', 'ms a sample (mean)', 'median', '95 %', 'of which JPEG', 'samples/s on one core'),
+            ('preset', 'ms a sample (mean)', 'median', '95 %', 'of which JPEG', 'in decodes', 'samples/s on one core'),
             [
-                (f'`{name}`', ms(t['mean']), ms(t['median']), ms(t['p95']), ms(t['decode']), f'{t["per_second"]:.0f}')
+                (
+                    f'`{name}`',
+                    *(ms(t[key]) for key in ('mean', 'median', 'p95', 'decode', 'decodes')),
+                    f'{t["per_second"]:.0f}',
+                )
                 for name, t in results['samples'].items()
             ],
         ),
@@ -222,8 +295,8 @@ def report(results: dict[str, Any]) -> str:
         + '. Below, ms by level: the median of '
         + f'{results["repeats"]} runs.',
         operator_table(results['operators']),
-        '## Beside albumentations',
-        albumentations_text(results['albumentations']),
+        '## Beside albumentations and kornia',
+        *(others_text(package, found) for package, found in results['others'].items()),
     ]
     return '\n\n'.join(parts)
 
@@ -238,7 +311,7 @@ def operator_table(times: dict[str, dict[str, list[float]]]) -> str:
     return table(('operator', 'kind', *map(str, LEVELS)), rows)
 
 
-def albumentations_text(found: dict[str, Any]) -> str:
+def others_text(package: str, found: dict[str, Any]) -> str:
     """A table of pairs."""
     if 'missing' in found:
         return f'Not measured: {found["missing"]}.'
@@ -246,10 +319,13 @@ def albumentations_text(found: dict[str, Any]) -> str:
         (f'`{name}`', ms(pair['ours']), f'`{pair["transform"]}`', ms(pair['theirs']))
         for name, pair in found['pairs'].items()
     ]
+    sample = found['sample']
     return (
-        f'albumentations {found["version"]}, the closest transform to our level 3. They are not the same operations: '
-        'kernels, borders and noise differ, and some of ours are approximations (a median of 7 px, for one).\n\n'
-        + table(('ours', 'ms', 'theirs', 'ms'), rows)
+        f'{package} {found["version"]}, the closest transform to our level 3. They are not the same operations: '
+        'kernels, borders and noise differ, and some of ours are approximations (a median of 7 px, for one). Two '
+        f'degraded versions of a photo, drawn from these operators alone: {ms(sample["ours"])} ms for two patches of '
+        f'224 px of each, {ms(sample["theirs"])} ms for the photo by {package}.\n\n'
+        + table(('ours', 'ms', package, 'ms'), rows)
     )
 
 

@@ -16,7 +16,7 @@ def test_benchmark_runs(photo_folder, tmp_path):
     command += ['--json', str(out), '--repeats', '1', '--samples', '2']
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for heading in ('Whole training samples', 'Operators at 512 x 384 px', 'Beside albumentations'):
+    for heading in ('Whole training samples', 'Operators at 512 x 384 px', 'Beside albumentations and kornia'):
         assert f'## {heading}' in done.stdout
     numbers = json.loads(out.read_text(encoding='utf-8'))
     assert set(numbers['operators']) == set(OPERATORS)
@@ -24,6 +24,8 @@ def test_benchmark_runs(photo_folder, tmp_path):
         assert len(times) == len(OPERATORS[name].signs)
         assert all(len(levels) == len(LEVELS) for levels in times.values())
     assert numbers['samples']['qpt-paper']['per_second'] > 0
+    assert numbers['samples']['large']['decodes'] > 1
+    assert set(numbers['others']) == {'albumentations', 'kornia'}
     assert numbers['machine']['cores'] >= 1
 
 
