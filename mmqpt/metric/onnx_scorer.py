@@ -18,7 +18,7 @@ from mmqpt.metric.weights import find_weights
 
 
 class OnnxScorer(Scorer):
-    """Scores photos by onnxruntime. There is no ``net``, and no gradient.
+    """Scores photos by onnxruntime. There is no ``net``, and no gradient. It is pickled with the bytes of its file.
 
     Args:
         weights: path of a file that ``mmqpt export --onnx`` wrote, or the name of such a file.
@@ -36,11 +36,19 @@ class OnnxScorer(Scorer):
         if threads is not None and threads < 1:
             raise InputError(f'threads must be >= 1, got {threads}')
         self.device, provider = _provider(device)
-        file = read_onnx(find_weights(weights))
-        self.spec = file.spec
-        self.view = View(**(file.spec.view or {}))
-        self._size = file.size
-        self._session = open_session(file, provider, threads or torch.get_num_threads())
+        self._file = read_onnx(find_weights(weights))
+        self.spec = self._file.spec
+        self.view = View(**(self.spec.view or {}))
+        self._size = self._file.size
+        self._provider, self._threads = provider, threads or torch.get_num_threads()
+        self._session = open_session(self._file, self._provider, self._threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != '_session'}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._session = open_session(self._file, self._provider, self._threads)
 
     @default_settings()
     def score_batch(self, batch: Tensor) -> np.ndarray:
