@@ -64,5 +64,5 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=11, begin=1, by_epoch=True, convert_to_iter_based=True),  # max_epochs - 1
+    dict(type='CosineAnnealingLR', begin=1, by_epoch=True, convert_to_iter_based=True),  # to the end of the run
 ]

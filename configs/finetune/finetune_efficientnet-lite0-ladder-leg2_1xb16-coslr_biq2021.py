@@ -15,5 +15,5 @@ optim_wrapper = dict(optimizer=dict(lr=5e-4))
 train_cfg = dict(max_epochs=2)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]

@@ -53,5 +53,5 @@ optim_wrapper = dict(optimizer=dict(lr=5e-5), paramwise_cfg=dict(custom_keys=dic
 train_cfg = dict(max_epochs=3)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', T_max=3, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]

@@ -77,14 +77,42 @@ class ResultFile:
         self._file: BinaryIO = open(self._rows_file, 'ab')  # noqa: SIM115
 
     def add(self, row: Scored) -> None:
-        """Append a row; it is with the operating system when this returns."""
+        """Append a row; it is with the operating system when this returns.
+
+        Raises:
+            InputError: the file is no longer there.
+            OSError: can't be written.
+        """
         self._file.write(encode(row, self._text_kind))
         self._file.flush()
+        self._check_present()
+
+    def _check_present(self) -> None:
+        """What is written to a file that has lost its name goes to no one, without an error."""
+        own = os.fstat(self._file.fileno())
+        try:
+            found = _identity(self._rows_file)
+        except OSError:
+            found = None
+        if found != (own.st_dev, own.st_ino):
+            raise InputError(
+                f'{self._rows_file}: was removed, moved or replaced while it was written; its scores are lost'
+            )
 
     def close(self) -> None:
-        """Finish; for Parquet, turn the rows into the file."""
-        self._file.close()
-        if self.kind == 'parquet' and os.path.exists(self._rows_file):
+        """Finish; for Parquet, turn the rows into the file.
+
+        Raises:
+            InputError: the file is no longer there.
+            OSError: can't be written.
+        """
+        if self._file.closed:
+            return
+        try:
+            self._check_present()
+        finally:
+            self._file.close()
+        if self.kind == 'parquet':
             _write_parquet(self.path, read_rows(self._rows_file, 'json', cut=True))
             os.remove(self._rows_file)
 

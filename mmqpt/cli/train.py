@@ -9,9 +9,13 @@ Examples:
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from mmqpt.cli.options import add_config, add_launch_options
 from mmqpt.core.errors import InputError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +27,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const='auto',
         help='resume a checkpoint of this config; without a path, the newest complete one in the work dir',
     )
+    parser.add_argument('--epochs', type=int, help="length of the run instead of the config's; schedules follow")
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the global batch size')
     add_launch_options(parser)
+
+
+def _set_length(cfg: Config, args: argparse.Namespace) -> None:
+    if args.epochs < 1:
+        raise InputError(f'--epochs must be >= 1, got {args.epochs}')
+    if 'max_epochs' not in cfg.train_cfg:
+        raise InputError(f'{args.config} counts steps: give --cfg-options train_cfg.max_iters=N instead of --epochs')
+    cfg.train_cfg.max_epochs = args.epochs
 
 
 def run(args: argparse.Namespace) -> None:
@@ -36,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.models.checkpoint import newest_checkpoint
 
     cfg = load_config(args)
+    if args.epochs is not None:
+        _set_length(cfg, args)
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL._util import DeferredError
 
 from mmqpt.core.errors import PhotoError, first_line
 from mmqpt.core.photo_checks import jpeg_ends, png_is_whole, strict_pillow
@@ -34,6 +36,17 @@ FIRST_FORMATS = ('JPEG', 'PNG', 'GIF', 'BMP', 'PPM')
 MORE_FORMATS = ('WEBP', 'TIFF', 'AVIF', 'JPEG2000')
 """Pillow loads these only when a file is none of the first. The other formats that it knows are no photos, or have no
 reliable signature."""
+
+SIGNATURES = {
+    'JPEG': rb'\xff\xd8\xff',
+    'PNG': rb'\x89PNG\r\n\x1a\n',
+    'GIF': rb'GIF8[79]a',
+    'TIFF': rb'II[*+]\0|MM\0[*+]',
+    'WebP': rb'RIFF....WEBP',
+    'AVIF': rb'....ftypavi[fs]',
+    'JPEG 2000': rb'\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n',
+}
+"""How a file of each kind begins."""
 
 HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1', b'msf1', b'mif2')
 STRIP = 1 << 22
@@ -126,6 +139,8 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
         PhotoError: as :func:`read_photo`.
     """
     check_pixels(*image.size, name)
+    if _is_closed(image):
+        raise PhotoError(f'{name}: this Pillow image was closed before it was read; load() it first')
     with strict_pillow():
         try:
             reason = _ambiguity(image)
@@ -138,6 +153,15 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
     if reason is not None:
         raise PhotoError(f'{name}: {reason}')
     return pixels if turn is None else turn(pixels)
+
+
+def _is_closed(image: Image.Image) -> bool:
+    """Whether its pixels are gone, or are still in a file that is no longer open."""
+    if isinstance(getattr(image, '_im', None), DeferredError):
+        return True
+    file = getattr(image, 'fp', None)
+    waiting = bool(getattr(image, 'tile', None))
+    return waiting and (file is None or bool(getattr(file, 'closed', False)))
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
@@ -239,16 +263,25 @@ def _open(data: bytes | bytearray, name: str) -> Image.Image:
                 image = Image.open(io.BytesIO(data), formats=[kind for kind in MORE_FORMATS if kind in Image.OPEN])
             except UnidentifiedImageError:
                 if data[4:8] != b'ftyp' or data[8:12] not in HEIF_BRANDS:
-                    raise PhotoError(f'{name}: not an image of a kind that can be read') from None
+                    raise PhotoError(f'{name}: {_unread(data)}') from None
                 image = _open_heif(data, name)
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError(f'{name}: refused, too many pixels ({first_line(error)})') from error
     except Exception as error:  # decoders raise nearly anything at damaged data
-        raise PhotoError(f'{name}: not an image that can be read ({first_line(error)})') from error
+        raise PhotoError(f'{name}: {_unread(data, first_line(error))}') from error
     check_pixels(*image.size, name)
     return image
+
+
+def _unread(data: bytes | bytearray, reason: str = '') -> str:
+    """What is wrong with a file that no decoder took; ``reason`` is what the last one said."""
+    start = bytes(data[:16])
+    kind = next((kind for kind, signature in SIGNATURES.items() if re.match(signature, start, re.DOTALL)), None)
+    if kind is not None:
+        return f'damaged or truncated ({reason or f"it begins as a {kind}, but no decoder takes it"})'
+    return f'not an image that can be read ({reason})' if reason else 'not an image of a kind that can be read'
 
 
 def _open_heif(data: bytes | bytearray, name: str) -> Image.Image:

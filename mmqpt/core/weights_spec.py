@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -159,7 +160,23 @@ def opened_weights(name: str, framework: str = 'numpy') -> Iterator[Any]:
         with safe_open(name, framework=framework) as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise InputError(f'{with_sha256(name)}: not a safetensors file, or a damaged one ({error})') from error
+        hint = f'; {_how_to_export(name)}' if _is_of_torch(name) else ''
+        raise InputError(f'{with_sha256(name)}: not a safetensors file, or a damaged one ({error}){hint}') from error
+
+
+def _is_of_torch(name: str) -> bool:
+    """Whether a file begins as ``torch.save`` begins one, now (zip) or formerly (pickle), or is called as one."""
+    try:
+        with open(name, 'rb') as file:
+            start = file.read(2)
+    except OSError:
+        return False
+    return start in (b'PK', b'\x80\x02') or name.lower().endswith(('.pth', '.pt', '.ckpt'))
+
+
+def _how_to_export(name: str) -> str:
+    out = shlex.quote(f'{os.path.splitext(name)[0]}.safetensors')
+    return f'this is a checkpoint: export it first, mmqpt export {shlex.quote(name)} {out}'
 
 
 def with_sha256(name: str) -> str:

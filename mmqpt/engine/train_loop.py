@@ -21,6 +21,7 @@ from mmqpt.datasets.photos.sampler import SeededSampler
 from mmqpt.engine.position import DataPositionHook
 from mmqpt.engine.runner_state import bare_model, batches_per_step, ends_step, single_optimizer
 from mmqpt.engine.safe_checkpoints import save_now
+from mmqpt.engine.schedules import fit_schedules, lengthen_schedules
 from mmqpt.engine.stopping import IgnoreCtrlC, RunStopped, StopRequest, without_sigchld_handler
 from mmqpt.models.protocol import CountsSteps
 
@@ -44,6 +45,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     - A loader that fails (a dead worker, a missing shard) on any rank: everything is saved before the error is raised.
     - Each step seeds PyTorch's generators by (seed, step, rank), so that dropout too is the same after a resume.
     - A model that is :class:`CountsSteps` is told which batches end an optimiser step.
+    - Schedules follow the length of the run (:func:`fit_schedules`), also of one that is resumed with more epochs.
     - ``max_iters`` may be given instead of ``max_epochs``: the last epoch then ends early. After a resume, MMEngine's
       loop over iterations loads everything again that was used before.
 
@@ -80,6 +82,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if max_iters is not None:
             self._max_epochs = math.ceil(max_iters / len(self.dataloader))
             self._max_iters = max_iters
+        runner.param_schedulers, notes = fit_schedules(
+            runner.param_schedulers, self._max_iters / len(self.dataloader), self._max_iters
+        )
+        self.schedules = runner.param_schedulers
+        for note in notes:
+            runner.logger.warning(f'param_scheduler: {note}')
         self._batches: Iterator[Any] | None = None
         self.stop = StopRequest()
         self.position = DataPositionHook()
@@ -95,6 +103,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         self._epoch, self._done = divmod(self._iter, len(self.dataloader))
         self.position.check(self.runner)
+        lengthen_schedules(self.runner, self.schedules)
         if type(single_optimizer(self.runner)).__name__ == 'ZeroRedundancyOptimizer':
             raise InputError(
                 'ZeroRedundancyOptimizer can not be saved: it gathers its state from all ranks, but MMEngine saves on '

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OnnxScorer(Scorer):
-    """Scores photos by onnxruntime. There is no ``net``, and no gradient.
+    """Scores photos by onnxruntime. There is no ``net``, and no gradient. It is pickled with the bytes of its file.
 
     Args:
         weights: name (``qpt``, ``qpt-<dataset>``) or path of weights that have their ONNX file beside them, or path of
@@ -42,11 +42,19 @@ class OnnxScorer(Scorer):
         if threads is not None and threads < 1:
             raise InputError(f'threads must be >= 1, got {threads}')
         self.device, provider = _provider(device)
-        file = read_onnx(choose_runtime(weights, device, 'onnx')[1])
-        self.spec = file.spec
-        self.view = View(**(file.spec.view or {}))
-        self._size = file.size
-        self._session = open_session(file, provider, threads or usable_cores())
+        self._file = read_onnx(choose_runtime(weights, device, 'onnx')[1])
+        self.spec = self._file.spec
+        self.view = View(**(self.spec.view or {}))
+        self._size = self._file.size
+        self._provider, self._threads = provider, threads or usable_cores()
+        self._session = open_session(self._file, self._provider, self._threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != '_session'}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._session = open_session(self._file, self._provider, self._threads)
 
     def score_batch(self, batch: np.ndarray | Tensor) -> np.ndarray:
         """See :meth:`Scorer.score_batch`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -10,8 +11,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
-from mmqpt.metric.weights import DEFAULT, list_weights, name_weights
+from mmqpt.metric.weights import DEFAULT, find_weights, list_weights, name_weights
+
+_OURS = '_explains_qpt'
 
 
 def register() -> None:
@@ -40,6 +44,28 @@ def register() -> None:
                 'score_range': '0, 1',
             },
         )
+    _explain_unknown_names()
+
+
+def _explain_unknown_names() -> None:
+    """``pyiqa.create_metric`` says of ``qpt-...`` which weights there are, rather than that it is not implemented."""
+    api = sys.modules.get('pyiqa.api_helpers')
+    package = sys.modules.get('pyiqa')
+    create = getattr(api, 'create_metric', None)
+    if create is None or hasattr(create, _OURS):
+        return
+
+    @functools.wraps(create)
+    def create_metric(metric_name: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(metric_name, str) and metric_name.startswith(f'{DEFAULT}-'):
+            find_weights(metric_name)  # the error of a name without a file
+            register()  # a file may have come since
+        return create(metric_name, *args, **options)
+
+    setattr(create_metric, _OURS, True)
+    for module in (api, package):
+        if getattr(module, 'create_metric', None) is create:
+            module.create_metric = create_metric  # type: ignore[union-attr]
 
 
 def register_weights(name: str, path: str | os.PathLike[str]) -> None:

@@ -74,7 +74,11 @@ def find_weights(source: str | os.PathLike[str] | None = None) -> Path:
             'random ones: install mmqpt again, give the path of a file that `mmqpt export` made, or put that file, as '
             f'qpt.safetensors, into the folder that the environment variable {FOLDER} names'
         )
-    raise InputError(f'no weights called {source!r}; there are: {", ".join(known) or "none"}')
+    raise InputError(
+        f'no weights called {source!r}; there are: {", ".join(known) or "none"}. To give a file this name, call '
+        f'mmqpt.register_weights({source!r}, file), or put it into the folder that the environment variable {FOLDER} '
+        f'names, as {source}.safetensors'
+    )
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -1,8 +1,10 @@
 """Rows of the files of scores, and what is wrong with files that are none."""
 
+import shutil
+
 import pytest
 
-from mmqpt.cli.results import encode, read_rows, read_scores
+from mmqpt.cli.results import ResultFile, encode, read_rows, read_scores
 from mmqpt.core.errors import InputError
 from mmqpt.metric.score_many import Scored
 
@@ -60,3 +62,49 @@ def test_other_files_are_refused_by_name(tmp_path, name, text, said):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.csv'):
         read_scores(str(tmp_path / 'none.csv'))
+
+
+def open_file(folder, kind):
+    folder.mkdir()
+    return ResultFile(str(folder / f'x.{kind}'), kind, {}, False, False, [])
+
+
+KINDS = ['csv', 'json', 'parquet']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_folder_that_vanishes_is_an_error_at_the_next_row(tmp_path, kind):
+    file = open_file(tmp_path / 'o', kind)
+    file.add(ROWS[0])
+    shutil.rmtree(tmp_path / 'o')
+    with pytest.raises(InputError, match='removed, moved or replaced while it was written'):
+        file.add(ROWS[1])
+
+
+def rename(path):
+    path.rename(path.with_name('other'))
+
+
+def replace(path):
+    path.unlink()
+    path.write_bytes(b'')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('change', [lambda path: path.unlink(), rename, replace, lambda path: rename(path.parent)])
+def test_a_file_that_vanishes_after_the_last_row_is_an_error_at_the_end(tmp_path, kind, change):
+    file = open_file(tmp_path / 'o', kind)
+    file.add(ROWS[0])
+    change(next(path for path in (tmp_path / 'o').iterdir() if not path.name.endswith('meta.json')))
+    with pytest.raises(InputError, match='removed, moved or replaced while it was written'):
+        file.close()
+    file.close()  # again, as contextlib.closing does
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_what_stays_is_closed_twice(tmp_path, kind):
+    file = open_file(tmp_path / 'o', kind)
+    file.add(ROWS[0])
+    file.close()
+    file.close()
+    assert read_scores(file.path)[0] == ROWS[:1]

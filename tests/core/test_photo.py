@@ -665,3 +665,36 @@ def test_swap_channels(photos):
     np.testing.assert_array_equal(out, window[..., ::-1])
     np.testing.assert_array_equal(swap_channels(window), window[..., ::-1])
     np.testing.assert_array_equal(swap_channels(out), window)
+
+
+FORMATS = [
+    *(('TIFF', {'compression': kind}) for kind in ('raw', 'tiff_lzw', 'tiff_deflate', 'packbits', 'jpeg')),
+    *((kind, {}) for kind in ('WEBP', 'GIF', 'JPEG2000', 'AVIF', 'PNG', 'JPEG')),
+]
+
+
+@pytest.mark.parametrize(('file_format', 'options'), FORMATS)
+@pytest.mark.parametrize('kept', [0.05, 0.6, 0.97])
+def test_what_is_cut_is_called_truncated(photos, file_format, options, kept):
+    data = encode(photos[2][:128, :128], file_format, **options)
+    with pytest.raises(PhotoError, match='damaged or truncated'):
+        read_photo(data[: int(len(data) * kept)])
+
+
+@pytest.mark.parametrize('suffix', ['png', 'jpg', 'tif'])
+def test_closed_pillow_images_are_called_closed(photos, tmp_path, suffix):
+    path = tmp_path / f'x.{suffix}'
+    Image.fromarray(photos[0][:40, :40]).save(path)
+    with Image.open(path) as never_read:
+        pass
+    read_and_closed = Image.open(path)
+    read_and_closed.load()
+    read_and_closed.close()
+    with path.open('rb') as file:
+        file_closed = Image.open(file)
+    for image in (never_read, read_and_closed, file_closed):
+        with pytest.raises(PhotoError, match='this Pillow image was closed before it was read'):
+            image_pixels(image, 'x')
+    with Image.open(path) as image:
+        image.load()
+    assert image_pixels(image, 'x').shape == (40, 40, 3)

@@ -251,3 +251,17 @@ def test_to_mos_without_scales(spec):
         spec.to_mos(0.5, 'a')
     with pytest.raises(InputError, match='do not say what scores 0 and 1 mean'):
         WeightsSpec(**{**asdict(spec), 'mos_range': None}).to_mos(0.5)
+
+
+@pytest.mark.parametrize('name', ['best.pth', 'epoch 3.pth', 'last.ckpt', 'renamed.safetensors', 'old.pt'])
+def test_checkpoints_are_to_be_exported_first(name, tmp_path):
+    torch.save({'a': torch.zeros(2)}, tmp_path / name, _use_new_zipfile_serialization=name != 'old.pt')
+    with pytest.raises(InputError, match=rf'{name} .*export it first, mmqpt export .*\.safetensors'):
+        read_weights(tmp_path / name)
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    (tmp_path / 'x.safetensors').write_bytes(b'text')
+    with pytest.raises(InputError) as caught:
+        read_weights(tmp_path / 'x.safetensors')
+    assert 'checkpoint' not in str(caught.value)

@@ -1,6 +1,9 @@
 """The ONNX file: torch's scores for every backbone and size, and nothing unsafe or damaged is run."""
 
+import copy
 import json
+import multiprocessing
+import pickle
 
 import numpy as np
 import pytest
@@ -289,3 +292,25 @@ def test_files_of_an_older_mmqpt_are_not_called_damaged(exported, tmp_path):
         message = rf'{name}\.onnx \(sha256 \w{{64}}\): has {what} \(made by an older mmqpt\); export it again$'
         with pytest.raises(InputError, match=message):
             read_onnx(tmp_path / f'{name}.onnx')
+
+
+def score_there(scorer, photo, results):
+    results.put(scorer.score(photo))
+
+
+def test_crosses_process_borders(exported, photos, tmp_path):
+    scorer = OnnxScorer(exported, 'cpu', threads=1)
+    photo = photos[0][:90, :120].copy()
+    wanted = scorer.score(photo)
+    sent = pickle.dumps(scorer)
+    twice = pickle.loads(pickle.dumps(copy.deepcopy(scorer)))
+    for one in (pickle.loads(sent), copy.deepcopy(scorer), copy.copy(scorer), twice):
+        assert type(one) is OnnxScorer
+        assert one.spec == scorer.spec
+        assert one.score(photo) == wanted
+    context = multiprocessing.get_context('spawn')
+    results = context.SimpleQueue()
+    process = context.Process(target=score_there, args=(scorer, photo, results))
+    process.start()
+    process.join(120)
+    assert results.get() == pytest.approx(wanted, abs=1e-6)

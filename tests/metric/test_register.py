@@ -1,9 +1,14 @@
 """Registration: either import order, light, once. Each case runs in a fresh interpreter."""
 
+import shutil
 import subprocess
 import sys
 
+import pyiqa
 import pytest
+
+import mmqpt  # noqa: F401  (registers qpt)
+from mmqpt.core.errors import InputError
 
 
 def python(code: str) -> str:
@@ -39,3 +44,20 @@ def test_metric_needs_no_openmmlab(metric_weights):
         'print(tuple(metric(torch.rand(1, 3, 64, 64)).shape))'
     )
     assert python(code) == '(1, 1)'
+
+
+@pytest.mark.parametrize('name', ['qpt-koniq10k', 'qpt-nothing-here', 'qpt-Large'])
+def test_create_metric_says_which_weights_there_are(name):
+    with pytest.raises((InputError, FileNotFoundError), match=name):
+        pyiqa.create_metric(name, device='cpu')
+
+
+def test_create_metric_finds_weights_that_came_later(metric_weights, tmp_path, monkeypatch):
+    shutil.copy(metric_weights, tmp_path / 'qpt-late.safetensors')
+    monkeypatch.setenv('MMQPT_WEIGHTS', str(tmp_path))
+    assert pyiqa.create_metric('qpt-late', device='cpu').metric_name == 'qpt-late'
+
+
+def test_other_names_are_pyiqas():
+    with pytest.raises(AssertionError, match='nothing not implemented'):
+        pyiqa.create_metric('nothing')

@@ -43,6 +43,7 @@ _DATA = (
     'scale',
 )
 """Arguments of the data sets that the task replaces."""
+_PERIOD = 'T_max'
 _SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 """Arguments of loaders that change no result."""
 
@@ -167,7 +168,8 @@ class FineTune:
 def set_epochs(cfg: Config, epochs: int) -> None:
     """Change the length of a run, and with it every schedule that ends where the run ended.
 
-    A warm-up (``LinearLR`` from the first step) of a set number of steps keeps that number.
+    A warm-up (``LinearLR`` from the first step) of a set number of steps keeps that number; a cosine without ``end``
+    ends with the run anyway.
 
     Raises:
         InputError: a schedule whose end can't be told: one by iterations, or without ``end`` and ``T_max``.
@@ -181,6 +183,12 @@ def set_epochs(cfg: Config, epochs: int) -> None:
     for schedule in listed:
         begin, end, period = schedule.get('begin', 0), schedule.get('end'), schedule.get('T_max')
         if schedule.type == 'LinearLR' and begin == 0 and end is not None and not schedule.get('by_epoch', True):
+            continue
+        if schedule.type == 'CosineAnnealingLR' and end is None:  # ends with the run, as the train loop sees to
+            if period is not None:
+                del schedule[_PERIOD]
+                if schedule.get('by_epoch', True) and epochs > begin:
+                    schedule[_PERIOD] = epochs - begin
             continue
         if not schedule.get('by_epoch', True) or period not in (None, before - begin) or (end is None and not period):
             raise InputError(
