@@ -64,9 +64,7 @@ GROUPS = (
         {
             'browse': Entry('mmqpt.cli.browse', 'See what the degradations do to a photo.'),
             'level-order': Entry('mmqpt.cli.level_order', 'See which degradations a metric notices.'),
-            'pretext-check': Entry(
-                'mmqpt.cli.pretext_check', 'See what pre-training taught beyond its start, by no shortcut.'
-            ),
+            'pretext-check': Entry('mmqpt.cli.pretext_check', 'See what pre-training added to its start.'),
             'model-card': Entry('mmqpt.cli.model_card', 'Write the model card of an exported file.'),
             'profile': Entry('mmqpt.cli.profile', 'Find what holds a training back.'),
             'replay-batch': Entry('mmqpt.cli.replay_batch', 'Replay a batch that was not finite.'),

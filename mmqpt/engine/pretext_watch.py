@@ -52,7 +52,7 @@ class PretextWatchHook(Hook):
         """Whether the model takes part; a run that was not resumed forgets what another measured."""
         model = bare_model(runner)
         self._model = model if isinstance(model, Contrasts) else None
-        if runner.iter == 0:
+        if self._model is not None and runner.iter == 0:
             runner.message_hub.update_info(_START, None)
             runner.message_hub.update_info(_MEASURED, 0)
 
@@ -79,8 +79,10 @@ class PretextWatchHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
     ) -> None:
         """Logs the gain, once the start is known."""
+        if self._model is None or self._start is not None or 'acc_degradation' not in (outputs or {}):
+            return
         start = runner.message_hub.get_info(_START)
-        if self._model is None or start is None or self._start is not None or 'acc_degradation' not in (outputs or {}):
+        if start is None:
             return
         runner.message_hub.update_scalar('train/gain_degradation', float(outputs['acc_degradation']) - start)
 
