@@ -1,10 +1,14 @@
 """A small folder of results: two methods, two splits, two shares of the labels, two subsets."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mmqpt.evaluation.protocols.distortion_readers import Readings
+from mmqpt.evaluation.protocols.distortion_run import write_ladders
+from mmqpt.evaluation.protocols.distortions import Design, assign, find_distortions
 from mmqpt.evaluation.statistics.correlation import plcc, rmse, srcc
 from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
 
@@ -97,3 +101,54 @@ def spread(cells, subset, name):
         'median': middle, 'std': float(np.std(values, ddof=1)), 'min': min(values), 'max': max(values),
         'low': middle - 0.05, 'high': middle + 0.04,
     }  # fmt: skip
+
+
+@pytest.fixture
+def distortion_design():
+    """30 photos that do not exist, three distortions of which each photo gets two."""
+    names = [f'{i}.jpg' for i in range(30)]
+    folds = np.arange(30) % 3
+    distortions = find_distortions(['gaussian_blur', 'white_noise', 'jpeg'])
+    return Design(Path('folder'), names, [f'g{i // 2}' for i in range(30)], folds, distortions, assign(folds, 3, 2), 64)
+
+
+@pytest.fixture
+def made_readings(distortion_design, rng):
+    """(noise, blind) -> Readings near the truth; of ``jpeg`` blindly, with levels at random and the wrong type."""
+
+    def make(noise=0.5, blind=False):
+        _, kind, level = distortion_design.images.T
+        levels = np.tile(np.arange(6.0), (len(distortion_design.ladders), 1))
+        each, position = (levels + noise * rng.normal(size=levels.shape) for _ in range(2))
+        taken = np.where(rng.random(len(kind)) < noise / 5, rng.integers(0, 3, len(kind)), kind)
+        if blind:
+            each[distortion_design.ladders[:, 1] == 2] = rng.normal(
+                size=each[distortion_design.ladders[:, 1] == 2].shape
+            )
+            taken = np.where(kind == 2, 1, taken)
+        return Readings(level + noise * rng.normal(size=len(level)), np.where(kind < 0, -1, taken), each, position)
+
+    return make
+
+
+@pytest.fixture
+def distortion_cells(made_readings, distortion_design, tmp_path):
+    """An encoder that is blind to ``jpeg`` and has an odd name, and two checkpoints of a run, the last the best."""
+    places = (('<script>alert(1)</script>', '', None, 2.0), ('B 10', 'B', 10, 0.6), ('B 20', 'B', 20, 0.2))
+    cells = []
+    for number, (name, run, step, noise) in enumerate(places):
+        path = f'predictions/{number}.csv'
+        write_ladders(tmp_path / path, made_readings(noise, not number), distortion_design)
+        cells.append(
+            {
+                'encoder': name, 'weights': f'{number}.pth', 'run': run, 'step': step, 'features': 8, 'seconds': 1.5,
+                'predictions': path,
+            }
+        )  # fmt: skip
+    return cells
+
+
+@pytest.fixture
+def distortion_folder(distortion_cells, tmp_path):
+    """Where the readings of ``distortion_cells`` are."""
+    return tmp_path

@@ -120,6 +120,8 @@ def test_against_a_naive_search():
         pairs = near_duplicates(prints, 60, 0.95, block)
         triples = zip(pairs.first.tolist(), pairs.second.tolist(), pairs.distance.tolist(), strict=True)
         assert {(i, j): d for i, j, d in triples} == expected
+        some = near_duplicates(prints, 60, 0.95, block, among=20)
+        assert {*zip(some.first.tolist(), some.second.tolist(), strict=True)} == {p for p in expected if p[0] < 20}
 
 
 def test_thresholds_are_inclusive():
