@@ -15,16 +15,31 @@ from mmqpt.metric.weights import list_weights
 from mmqpt.version import __version__
 
 if TYPE_CHECKING:
+    from mmqpt.metric.encoders import create_encoder, list_encoders
     from mmqpt.metric.load_backbone import load_backbone
     from mmqpt.metric.open import score
     from mmqpt.metric.scorer import Scorer
+    from mmqpt.metric.set_score import QPTMetric
 
 register_with_pyiqa()
 
-__all__ = ['Scorer', '__version__', 'list_weights', 'load_backbone', 'register_weights', 'score']
+__all__ = [
+    'QPTMetric',
+    'Scorer',
+    '__version__',
+    'create_encoder',
+    'list_encoders',
+    'list_weights',
+    'load_backbone',
+    'register_weights',
+    'score',
+]
 
 _LAZY = {
+    'QPTMetric': 'mmqpt.metric.set_score',
     'Scorer': 'mmqpt.metric.scorer',
+    'create_encoder': 'mmqpt.metric.encoders',
+    'list_encoders': 'mmqpt.metric.encoders',
     'load_backbone': 'mmqpt.metric.load_backbone',
     'score': 'mmqpt.metric.open',
 }

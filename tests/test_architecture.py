@@ -21,6 +21,7 @@ ALONE = {
     'degradations': {'version', 'core', 'degradations'},
     'evaluation/statistics': {'core', 'evaluation'},
     'ray': {'version', 'core', 'metric'},
+    'transforms': {'core', 'degradations'},
     'cli': {*ORDER, 'metric', 'cli'},  # what a command may import when is told by tests/cli/test_main.py
 }
 OPENMMLAB = {'mmengine', 'mmcv', 'mmpretrain'}
@@ -92,7 +93,7 @@ def test_no_circles():
         pytest.fail(' -> '.join(error.args[1]))
 
 
-@pytest.mark.parametrize('folder', ['core', 'degradations', 'metric', 'ray'])
+@pytest.mark.parametrize('folder', ['core', 'degradations', 'metric', 'ray', 'transforms'])
 def test_no_openmmlab_below_the_data_sets(folder):
     for path in files(folder):
         assert not OPENMMLAB & {name.split('.')[0] for name in imports(path)}, path
