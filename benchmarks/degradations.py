@@ -148,7 +148,7 @@ def time_samples(preset: str, paths: list[Path], count: int) -> dict[str, float]
 
 def albumentations_twins(A: Any, photo: np.ndarray) -> dict[str, tuple[str, Callable[[], Any]]]:
     """The closest transform to an operator at level 3, where there is one: its name, and a call that runs it."""
-    found = {}
+    found: dict[str, tuple[str, Callable[[], Any]]] = {}
     for name, make in albumentations_transforms(A).items():
         transform = make()
         transform.p = 1.0

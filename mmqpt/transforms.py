@@ -62,7 +62,7 @@ class Degrade(v2.Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draws the recipe of a call."""
-        rng = np.random.default_rng(torch.randint(1 << 62, ()).item())
+        rng = np.random.default_rng(int(torch.randint(1 << 62, ()).item()))
         self.last = self.space.draw(rng) if rng.random() < self.p else None
         return {'recipe': self.last}
 

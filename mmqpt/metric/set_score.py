@@ -31,7 +31,7 @@ class SetScore(NamedTuple):
     low: float
     high: float
     std: float
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
 
 
 class QPTMetric:

@@ -151,8 +151,8 @@ def _search(
         result = least_squares(residuals, start, bounds=limits, x_scale='jac', max_nfev=EVALUATIONS)
         if usual and count == 4 and result.x[1] < least + 0.05:  # a step, or predictions that are dense at its centre
             result = least_squares(residuals, np.clip(result.x, *bounds), bounds=bounds, x_scale='jac', max_nfev=50)
-        centre, width = (float(value) for value in near(result.x))
-        reason = '' if usual and count == 5 else _too_steep(z, centre, width, ON_SLOPE[count])
+        middle, breadth = (float(value) for value in near(result.x))
+        reason = '' if usual and count == 5 else _too_steep(z, middle, breadth, ON_SLOPE[count])
         if result.status <= 0 or reason:
             reasons.append(reason or f'no convergence in {EVALUATIONS} steps')
         elif best is None or result.cost < best[0]:
