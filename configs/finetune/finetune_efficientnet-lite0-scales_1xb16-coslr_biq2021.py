@@ -45,7 +45,7 @@ model = dict(
 )
 whole = [
     dict(type='LoadPhoto'),
-    dict(type='LevelLadder', crop=224, rungs=2, view=view, from_level=harmful, blank=0.05),
+    dict(type='LevelLadder', crop=224, rungs=2, view=view, from_level=harmful, blank=0.25),
     dict(type='PackRatedPhoto'),
 ]
 custom_hooks = [*_base_.custom_hooks, dict(type='HeadStartHook', pipeline=whole)]  # the head first, on whole photos
