@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """A temporary name to write to. At the end it becomes the file; after an error, nothing has changed.
 
     It is a hidden name in the folder of the file, so that scans skip it, and has the same ending, which some writers go
-    by. Links are followed: what they point to is replaced.
+    by. Links are followed: what they point to is replaced. A file that is replaced keeps its mode.
 
     Args:
         path: of the file to write or to replace.
@@ -35,6 +36,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     partial = os.path.join(folder, f'.{stem[:40]}.{secrets.token_hex(4)}.partial{suffix}')
     try:
         yield partial
+        with contextlib.suppress(FileNotFoundError):  # a new file
+            os.chmod(partial, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(partial, target)
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,17 +240,44 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray, name: str | None) 
         name = name or os.fspath(source)
         if os.path.isdir(source):
             raise PhotoError(f'{name}: a folder, not a photo')
-        if not os.path.isfile(source):
-            raise FileNotFoundError(f'no such photo: {name}')
         try:
-            if os.path.getsize(source) > MAX_BYTES:
-                raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
-            data = Path(source).read_bytes()
+            data = _read_regular(source, name)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(f'no such photo: {name}') from error
         except OSError as error:
             raise PhotoError(f"{name}: can't be read ({error.strerror})") from error
     if not data:
         raise PhotoError(f'{name}: the file is empty')
     return data, name
+
+
+def _read_regular(source: str | os.PathLike[str], name: str) -> bytes:
+    """The bytes of a regular file. What else has a name is never waited for, also if it took the file's place just now:
+    opening a pipe would block until someone writes to it."""
+    if not stat.S_ISREG(os.stat(source).st_mode):  # devices may act on being opened
+        raise PhotoError(f'{name}: no regular file ({_kind_of_file(os.stat(source).st_mode)}), so no photo')
+    number = os.open(source, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0))
+    with open(number, 'rb') as file:
+        found = os.fstat(number)
+        if not stat.S_ISREG(found.st_mode):
+            raise PhotoError(f'{name}: no regular file ({_kind_of_file(found.st_mode)}), so no photo')
+        if found.st_size > MAX_BYTES:
+            raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:  # it grew meanwhile
+        raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
+    return data
+
+
+def _kind_of_file(mode: int) -> str:
+    kinds = {
+        stat.S_IFIFO: 'a pipe',
+        stat.S_IFSOCK: 'a socket',
+        stat.S_IFCHR: 'a device',
+        stat.S_IFBLK: 'a device',
+        stat.S_IFDIR: 'a folder',
+    }
+    return kinds.get(stat.S_IFMT(mode), 'of another kind')
 
 
 def _open(data: bytes | bytearray, name: str) -> Image.Image:

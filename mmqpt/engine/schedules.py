@@ -59,9 +59,7 @@ def fit_schedules(schedules: Any, epochs: float, steps: int) -> tuple[Any, list[
         begin = one.get('begin', 0)
         if begin >= length:
             kind, unit = one['type'], _unit(by_epoch)
-            raise InputError(
-                f'{kind} in param_scheduler begins after {begin} {unit}, but the run ends after {length:g}'
-            )
+            raise InputError(f'{kind} in param_scheduler begins after {begin} {unit}, but the run has {length:g}')
         if one.get('end') is None and _is_cosine(one):
             period = one.pop(_PERIOD, None)
             if period is not None and period != length - begin:

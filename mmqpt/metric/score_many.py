@@ -237,6 +237,8 @@ class _Room:
 
 def _pixels(source: Any) -> int:
     """px of a photo by its header, or guessed from its length where Pillow can't read that, as with HEIC."""
+    if isinstance(source, (str, os.PathLike)) and not os.path.isfile(source):
+        return 0  # opening a pipe would wait for its writer
     try:
         with strict_pillow(), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             return image.width * image.height

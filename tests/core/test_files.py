@@ -2,6 +2,8 @@
 
 import json
 import os
+import stat
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +128,15 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
         write_json(str(path), {'score': object()})
     assert json.loads(path.read_text(encoding='utf-8'))['score'] == 0.5
     assert [found.name for found in path.parent.iterdir()] == ['a.json']
+
+
+@pytest.mark.parametrize('mode', [0o600, 0o640, 0o664, 0o755])
+def test_a_replaced_file_keeps_its_mode(tmp_path, mode):
+    path = tmp_path / 'x.csv'
+    path.write_text('old')
+    path.chmod(mode)
+    (tmp_path / 'link.csv').symlink_to(path)
+    for name in ('x.csv', 'link.csv'):
+        with replacing(tmp_path / name) as partial:
+            Path(partial).write_text('new')
+        assert stat.S_IMODE(path.stat().st_mode) == mode

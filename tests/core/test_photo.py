@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import socket
 import struct
 import sys
 import warnings
@@ -576,10 +578,10 @@ def test_folder_and_unreadable_file(photos, tmp_path, monkeypatch):
         read_photo(tmp_path)
     (tmp_path / 'a.png').write_bytes(encode(photos[0], 'PNG'))
 
-    def refuse(_):
+    def refuse(*_):
         raise PermissionError(13, 'Permission denied')
 
-    monkeypatch.setattr(Path, 'read_bytes', refuse)
+    monkeypatch.setattr(photo_module.os, 'open', refuse)
     with pytest.raises(PhotoError, match=r"a\.png: can't be read \(Permission denied\)"):
         read_photo(tmp_path / 'a.png')
 
@@ -698,3 +700,42 @@ def test_closed_pillow_images_are_called_closed(photos, tmp_path, suffix):
     with Image.open(path) as image:
         image.load()
     assert image_pixels(image, 'x').shape == (40, 40, 3)
+
+
+def make_pipe(path):
+    os.mkfifo(path)
+
+
+def make_socket(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.mark.parametrize(('make', 'kind'), [(make_pipe, 'a pipe'), (make_socket, 'a socket')])
+def test_what_is_no_regular_file_is_named_at_once(make, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    make(Path('a.jpg'))
+    Path('link.jpg').symlink_to('a.jpg')
+    for name in ('a.jpg', 'link.jpg'):
+        with pytest.raises(PhotoError, match=rf'{name}: no regular file \({kind}\)'):
+            read_photo(name)
+
+
+def test_devices_are_no_photos():
+    with pytest.raises(PhotoError, match=r'/dev/zero: no regular file \(a device\)'):
+        read_photo('/dev/zero')
+
+
+def test_a_pipe_that_takes_the_place_of_a_photo_is_not_waited_for(photos, tmp_path, monkeypatch):
+    path = tmp_path / 'a.png'
+    Image.fromarray(photos[0][:8, :8]).save(path)
+    opened = os.open
+
+    def swap(name, flags, *rest, **options):
+        path.unlink()
+        os.mkfifo(path)
+        return opened(name, flags, *rest, **options)
+
+    monkeypatch.setattr(photo_module.os, 'open', swap)
+    with pytest.raises(PhotoError, match='no regular file'):
+        read_photo(path)
