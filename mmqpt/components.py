@@ -25,6 +25,7 @@ from mmqpt.engine.hooks import (
     ValidateOnResumeHook,
 )
 from mmqpt.engine.iqa_metric import IQAMetric
+from mmqpt.engine.page_hook import TrainingPageHook
 from mmqpt.engine.position import DataPositionHook
 from mmqpt.engine.safe_checkpoints import SafeCheckpointHook
 from mmqpt.engine.train_loop import ResumableTrainLoop
@@ -66,6 +67,7 @@ __all__ = [
     'SafeCheckpointHook',
     'ScaleSampler',
     'SeededSampler',
+    'TrainingPageHook',
     'UnreadablePhotosHook',
     'ValidateOnResumeHook',
 ]

@@ -21,6 +21,7 @@ custom_hooks = [
     dict(type='ValidateOnResumeHook'),  # an epoch that was saved but not validated still counts
     dict(type='CollapseWatchHook', interval=50),  # pre-training: do embeddings shrink to one point?
     dict(type='UnreadablePhotosHook', max_share=0.05),  # photos that can't be read: warn, count, stop above 5 %
+    dict(type='TrainingPageHook'),  # work_dir/report.html at each checkpoint: is the run healthy?
 ]
 env_cfg = dict(
     cudnn_benchmark=True,
