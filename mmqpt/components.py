@@ -26,6 +26,7 @@ from mmqpt.engine.hooks import (
     ValidateOnResumeHook,
 )
 from mmqpt.engine.iqa_metric import IQAMetric
+from mmqpt.engine.page_hook import TrainingPageHook
 from mmqpt.engine.position import DataPositionHook
 from mmqpt.engine.pretext_watch import PretextWatchHook
 from mmqpt.engine.safe_checkpoints import SafeCheckpointHook
@@ -70,6 +71,7 @@ __all__ = [
     'SafeCheckpointHook',
     'ScaleSampler',
     'SeededSampler',
+    'TrainingPageHook',
     'UnreadablePhotosHook',
     'ValidateOnResumeHook',
 ]

@@ -22,6 +22,7 @@ custom_hooks = [
     dict(type='CollapseWatchHook', interval=50),  # pre-training: do embeddings shrink to one point?
     dict(type='PretextWatchHook', batches=10),  # pre-training: what it adds to its start; settings that can't work
     dict(type='UnreadablePhotosHook', max_share=0.05),  # photos that can't be read: warn, count, stop above 5 %
+    dict(type='TrainingPageHook'),  # work_dir/report.html at each checkpoint: is the run healthy?
 ]
 env_cfg = dict(
     cudnn_benchmark=True,

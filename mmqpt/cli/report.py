@@ -28,10 +28,18 @@ from mmqpt.core.extras import require
     show_default=True,
     help='For how many photos of the table to embed a small copy (about 3 KB each); others are read from their files.',
 )
+@click.option('--maps', metavar='FOLDER', help='Folder with the maps that `mmqpt map` drew; the page shows them.')
 @click.option('--title', help='Title of the page; the name of FOLDER or RESULTS by default.')
 @scoring_options
 def report_command(
-    source: str, out: str, recursive: bool, photos: int, thumbnails: int, title: str | None, **options: Any
+    source: str,
+    out: str,
+    recursive: bool,
+    photos: int,
+    thumbnails: int,
+    maps: str | None,
+    title: str | None,
+    **options: Any,
 ) -> int:
     """Make one HTML page that needs no network: histogram, best and worst photos, a table of all.
 
@@ -55,6 +63,8 @@ def report_command(
     if same_file(out, source):
         raise InputError(f'--out is the file that the report is made of: {printable(out)}')
     target_file(out)
+    if maps is not None and not os.path.isdir(maps):
+        raise InputError(f'--maps: no such folder: {printable(maps)}')
     folder = ''
     failed = 0
     if os.path.isdir(source):
@@ -80,6 +90,6 @@ def report_command(
     from mmqpt.cli.report_page import write_page
 
     name = title or os.path.basename(os.path.normpath(source)) or source
-    write_page(out, printable(name), rows, meta, folder, photos, thumbnails, not options['no_progress'])
+    write_page(out, printable(name), rows, meta, folder, photos, thumbnails, maps, not options['no_progress'])
     click.echo(f'{printable(out)}: {len(rows)} photos')
     return 1 if failed else 0

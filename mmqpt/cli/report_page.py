@@ -18,8 +18,9 @@ import numpy as np
 from markupsafe import Markup
 from tqdm import tqdm
 
-from mmqpt.cli.inputs import printable
+from mmqpt.cli.inputs import MAP_SUFFIX, is_map, printable
 from mmqpt.cli.thumbnails import CARD, LINE, embedded_thumbnail, embedded_thumbnails
+from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
 from mmqpt.core.photo import SUFFIXES
 from mmqpt.core.photo_flags import BETWEEN, FLAGS
@@ -37,6 +38,7 @@ def write_page(
     folder: str = '',
     photos: int = 12,
     thumbnails: int = 4000,
+    maps: str | None = None,
     bar: bool = False,
 ) -> None:
     """Write the page.
@@ -50,10 +52,11 @@ def write_page(
         photos: how many of the best and of the worst to show.
         thumbnails: how many photos of the table have a small copy in the page, the best and the worst; the others are
             shown from their files, as long as these are there.
+        maps: folder with what ``mmqpt map FOLDER`` drew, to be shown from the page.
         bar: whether a progress bar is shown, if standard error is a terminal.
 
     Raises:
-        InputError: ``path`` exists and is not a regular file.
+        InputError: no maps of these photos in ``maps``; or ``path`` exists and is not a regular file.
         OSError: can't be written.
     """
     good = sorted((row for row in rows if row.score is not None), key=lambda row: -(row.score or 0))
@@ -74,7 +77,7 @@ def write_page(
         size=(_WIDTH, _HEIGHT),
         groups=[(name, [_card(number, good[number], places[number]) for number in numbers])
                 for name, numbers in (('Best', best), ('Worst', worst))],
-        data=_data(good, places, os.path.dirname(os.path.abspath(path)), thumbnails, bar),
+        data=_data(good, places, os.path.dirname(os.path.abspath(path)), thumbnails, maps, bar),
         flagged=_flagged(rows),
         failed=[(printable(row.name), printable(row.error or '')) for row in rows if row.score is None],
         weights=_weights(meta),
@@ -97,12 +100,19 @@ def _place(name: str, folder: str) -> str | None:
     return next((os.path.abspath(place) for place in places if os.path.isfile(place)), None)
 
 
-def _data(good: Sequence[Scored], places: Sequence[str | None], page_folder: str, thumbnails: int, bar: bool) -> Markup:
+def _data(
+    good: Sequence[Scored],
+    places: Sequence[str | None],
+    page_folder: str,
+    thumbnails: int,
+    maps: str | None,
+    bar: bool,
+) -> Markup:
     """What the script reads, as JSON that HTML can hold.
 
-    A photo is ``[name, score, flags, path, thumbnail]``, without the last ones where they are empty. Flags are numbers
-    of ``flags``. The path starts from ``base`` and is given only where its name is that of a photo: the page links to
-    it, and moves it. Bytes of it that are not UTF-8 are lone surrogates, as in Python.
+    A photo is ``[name, score, flags, path, thumbnail, map]``, without the last ones where they are empty. Flags are
+    numbers of ``flags``. The path starts from ``base`` and is given only where its name is that of a photo: the page
+    links to it, and moves it. Bytes of it that are not UTF-8 are lone surrogates, as in Python.
     """
     flags = list(dict.fromkeys(flag for row in good for flag in row.flags))
     linked = [place if place and Path(place).suffix.lower() in SUFFIXES else None for place in places]
@@ -113,6 +123,7 @@ def _data(good: Sequence[Scored], places: Sequence[str | None], page_folder: str
     copies = embedded_thumbnails((place for _, place in there), LINE)
     show = tqdm(copies, 'thumbnails', len(there), disable=None if bar else True, leave=False, dynamic_ncols=True)
     small = dict(zip((number for number, _ in there), show, strict=True))
+    drawn = {} if maps is None else _find_maps(maps, [place for place in places if place])
     rows = []
     for number, (row, place) in enumerate(zip(good, linked, strict=True)):
         cells: list[Any] = [
@@ -121,6 +132,7 @@ def _data(good: Sequence[Scored], places: Sequence[str | None], page_folder: str
             [flags.index(flag) for flag in row.flags],
             os.path.relpath(place, base).replace(os.sep, '/') if place and base else None,
             small.get(number),
+            drawn.get(places[number] or ''),
         ]
         while not cells[-1] and len(cells) > 2:
             cells.pop()
@@ -129,6 +141,7 @@ def _data(good: Sequence[Scored], places: Sequence[str | None], page_folder: str
         'id': hashlib.sha256('\0'.join(row.name for row in good).encode(errors='surrogateescape')).hexdigest()[:16],
         'base': base.replace(os.sep, '/'),
         'base_url': _url(base, page_folder),
+        'maps_url': _url(os.path.abspath(maps), page_folder) if maps is not None else '',
         'flags': [printable(flag) for flag in flags],
         'rows': rows,
     }
@@ -136,6 +149,29 @@ def _data(good: Sequence[Scored], places: Sequence[str | None], page_folder: str
     for character in '<>&':
         text = text.replace(character, f'\\u{ord(character):04x}')
     return Markup(text)
+
+
+def _find_maps(folder: str, photos: Sequence[str]) -> dict[str, str]:
+    """The map of each photo that has one: its path from ``folder``.
+
+    The maps of a folder are named as its photos are. Which folder that was is not known: it is the one from which most
+    maps fit.
+    """
+    found = sorted(str(path) for path in Path(folder).rglob(f'*{MAP_SUFFIX}'))
+    named = {os.path.relpath(path, folder).removesuffix(MAP_SUFFIX): path for path in found if is_map(path)}
+    by_name: dict[str, list[str]] = {}
+    for name in named:
+        by_name.setdefault(os.path.basename(name), []).append(name)
+    fits = [
+        (photo.removesuffix(os.sep + name), photo, name)
+        for photo in photos
+        for name in by_name.get(os.path.basename(photo), [])
+        if photo.endswith(os.sep + name)
+    ]
+    if not fits:
+        raise InputError(f'{printable(folder)}: no maps of these photos; mmqpt map FOLDER --out draws them')
+    root = Counter(start for start, _, _ in fits).most_common(1)[0][0]
+    return {photo: (name + MAP_SUFFIX).replace(os.sep, '/') for start, photo, name in fits if start == root}
 
 
 def _common_folder(paths: Sequence[str]) -> str:

@@ -18,7 +18,12 @@ MAX_SIDE = 1024
 PATCH = 128
 STRIDE = 32
 
+PLAIN = 3.0
+"""Patches whose luma strays from a plane by less than this have no detail: clear sky, a wall, a blank frame. Root mean
+square, in grey levels out of 255. A design choice; noise and texture that can be seen are above it."""
+
 _AT_ONCE = 16
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,26 @@ class QualityMap:
 
     def per_pixel(self) -> np.ndarray:
         """(H, W) scores: linear between the centres of the patches, constant beyond the outermost."""
+        return self._spread(self.scores)
+
+    def plain(self) -> np.ndarray:
+        """(rows, columns), whether the patch has no detail to judge (see :data:`PLAIN`)."""
+        luma = self.photo.astype(np.float32) @ _LUMA
+        height, width = self.patch
+        rests = [_rest(luma[y : y + height, x : x + width]) for y in self.tops for x in self.lefts]
+        return np.array(rests).reshape(self.scores.shape) < PLAIN
+
+    def plain_per_pixel(self) -> np.ndarray:
+        """(H, W), whether most of what a px' score comes from are patches without detail."""
+        found: np.ndarray = self._spread(self.plain().astype(np.float64)) > 0.5
+        return found
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
         height, width = self.photo.shape[:2]
         rows = _weights(self.tops + (self.patch[0] - 1) / 2, height)
         columns = _weights(self.lefts + (self.patch[1] - 1) / 2, width)
-        return rows @ self.scores @ columns.T
+        spread: np.ndarray = rows @ values @ columns.T
+        return spread
 
 
 def quality_map(scorer: Scorer, photo: Any, patch: int = PATCH, stride: int = STRIDE) -> QualityMap:
@@ -81,6 +102,17 @@ def quality_map(scorer: Scorer, photo: Any, patch: int = PATCH, stride: int = ST
         scores += scorer.score_view(np.stack(cut)).tolist()
     shown = (pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)
     return QualityMap(np.array(scores).reshape(len(tops), len(lefts)), tops, lefts, (height, width), shown)
+
+
+def _rest(luma: np.ndarray) -> float:
+    """Root mean square of what the best plane leaves of (H, W)."""
+    rest = luma - luma.mean()
+    for axis, length in enumerate(luma.shape):  # the ramps are orthogonal to each other and to the mean
+        ramp = np.arange(length) - (length - 1) / 2
+        along = rest.mean(axis=1 - axis)
+        slope = (along @ ramp) / max(1e-12, ramp @ ramp)
+        rest = rest - np.expand_dims(slope * ramp, 1 - axis)
+    return float(np.sqrt(np.mean(rest**2)))
 
 
 def _starts(length: int, size: int, stride: int) -> np.ndarray:

@@ -104,7 +104,7 @@ def test_scores_that_are_no_numbers_are_an_error(mmqpt, photos, tmp_path, monkey
 
 
 def test_low_scores_are_red_and_high_ones_blue(tmp_path):
-    scores = np.array([[0.1, 0.9]])
+    scores = np.array([[0.0, 1.0]])
     grey = np.full((100, 200, 3), 128, np.uint8)
     draw(QualityMap(scores, np.array([0]), np.array([0, 100]), (100, 100), grey), 0.5, 'x', str(tmp_path / 'm.png'))
     pixels = np.asarray(Image.open(tmp_path / 'm.png').convert('RGB')).astype(int)
@@ -120,10 +120,62 @@ def test_low_scores_are_red_and_high_ones_blue(tmp_path):
     assert red[:, 1].mean() < blue[:, 1].mean()
 
 
+def test_colours_mean_the_same_in_every_map(tmp_path):
+    """A photo of one score all over is not drawn as half bad and half good."""
+    pictures = []
+    for value in (0.2, 0.8):
+        scores = np.array([[value, value + 0.001]])
+        photo = np.full((100, 200, 3), 128, np.uint8)
+        draw(
+            QualityMap(scores, np.array([0]), np.array([0, 100]), (100, 100), photo), 0.5, 'x', str(tmp_path / 'm.png')
+        )
+        pixels = np.asarray(Image.open(tmp_path / 'm.png').convert('RGB')).astype(int)
+        pictures.append(pixels[pixels.shape[0] // 2 - 40 :][:20, int(0.6 * pixels.shape[1]) :][:, :60])
+    assert np.median(pictures[0][..., 0] - pictures[0][..., 2]) > 50
+    assert np.median(pictures[1][..., 2] - pictures[1][..., 0]) > 50
+
+
+def test_patches_without_detail_are_hatched_and_counted(mmqpt, photos, tmp_path):
+    photo = photos[0][100:356, :256].copy()
+    photo[:, :128] = np.linspace(90, 140, 256)[:, None, None]  # a sky
+    Image.fromarray(photo).save(tmp_path / 'p.png')
+    result = mmqpt('map', 'p.png', '--patch', 64, '--stride', 64)
+    assert result.stdout.endswith('50% without detail\n')
+    hatched = np.asarray(Image.open(tmp_path / 'p-map.png').convert('L')).astype(int)
+    right = hatched[:, hatched.shape[1] // 2 :]
+    lines = (right < 60).sum()
+    Image.fromarray(photos[0][100:356, :256]).save(tmp_path / 'q.png')
+    result = mmqpt('map', 'q.png', '--patch', 64, '--stride', 64)
+    assert 'without detail' not in result.stdout
+    assert lines > 1000
+
+
+def test_maps_of_a_folder(mmqpt, photos, tmp_path):
+    (tmp_path / 'in' / 'sub').mkdir(parents=True)
+    for name in ('a.png', 'a.jpg', 'sub/b.png'):
+        Image.fromarray(photos[0][:64, :64]).save(tmp_path / 'in' / name)
+    (tmp_path / 'in' / 'bad.png').write_text('x')
+    result = mmqpt('map', 'in', '-r', '--stride', 64)
+    assert result.exit_code == 1
+    assert result.stderr.endswith('3 maps, 1 failed\n')
+    assert 'in/bad.png' in result.stderr
+    found = {path.relative_to(tmp_path / 'maps').as_posix() for path in (tmp_path / 'maps').rglob('*.png')}
+    assert found == {'a.png-map.png', 'a.jpg-map.png', 'sub/b.png-map.png'}
+    assert mmqpt('map', 'in', '--out', 'in', '--stride', 64).exit_code == 1  # beside the photos; only the folder itself
+    assert mmqpt('map', 'in', '--out', 'in', '--stride', 64).stderr.endswith('2 maps, 1 failed\n')  # maps get none
+    (tmp_path / 'maps' / 'a.jpg-map.png').write_text('mine')
+    for out, said in (('maps', 'exists and is not a map; give another --out'), ('in/a.jpg', '--out must be a folder')):
+        result = mmqpt('map', 'in', '--out', out)
+        assert result.exit_code == 2
+        assert said in result.stderr
+    assert (tmp_path / 'maps' / 'a.jpg-map.png').read_text() == 'mine'
+
+
 @pytest.mark.parametrize(
     ('args', 'said'),
     [
-        (['-'], 'one photo'),
+        (['-'], 'one photo or folder'),
+        (['photo.png', '-r'], '--recursive is for a folder'),
         (['none.jpg', '--out', 'm.jpg'], '--out must end with .png'),
         (['photo.png', '--out', ''], '--out must end with .png'),
         (['photo.png', '--out', 'no/such.png'], 'no/such.png: no such folder'),

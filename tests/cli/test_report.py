@@ -166,11 +166,14 @@ def test_thumbnails_are_upright_and_small(tmp_path):
         (['x.csv', '--out', ''], '--out must end with .html or .htm'),
         (['x.csv', '--out', 'link.html'], '--out is the file that the report is made of'),
         (['x.csv'], 'holds no photos'),
+        (['x.csv', '--maps', 'none'], '--maps: no such folder: none'),
+        (['y.csv', '--maps', 'empty'], 'empty: no maps of these photos'),
         (['empty'], 'no photos in this folder'),
     ],
 )
 def test_mistakes_end_with_one_sentence(mmqpt, tmp_path, args, said):
     (tmp_path / 'x.csv').write_text('path,score,error\n')
+    (tmp_path / 'y.csv').write_text('path,score\na.jpg,0.5\n')
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'link.html').symlink_to('x.csv')
     result = mmqpt('report', *args)

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from mmqpt.cli.report_page import write_page
 from mmqpt.metric.score_many import Scored
@@ -177,6 +178,30 @@ def test_twenty_thousand_rows_are_a_few_elements(browser, tmp_path):
     choose(browser, 'text', '1999')
     assert browser.run("document.getElementById('shown').textContent").startswith('12 of 20000 shown')
     assert browser.run(count) == 12
+
+
+def test_m_shows_the_map(browser, album):
+    (album / 'maps' / 'one').mkdir(parents=True)
+    mark = PngInfo()
+    mark.add_text('Software', 'mmqpt map')
+    for name in (f'one/{NAMES[1]}', f'one/{NAMES[3]}', NAMES[0]):  # the last has the name of a photo elsewhere
+        Image.new('RGB', (300, 40)).save(album / 'maps' / f'{name}-map.png', pnginfo=mark)
+    rows = [Scored(str(album / 'album' / 'one' / NAMES[n]), n / 10) for n in (1, 3, 5)]
+    rows.append(Scored(str(album / 'album' / 'two' / 'deep' / NAMES[0]), 0.9))
+    write_page(str(album / 'page.html'), 'album', rows, {}, maps=str(album / 'maps'))
+    browser.open(album / 'page.html')
+    browser.run("document.getElementById('list').focus()")
+    browser.press('Enter')
+    browser.press('m')
+    widths = []
+    for _ in range(4):
+        browser.run("document.getElementById('viewer-image').decode()")
+        widths.append(browser.run("document.getElementById('viewer-image').naturalWidth"))
+        browser.press('ArrowRight')
+    assert widths == [60, 65, 300, 300]
+    browser.press('m')
+    browser.run("document.getElementById('viewer-image').decode()")
+    assert browser.run("document.getElementById('viewer-image').naturalWidth") == 61
 
 
 @pytest.mark.parametrize('width', [390, 1280])

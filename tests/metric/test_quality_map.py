@@ -81,3 +81,22 @@ def test_bad_arguments_are_refused(scorer):
             quality_map(scorer, photo, 64, stride)
     with pytest.raises(FileNotFoundError, match=r'nope\.jpg'):
         quality_map(scorer, 'nope.jpg')
+
+
+def test_a_plane_has_no_detail_and_faint_texture_has():
+    x, y = np.meshgrid(np.arange(64.0), np.arange(64.0))
+    plane = 60 + x + 0.5 * y
+    checks = 100 + 4 * ((x.astype(int) + y.astype(int)) % 2 * 2 - 1)
+    for pixels, plain in ((plane, True), (np.full((64, 64), 9.0), True), (checks, False)):
+        photo = np.repeat(pixels.round().astype(np.uint8)[..., None], 3, axis=2)
+        found = QualityMap(np.array([[0.5]]), np.array([0]), np.array([0]), (64, 64), photo)
+        assert found.plain().tolist() == [[plain]]
+        assert found.plain_per_pixel().all() == plain
+
+
+def test_what_is_plain_lies_where_it_is_in_the_photo(photos):
+    photo = photos[0][100:164, :192].copy()
+    photo[:, 128:] = 80
+    found = QualityMap(np.full((1, 3), 0.5), np.array([0]), np.array([0, 64, 128]), (64, 64), photo)
+    assert found.plain().tolist() == [[False, False, True]]
+    assert found.plain_per_pixel().any(axis=0).tolist() == [x >= 128 for x in range(192)]

@@ -3,8 +3,8 @@
   const $ = id => document.getElementById(id);
   if (!$('data')) return;
   const data = JSON.parse($('data').textContent);
-  const rows = data.rows.map(([name, score, flags = [], path = null, thumbnail = null], number) => ({
-    number, name, score, path, thumbnail, mark: '',
+  const rows = data.rows.map(([name, score, flags = [], path = null, thumbnail = null, map = null], number) => ({
+    number, name, score, path, thumbnail, map, mark: '',
     flags: flags.map(i => data.flags[i]).join('; '),
     folder: name.slice(0, Math.max(0, name.lastIndexOf('/'))),
   }));
@@ -19,7 +19,8 @@
     if (code >= 0xdc80 && code <= 0xdcff) return '%' + (code - 0xdc00).toString(16).toUpperCase();
     return code >= 0xd800 && code <= 0xdfff ? '%EF%BF%BD' : encodeURIComponent(c);
   }).join('');
-  const link = row => row.path === null ? null : data.base_url + row.path.split('/').map(encoded).join('/');
+  const url_of = (base, path) => path === null ? null : base + path.split('/').map(encoded).join('/');
+  const link = row => url_of(data.base_url, row.path);
 
   // Marks, kept by the browser where it lets pages from disk do so.
   const KEY = 'mmqpt-report-' + data.id;
@@ -163,12 +164,16 @@
   addEventListener('resize', refresh);
 
   // One photo, large.
-  let large = null;
+  let large = null, mapped = false;
   const open = row => {
     large = row;
     const place = shown.indexOf(row), image = $('viewer-image');
     if (place >= 0) go(place);
     const url = link(row);
+    const target = mapped && row.map !== null ? url_of(data.maps_url, row.map) : url;
+    $('viewer-map').hidden = !data.maps_url;
+    $('viewer-map').disabled = row.map === null;
+    $('viewer-map').setAttribute('aria-pressed', String(mapped));
     $('viewer-score').textContent = row.score.toFixed(4);
     $('viewer-name').textContent = row.name;
     if (url) $('viewer-name').href = url; else $('viewer-name').removeAttribute('href');
@@ -181,7 +186,7 @@
       if (row.thumbnail) image.src = row.thumbnail; else image.removeAttribute('src');
       if (url) $('viewer-note').textContent = 'This browser can not show the file, or it is no longer there; its name is a link to it.';
     };
-    if (url) image.src = url; else image.onerror();
+    if (target) image.src = target; else image.onerror();
     $('previous').disabled = place <= 0;
     $('next').disabled = place < 0 || place >= shown.length - 1;
     press(viewer, row);
@@ -200,6 +205,8 @@
   };
   $('previous').onclick = () => step(-1);
   $('next').onclick = () => step(1);
+  const toggle = () => { if (viewer.open && data.maps_url) { mapped = !mapped; open(large); } };
+  $('viewer-map').onclick = toggle;
   $('close').onclick = () => viewer.close();
   viewer.addEventListener('close', () => list.focus());
   for (const button of viewer.querySelectorAll('button[data-mark]')) button.onclick = () => decide(large.mark === button.dataset.mark ? '' : button.dataset.mark);
@@ -217,6 +224,7 @@
     } else if (key === 'k') decide('keep');
     else if (key === 'r') decide('reject');
     else if (key === 'u') decide('');
+    else if (key === 'm') toggle();
     else if (key === 'Enter' && document.activeElement === list && shown[here]) open(shown[here]);
     else return;
     event.preventDefault();
