@@ -6,7 +6,7 @@ import math
 import os
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -165,7 +165,7 @@ def draw(found: QualityMap, score: float, name: str, path: str) -> None:
 
     height, width = found.photo.shape[:2]
     scale = _INCHES / max(height, width)
-    style = ['default', {'text.parse_math': False, 'font.family': 'DejaVu Sans', 'hatch.linewidth': 0.6}]
+    style: Any = ['default', {'text.parse_math': False, 'font.family': 'DejaVu Sans', 'hatch.linewidth': 0.6}]
     with matplotlib.style.context(style):
         side = max(3.2, width * scale)
         figure = Figure(figsize=(2 * side + 1.2, max(1.5, height * scale) + 1.9), layout='constrained')
