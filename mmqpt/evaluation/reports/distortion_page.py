@@ -11,7 +11,7 @@ import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.reports import distortion_plots, plots
-from mmqpt.evaluation.reports.book import Book, data_uri, write_page
+from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
 from mmqpt.evaluation.reports.distortion_results import DISTORTION_FORMAT, FIGURES
 from mmqpt.evaluation.reports.findings import (
     MISSING,
@@ -75,7 +75,7 @@ def write_distortion_report(folder: str | Path) -> Path:
         for name, file in zip(names, files, strict=False)
     ]
     sheet = [('', tiles)] if len(files) == len(names) else []
-    return write_page(
+    return write_results_page(
         folder / 'report.html', report, book, 'What was asked', 'One photo in every distortion, at level 4.', sheet
     )
 
