@@ -198,8 +198,8 @@ class Design:
     given: np.ndarray
     side: int
     seed: int = 0
-    _squares: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
-    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+    _squares: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     @cached_property
     def ladders(self) -> np.ndarray:

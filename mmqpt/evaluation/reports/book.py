@@ -52,7 +52,7 @@ class Book:
         pictures.append(Picture(path.name, caption, data_uri('png', path.read_bytes()), figure.get_figwidth() > 10))
 
 
-def write_page(
+def write_results_page(
     path: Path,
     report: Report,
     book: Book,

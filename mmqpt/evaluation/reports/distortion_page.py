@@ -11,7 +11,7 @@ import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.reports import distortion_plots, plots
-from mmqpt.evaluation.reports.book import Book, data_uri, write_page
+from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
 from mmqpt.evaluation.reports.distortion_results import DISTORTION_FORMAT, FIGURES
 from mmqpt.evaluation.reports.findings import (
     MISSING,
@@ -39,12 +39,12 @@ ABOUT = (
     '0 is the photo itself. Features of frozen encoders were read by ridge regressions, each fitted to other photos '
     'than it reads, near-duplicates of them among the others.',
     "Level SRCC: Spearman's correlation of the level that one reader of all distortions reads with the true one; of a "
-    'single distortion, within its images. Level SRCC, one distortion at a time: the same by a reader fitted to that '
+    'single distortion, within its images. Level SRCC, one at a time: the same by a reader fitted to that '
     'distortion alone, and for all of them its mean. Type accuracy: the share of distorted images whose distortion is '
     'named right. Level order: the share of pairs of levels of one photo that are in order along the mean difference '
     'between level 5 and the photo itself, taken from other photos: nothing is fitted, and chance is 0.5.',
     'Blind: the encoder cannot be shown to see the levels of a distortion, since the interval of its level SRCC, one '
-    'distortion at a time, reaches 0.',
+    'at a time, reaches 0.',
     'Square brackets hold 95 % bootstrap intervals over photos, near-duplicates together, with the readers as they '
     'were fitted: how far a figure would move with other photos of the same kind to read. Differences are paired: '
     'both encoders were asked about the same images in every draw.',
@@ -75,7 +75,7 @@ def write_distortion_report(folder: str | Path) -> Path:
         for name, file in zip(names, files, strict=False)
     ]
     sheet = [('', tiles)] if len(files) == len(names) else []
-    return write_page(
+    return write_results_page(
         folder / 'report.html', report, book, 'What was asked', 'One photo in every distortion, at level 4.', sheet
     )
 

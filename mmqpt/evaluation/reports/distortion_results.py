@@ -33,7 +33,7 @@ DISTORTION_FORMAT = 'distortions 1'
 
 FIGURES = {
     'level': 'level SRCC',
-    'level_each': 'level SRCC, one distortion at a time',
+    'level_each': 'level SRCC, one at a time',
     'type': 'type accuracy',
     'order': 'level order',
 }

@@ -13,7 +13,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
 from mmqpt.core.photo import swap_channels
 from mmqpt.evaluation.reports import findings, plots, tables
-from mmqpt.evaluation.reports.book import Book, data_uri, write_page
+from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
 from mmqpt.evaluation.reports.findings import Estimate, Results, percent, read_results
 from mmqpt.evaluation.reports.photo_sheet import RatedPhoto, SheetRow, extremes, photo_sheet, thumbnail
 from mmqpt.evaluation.reports.plot_style import Heading, shortened
@@ -51,7 +51,7 @@ def write_report(folder: str | Path, photo_root: str | Path | None = None) -> Pa
     report = tables.report_of(results)
     report = replace(report, notes=[*report.notes, *remarks])
     tiles = [(row.title, [_tile(root, photo) for photo in row.photos]) for row in sheet]
-    return write_page(folder / 'report.html', report, book, 'Best and worst predicted photos', best, tiles)
+    return write_results_page(folder / 'report.html', report, book, 'Best and worst predicted photos', best, tiles)
 
 
 def _plot_summary(results: Results, book: Book) -> None:

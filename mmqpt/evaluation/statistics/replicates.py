@@ -31,12 +31,17 @@ class Replicated:
     replicates: np.ndarray
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
-        """The percentile interval; None where too many replicates, or the figure itself, are not defined."""
+        """The percentile interval, moved by the bias; None where too many replicates, or the value, are not defined.
+
+        A replicate holds fewer different photos, among which a correlation is higher: with a dozen photos, the
+        replicates' median lies far above the value. The interval is moved by that difference.
+        """
         good = self.replicates[np.isfinite(self.replicates)]
         if not np.isfinite(self.value) or len(self.replicates) - len(good) > DEGENERATE * len(self.replicates):
             return None
         low, high = np.quantile(good, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+        bias = np.median(good) - self.value
+        return float(low - bias), float(high - bias)
 
     def minus(self, other: Replicated, level: float = 0.95) -> Difference | None:
         """This less another on the same draws; None where no interval can be given."""

@@ -132,6 +132,7 @@ def test_pixels_are_those_of_the_recipe(design):
         photo = square(read_photo(design.root / design.names[design.images[image, 0]], min_side=64), 64)
         np.testing.assert_array_equal(design.make(image), apply(design.recipe(image), photo))
     assert design.recipe(0).steps == ()
+    assert replace(design, side=32).make(0).shape == (32, 32, 3)  # with squares of its own
     assert np.array_equal(design.make(0), square(read_photo(design.root / design.names[0], min_side=64), 64))
 
 

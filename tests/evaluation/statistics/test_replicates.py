@@ -59,6 +59,11 @@ def test_differences_are_paired(rows):
     assert low < one.value < high
 
 
+def test_the_bias_of_the_replicates_is_taken_off():
+    found = Replicated(0.5, np.linspace(0.6, 0.8, 1001)).interval(0.9)
+    assert found == pytest.approx((0.41, 0.59))
+
+
 def test_macro_is_the_mean_of_what_is_defined():
     parts = [Replicated(0.2, np.array([0.1, np.nan, np.nan])), Replicated(0.4, np.array([0.3, 0.5, np.nan]))]
     found = replicated_macro(parts)
