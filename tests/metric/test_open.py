@@ -1,7 +1,5 @@
 """``mmqpt.score`` and ``open_scorer``: from any kind of photo and file of weights to a score."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from PIL import Image
@@ -64,7 +62,7 @@ def test_no_finite_score_is_an_error(metric_weights, photos, tmp_path):
 
 def test_the_file_chooses_the_class(metric_weights):
     assert type(open_scorer(metric_weights, 'cpu')) is TorchScorer
-    assert type(open_scorer(device='cpu', threads=1)) is OnnxScorer  # the bundled weights come as ONNX, too
+    assert type(open_scorer(device='cpu', threads=1)) is OnnxScorer
     assert type(open_scorer(device='cpu', runtime='torch')) is TorchScorer
-    assert scorer_class(Path('a/qpt.onnx')) is OnnxScorer
-    assert scorer_class(Path('a/qpt.pth')) is TorchScorer
+    assert scorer_class(metric_weights, 'cpu') is TorchScorer
+    assert scorer_class(device='cpu') is OnnxScorer

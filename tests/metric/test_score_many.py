@@ -158,7 +158,7 @@ def test_photos_of_one_size_share_a_batch_and_types_do_not_mix():
     assert scorer.batches == [(4, 3, 1, 5), (4, 3, 1, 6)] * 2
     scorer = Slow()
     prepare = scorer.prepare
-    scorer.prepare = lambda photo, name: prepare(5, name) if photo == 5 else prepare(5, name).float()
+    scorer.prepare = lambda photo, name: prepare(5, name) if photo == 5 else prepare(5, name).astype(np.float32)
     assert len(list(score_many(scorer, [5, 6] * 4, batch=4, workers=2))) == 8
     assert scorer.batches == [(4, 3, 1, 5), (4, 3, 1, 5)]
 
