@@ -54,7 +54,7 @@ def report_command(
         mmqpt report holiday -r --out holiday.html
         mmqpt report scores.csv
     """
-    from mmqpt.cli.inputs import list_inputs, printable
+    from mmqpt.cli.inputs import list_inputs, printable, skipped_kinds
     from mmqpt.core.files import same_file, target_file
 
     require('jinja2', 'report', 'mmqpt report')
@@ -71,6 +71,7 @@ def report_command(
         paths = list_inputs([source], recursive)
         scorer, meta = scorer_and_facts(options['weights'], options['device'], onnx_threads(options['batch']))
         run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
+        run.skipped = skipped_kinds([source], recursive)
         rows = list(run.over(paths))
         failed = run.failed
         click.echo(run.summary(), err=True)

@@ -5,31 +5,81 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import find_photos
 from mmqpt.metric.onnx_scorer import OnnxScorer
+from mmqpt.metric.score_many import Scored, score_many
 from mmqpt.metric.scorer import Scorer
 from mmqpt.metric.torch_scorer import TorchScorer
 from mmqpt.metric.weights import find_weights
 
 
-def score(photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> float:
+@overload
+def score(
+    photo: list[Any] | tuple[Any, ...],
+    weights: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+) -> list[float]: ...
+@overload
+def score(
+    photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None
+) -> float: ...
+def score(
+    photo: Any, weights: str | os.PathLike[str] | None = None, device: str | torch.device | None = None
+) -> float | list[float]:
     """The quality of a photo, from 0 to 1, higher is better. The weights are kept for the next call.
 
     Args:
         photo: path (``str`` or ``Path``), bytes of a file, PIL image, array (H, W, 3) of uint8 or float in [0, 1],
-            or tensor (3, H, W) or (1, 3, H, W); also grey and with transparency, see docs/photos.md.
+            or tensor (3, H, W) or (1, 3, H, W); also grey and with transparency, see docs/photos.md. A list or tuple
+            of N of them gives a list of N scores, by all cores.
         weights: name (``qpt``, ``qpt-<dataset>``), or path of a safetensors or ONNX file.
         device: ``'cpu'``, ``'cuda'``...; a GPU by default where there is one.
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: a photo, weights or a device that can't be used; the message names them.
+        InputError: a photo, weights or a device that can't be used; the message names them. For the photos of a folder,
+            and to go on past bad ones, see :func:`score_folder`.
     """
-    path = find_weights(weights).resolve()
-    return _cached(path, path.stat().st_mtime_ns, None if device is None else str(device)).score(photo)
+    scorer = _kept(weights, device)
+    if not isinstance(photo, (list, tuple)):
+        if isinstance(photo, (str, os.PathLike)) and os.path.isdir(photo):
+            raise InputError(f'{os.fspath(photo)} is a folder: mmqpt.score_folder scores the photos in it')
+        return scorer.score(photo)
+    found = []
+    for row in score_many(scorer, photo):
+        if row.score is None:
+            raise InputError(row.error or row.name)
+        found.append(row.score)
+    return found
+
+
+def score_folder(
+    folder: str | os.PathLike[str],
+    recursive: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+) -> list[Scored]:
+    """The photos of a folder, each with its path, score and flags; those that can't be read have an error instead.
+
+    Args:
+        folder: where photos are; files that are not called like photos, and hidden ones, are left out.
+        recursive: whether its subfolders count.
+        weights: as of :func:`score`.
+        device: likewise.
+
+    Returns:
+        One result a photo, sorted by path.
+
+    Raises:
+        FileNotFoundError: no such folder, or file of weights.
+        InputError: no photos in it, or weights or a device that can't be used.
+    """
+    return list(score_many(_kept(weights, device), find_photos(folder, recursive)))
 
 
 def open_scorer(
@@ -55,6 +105,11 @@ def open_scorer(
 def scorer_class(path: Path) -> type[Scorer]:
     """The class that scores with a file."""
     return OnnxScorer if path.suffix == '.onnx' else TorchScorer
+
+
+def _kept(weights: str | os.PathLike[str] | None, device: str | torch.device | None) -> Scorer:
+    path = find_weights(weights).resolve()
+    return _cached(path, path.stat().st_mtime_ns, None if device is None else str(device))
 
 
 @functools.lru_cache(maxsize=4)

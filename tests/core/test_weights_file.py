@@ -250,3 +250,12 @@ def test_to_mos_without_scales(spec):
         spec.to_mos(0.5, 'a')
     with pytest.raises(InputError, match='do not say what scores 0 and 1 mean'):
         WeightsSpec(**{**asdict(spec), 'mos_range': None}).to_mos(0.5)
+
+
+def test_a_spec_is_a_sentence():
+    spec = WeightsSpec('backbone', 'resnet18', (0.0,) * 3, (1.0,) * 3)
+    assert str(spec) == 'encoder of resnet18'
+    spec = WeightsSpec('backbone', 'resnet18', (0.0,) * 3, (1.0,) * 3, dataset='d', iterations=9, mos_range=(1.0, 5.0))
+    assert str(spec) == (
+        'encoder of resnet18, trained on d for 9 iterations; scores 0 and 1 stand for opinion scores of 1 and 5'
+    )
