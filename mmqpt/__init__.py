@@ -17,7 +17,7 @@ from mmqpt.version import __version__
 if TYPE_CHECKING:
     from mmqpt.metric.encoders import create_encoder, list_encoders
     from mmqpt.metric.load_backbone import load_backbone
-    from mmqpt.metric.open import score
+    from mmqpt.metric.open import score, score_folder
     from mmqpt.metric.scorer import Scorer
     from mmqpt.metric.set_score import QPTMetric
 
@@ -33,6 +33,7 @@ __all__ = [
     'load_backbone',
     'register_weights',
     'score',
+    'score_folder',
 ]
 
 _LAZY = {
@@ -42,6 +43,7 @@ _LAZY = {
     'list_encoders': 'mmqpt.metric.encoders',
     'load_backbone': 'mmqpt.metric.load_backbone',
     'score': 'mmqpt.metric.open',
+    'score_folder': 'mmqpt.metric.open',
 }
 """Names whose modules ``import mmqpt`` does not import, since they are heavy."""
 

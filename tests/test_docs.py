@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
+from mmqpt.version import __version__
+
 ROOT = Path(__file__).parent.parent
-PAGES = ('README.md', 'docs/metric.md', 'docs/photos.md')
+PAGES = ('README.md', 'docs/metric.md', 'docs/photos.md', 'docs/python.md')
 
 
 @pytest.fixture
@@ -40,6 +43,29 @@ def test_pages_are_finished(page):
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')]:
+    for page in [*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')]:
         for target in re.findall(r'\]\((?!https?:)([^)#\s]+)', page.read_text(encoding='utf-8')):
             assert (page.parent / target).exists(), f'{page.name}: {target}'
+
+
+def test_contributors_are_shown_the_layers_that_are_held():
+    from tests.test_architecture import ALONE, ORDER
+
+    text = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+    drawn = re.findall(r'^(\w+) {2,}', text.split('## The layers')[1].split('```')[1], re.M)
+    assert drawn == [name for name in ORDER if name != 'version'] + ['metric', 'cli']
+    assert {'metric', 'cli'} <= set(ALONE)
+
+
+def test_the_citation_is_of_this_version_and_the_same_twice():
+    cited = yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))
+    assert cited['version'] == __version__
+    paper = cited['preferred-citation']
+    bibtex = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+    assert paper['title'] in bibtex
+    assert ' and '.join(f'{x["family-names"]}, {x["given-names"]}' for x in paper['authors']) in bibtex
+
+
+def test_the_changelog_has_this_version():
+    major, minor, _ = __version__.split('.')
+    assert f'\n## {major}.{minor}\n' in (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')

@@ -17,7 +17,10 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = (
     '.ci', 'benchmarks', 'configs', 'docs', 'examples', 'mmqpt', 'requirements', 'scripts', 'tests', 'tools',
 )  # fmt: skip
-FILES = ('LICENSE', 'MANIFEST.in', 'Makefile', 'README.md', 'model-index.yml', 'pyproject.toml', 'setup.cfg')
+FILES = (
+    'CHANGELOG.md', 'CITATION.cff', 'CONTRIBUTING.md', 'LICENSE', 'MANIFEST.in', 'Makefile', 'README.md',
+    'model-index.yml', 'pyproject.toml', 'setup.cfg',
+)  # fmt: skip
 NOT_SOURCE = shutil.ignore_patterns('__pycache__', '*.pyc', '*.pyo')
 
 

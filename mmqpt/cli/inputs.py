@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable
 
 from mmqpt.core.errors import InputError, PhotoError
-from mmqpt.core.photo import find_photos
+from mmqpt.core.photo import SUFFIXES, find_photos
 
 MAP_SUFFIX = '-map.png'
 """How the names of maps end by default."""
@@ -49,6 +50,20 @@ def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = Fals
     if not found:
         raise InputError('no photos were named')
     return list(found.values())
+
+
+def skipped_kinds(paths: Iterable[str], recursive: bool = False) -> Counter[str]:
+    """How many files in the folders among ``paths`` are not called like photos, by the end of their names.
+
+    Hidden ones don't count; ``recursive`` is as of :func:`list_inputs`.
+    """
+    found: Counter[str] = Counter()
+    for path in paths:
+        for _, folders, names in os.walk(path) if os.path.isdir(path) else ():
+            folders[:] = [name for name in folders if recursive and not name.startswith('.')]
+            ends = (os.path.splitext(name)[1].lower() for name in names if not name.startswith('.'))
+            found.update(end or 'without an ending' for end in ends if end not in SUFFIXES)
+    return found
 
 
 def printable(path: str) -> str:

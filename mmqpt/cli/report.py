@@ -54,7 +54,7 @@ def report_command(
         mmqpt report holiday -r --out holiday.html
         mmqpt report scores.csv
     """
-    from mmqpt.cli.inputs import list_inputs, printable
+    from mmqpt.cli.inputs import list_inputs, printable, skipped_kinds
     from mmqpt.core.files import same_file, target_file
 
     require('jinja2', 'report', 'mmqpt report')
@@ -72,6 +72,7 @@ def report_command(
         threads = onnx_threads(options['batch'])
         scorer, meta = scorer_and_facts(options['weights'], options['device'], options['runtime'], threads)
         run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
+        run.skipped = skipped_kinds([source], recursive)
         rows = list(run.over(paths))
         failed = run.failed
         click.echo(run.summary(), err=True)

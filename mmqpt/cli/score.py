@@ -24,7 +24,7 @@ KINDS = ('csv', 'json', 'parquet')
 @click.option(
     '--csv', metavar='FILE', help='Write the columns path, score, error and flags, a row as each photo is done.'
 )
-@click.option('--json', metavar='FILE', help='Write JSON Lines: an object with these names for each photo.')
+@click.option('--json', '--ndjson', metavar='FILE', help='Write JSON Lines: an object with these names for each photo.')
 @click.option('--parquet', metavar='FILE', help='Write a Parquet file (FILE.partial.jsonl until the end).')
 @click.option('--resume', is_flag=True, help='Go on with FILE: photos that have a score in it are left out.')
 @click.option('--overwrite', is_flag=True, help='Replace FILE.')
@@ -51,7 +51,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         mmqpt score 'scans/**/*.tif' --bottom 20
         find . -name '*.jpg' -print0 | mmqpt score -0 - --below 0.3
     """
-    from mmqpt.cli.inputs import list_inputs, printable
+    from mmqpt.cli.inputs import list_inputs, printable, skipped_kinds
 
     below, above = options['below'], options['above']
     if below is not None and above is not None and above >= below:
@@ -70,6 +70,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     printer = _Printer(bool(wanted), null, options)
     bar = not options['no_progress'] and not (printer.streams and sys.stdout.isatty())
     run = Run(scorer, options['batch'], options['workers'], bar)
+    run.skipped = skipped_kinds(paths, recursive)
     file: ResultFile | None = None
     refused: list[str] = []
     if wanted:
@@ -106,7 +107,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         click.echo(f'\nstopped: {where}', err=True)
         return 130
     printer.finish()
-    if file or len(inputs) + len(refused) > 1 or run.flagged:
+    if file or len(inputs) + len(refused) > 1 or run.flagged or run.skipped:
         already = f', {len(known)} were in {printable(name)}' if known else ''
         click.echo(run.summary() + already, err=True)
     return 1 if run.failed else 0

@@ -87,6 +87,8 @@ class Run:
         self.scored = 0
         self.failed = 0
         self.flagged: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        """Files that are no photos, by the end of their names; for the summary."""
         self.start = time.perf_counter()
 
     def over(self, paths: list[str]) -> Iterator[Scored]:
@@ -121,8 +123,13 @@ class Run:
 
     def summary(self) -> str:
         """Counts and speed, without the time to load the weights."""
+        from mmqpt.cli.inputs import printable
+
         seconds = time.perf_counter() - self.start
         count = self.scored + self.failed
         flags = ', '.join(f'{number} {flag}' for flag, number in self.flagged.most_common())
         speed = f'{seconds:.1f} s, {count / max(seconds, 1e-9):.1f} images/s'
-        return f'{self.scored} scored, {self.failed} failed, {speed}{f"; flagged: {flags}" if flags else ""}'
+        kinds = ', '.join(f'{number} {printable(kind)}' for kind, number in self.skipped.most_common(6))
+        more = ', ...' if len(self.skipped) > 6 else ''
+        told = f'{self.scored} scored, {self.failed} failed, {speed}{f"; flagged: {flags}" if flags else ""}'
+        return f'{told}{f"; not photos: {kinds}{more}" if kinds else ""}'

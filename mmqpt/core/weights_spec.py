@@ -102,6 +102,15 @@ class WeightsSpec:
             if self.scale not in (COMMON, *known):
                 raise InputError(f'scale must be {COMMON!r} or one of {", ".join(known)}, got {self.scale!r:.100}')
 
+    def __str__(self) -> str:
+        """A sentence for people."""
+        what = 'metric' if self.kind == 'metric' else 'encoder'
+        trained = [f'on {self.dataset}'] if self.dataset else []
+        trained += [f'for {self.iterations} iterations'] if self.iterations else []
+        ends = self.mos_range
+        scale = f'; scores 0 and 1 stand for opinion scores of {ends[0]:g} and {ends[1]:g}' if ends else ''
+        return f'{what} of {self.backbone}{", trained " if trained else ""}{" ".join(trained)}{scale}'
+
     def to_mos(self, scores: Any, scale: str | None = None) -> np.ndarray:
         """What people would say: scores from 0 to 1, of any shape -> opinion scores.
 

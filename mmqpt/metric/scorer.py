@@ -59,6 +59,9 @@ class Scorer:
         kind = pkgutil.resolve_name(_CLASS_OF)(weights, device) if cls is Scorer else cls
         return super().__new__(kind)
 
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.spec}; {self.device})'
+
     def prepare(self, photo: Any, name: str | None = None) -> np.ndarray:
         """What the network is given: see :func:`prepare_photo`. Runs on the CPU, in any thread or process."""
         return prepare_photo(photo, self.view, name)

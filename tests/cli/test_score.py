@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -362,3 +363,23 @@ def test_files_without_flags_are_resumed(mmqpt, folder, tmp_path):
     result = mmqpt('score', 'in', '--csv', 'x.csv', '--resume')
     assert result.exit_code == 0 or 'failed' in result.stderr
     assert sorted((tmp_path / 'x.csv').read_text().splitlines()) == sorted(lines)
+
+
+def test_files_that_are_no_photos_are_counted_by_kind(mmqpt, folder):
+    for name in ('x.cr2', 'y.CR2', 'clip.mp4', 'README', '.hidden.xmp', 'sub/z.nef'):
+        (folder / name).write_text('x')
+    result = mmqpt('score', 'in')
+    assert result.exit_code == 0
+    assert '; not photos: 2 .cr2, 1 ' in result.stderr
+    assert '1 .mp4' in result.stderr
+    assert '1 without an ending' in result.stderr
+    assert '.nef' not in result.stderr
+    assert '1 .txt' in result.stderr
+    assert '.xmp' not in result.stderr
+    assert '1 .nef' in mmqpt('score', 'in', '-r').stderr
+    assert 'not photos' not in mmqpt('score', 'in/a.jpg', 'in/b.jpg').stderr
+
+
+def test_ndjson_is_a_name_of_json(mmqpt, folder):
+    assert mmqpt('score', 'in', '--ndjson', 'x.ndjson').exit_code == 0
+    assert [json.loads(line)['path'] for line in Path('x.ndjson').read_text().splitlines()] == ['in/a.jpg', 'in/b.jpg']

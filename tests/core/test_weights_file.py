@@ -265,3 +265,12 @@ def test_other_files_are_no_checkpoints(tmp_path):
     with pytest.raises(InputError) as caught:
         read_weights(tmp_path / 'x.safetensors')
     assert 'checkpoint' not in str(caught.value)
+
+
+def test_a_spec_is_a_sentence():
+    spec = WeightsSpec('backbone', 'resnet18', (0.0,) * 3, (1.0,) * 3)
+    assert str(spec) == 'encoder of resnet18'
+    spec = WeightsSpec('backbone', 'resnet18', (0.0,) * 3, (1.0,) * 3, dataset='d', iterations=9, mos_range=(1.0, 5.0))
+    assert str(spec) == (
+        'encoder of resnet18, trained on d for 9 iterations; scores 0 and 1 stand for opinion scores of 1 and 5'
+    )

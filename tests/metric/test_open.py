@@ -28,6 +28,41 @@ def test_all_kinds_of_input_give_one_score(metric_weights, path):
     assert mmqpt.score(path, metric_weights, 'cpu') == found.pop()
 
 
+def test_a_list_gives_a_list(metric_weights, photo_folder, photos, tmp_path):
+    paths = sorted(photo_folder.iterdir())[:3]
+    found = mmqpt.score([*paths, photos[0]], metric_weights, 'cpu')
+    assert found == pytest.approx([mmqpt.score(one, metric_weights, 'cpu') for one in [*paths, photos[0]]], abs=1e-6)
+    assert mmqpt.score(tuple(paths[:1]), metric_weights, 'cpu') == pytest.approx(found[:1], abs=1e-6)
+    assert mmqpt.score([], metric_weights, 'cpu') == []
+    (tmp_path / 'text.jpg').write_text('no photo')
+    with pytest.raises(InputError, match=r'text\.jpg: not an image'):
+        mmqpt.score([paths[0], tmp_path / 'text.jpg'], metric_weights, 'cpu')
+
+
+def test_a_folder_gives_results_and_errors(metric_weights, photo_folder, tmp_path):
+    first = sorted(photo_folder.iterdir())[0]
+    (tmp_path / 'in' / 'sub').mkdir(parents=True)
+    for name in ('a.jpg', 'sub/b.jpg'):
+        (tmp_path / 'in' / name).write_bytes(first.read_bytes())
+    (tmp_path / 'in' / 'bad.png').write_text('no photo')
+    (tmp_path / 'in' / 'notes.txt').write_text('no photo')
+    found = mmqpt.score_folder(tmp_path / 'in', weights=metric_weights, device='cpu')
+    assert [row.name.removeprefix(f'{tmp_path}/in/') for row in found] == ['a.jpg', 'bad.png', 'sub/b.jpg']
+    assert found[0].score == found[2].score == pytest.approx(mmqpt.score(first, metric_weights, 'cpu'), abs=1e-6)
+    assert 'bad.png' in found[1].error
+    assert len(mmqpt.score_folder(tmp_path / 'in', False, metric_weights, 'cpu')) == 2
+    with pytest.raises(InputError, match=r'in is a folder: mmqpt\.score_folder'):
+        mmqpt.score(tmp_path / 'in', metric_weights, 'cpu')
+    with pytest.raises(FileNotFoundError, match='no such folder'):
+        mmqpt.score_folder(tmp_path / 'none', weights=metric_weights)
+
+
+def test_a_scorer_says_what_it_is(metric_weights):
+    text = repr(open_scorer(metric_weights, 'cpu'))
+    assert text.startswith('TorchScorer(metric of test_resnet')
+    assert text.endswith('; cpu)')
+
+
 def test_the_network_is_kept(metric_weights, photos, monkeypatch):
     first = mmqpt.score(photos[0], metric_weights, 'cpu')
     monkeypatch.setattr(TorchScorer, '__init__', None)
