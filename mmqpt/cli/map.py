@@ -163,8 +163,8 @@ def draw(found: QualityMap, score: float, name: str, path: str) -> None:
 
     height, width = found.photo.shape[:2]
     scale = _INCHES / max(height, width)
-    style = ['default', {'text.parse_math': False, 'font.family': 'DejaVu Sans', 'hatch.linewidth': 0.6}]
-    with matplotlib.style.context(style):
+    style = {'text.parse_math': False, 'font.family': 'DejaVu Sans', 'hatch.linewidth': 0.6}
+    with matplotlib.style.context(['default', style]):
         side = max(3.2, width * scale)
         figure = Figure(figsize=(2 * side + 1.2, max(1.5, height * scale) + 1.9), layout='constrained')
         FigureCanvasAgg(figure)
