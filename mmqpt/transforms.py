@@ -66,16 +66,16 @@ class Degrade(v2.Transform):
         self.last = self.space.draw(rng) if rng.random() < self.p else None
         return {'recipe': self.last}
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def transform(self, photo: Any, params: dict[str, Any]) -> Any:
         """One photo or batch, degraded."""
         recipe: Recipe | None = params['recipe']
         if recipe is None:
-            return inpt
-        if isinstance(inpt, Image.Image):
-            return _of_pillow(inpt, recipe)
-        if isinstance(inpt, np.ndarray):
-            return _of_array(inpt, recipe, 'an array (H, W, 3) or (H, W)')
-        return _of_tensor(inpt, recipe)
+            return photo
+        if isinstance(photo, Image.Image):
+            return _of_pillow(photo, recipe)
+        if isinstance(photo, np.ndarray):
+            return _of_array(photo, recipe, 'an array (H, W, 3) or (H, W)')
+        return _of_tensor(photo, recipe)
 
     def extra_repr(self) -> str:
         """What differs between two of them."""

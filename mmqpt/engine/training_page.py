@@ -82,7 +82,10 @@ rect.line-2, circle.line-2 { fill: var(--c); } rect.line-3, circle.line-3 { fill
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; vertical-align: top; padding: 4px 12px 4px 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-.ok { color: var(--good); } .look { color: var(--bad); font-weight: 600; }
+.ok, .look { white-space: nowrap; } .ok { color: var(--good); } .look { color: var(--bad); font-weight: 600; }
+@media (max-width: 620px) { .health thead { display: none; } .health td { display: block; border: 0; padding: 0; }
+  .health td:first-child { font-weight: 600; padding-top: 8px; } .health td:nth-child(3) { color: var(--soft); }
+  .health td:last-child { border-bottom: 1px solid var(--line); padding-bottom: 8px; } }
 .pairs img { max-width: 100%; height: auto; image-rendering: auto; }
 """
 
@@ -156,7 +159,8 @@ def training_page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>'
         f'<p class="soft">Step {step} of {steps}. Written at each checkpoint; reload to see the next.</p>'
-        f'<h2>Health</h2><table><thead><tr><th>What<th>Now<th>Healthy<th></thead><tbody>{rows}</tbody></table>'
+        '<h2>Health</h2><table class="health"><thead><tr><th>What<th>Now<th>Healthy<th></thead>'
+        f'<tbody>{rows}</tbody></table>'
         f'<h2>Course</h2><div class="charts">{figures}</div>'
         f'{shown_pairs if pairs else ""}'
         f'<h2>Keys of the log</h2><table><thead><tr><th>Key<th>Means<th>Last</thead><tbody>{keys}</tbody></table>'

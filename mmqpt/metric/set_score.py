@@ -24,14 +24,14 @@ class SetScore(NamedTuple):
         mean: of the scores, 0 to 1, higher is better.
         low, high: ends of the interval of the mean; NaN for fewer than two photos.
         std: standard deviation of the scores, with N - 1; NaN for fewer than two photos.
-        count: of photos.
+        photos: how many there were.
     """
 
     mean: float
     low: float
     high: float
     std: float
-    count: int  # type: ignore[assignment]  # tuples have a method of that name
+    photos: int
 
 
 class QPTMetric:

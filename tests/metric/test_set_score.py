@@ -24,7 +24,7 @@ def test_batches_lists_and_the_scores_of_single_photos(measure, metric_weights, 
     singles = [mmqpt.score(photo, metric_weights, 'cpu') for photo in [*batch, *paths]]
     assert np.allclose([*first, *second], singles, atol=1e-6)
     found = measure.compute()
-    assert found.count == 9
+    assert found.photos == 9
     assert found.mean == pytest.approx(np.mean(singles), abs=1e-6)
     assert found.std == pytest.approx(np.std(singles, ddof=1), abs=1e-6)
     wanted = stats.t.interval(0.95, 8, np.mean(singles), stats.sem(singles))
@@ -38,7 +38,7 @@ def test_batches_lists_and_the_scores_of_single_photos(measure, metric_weights, 
 def test_one_photo_has_no_interval(measure, photos):
     measure.update([photos[0]])
     found = measure.compute()
-    assert found.count == 1
+    assert found.photos == 1
     assert math.isnan(found.low)
     assert math.isnan(found.std)
 
