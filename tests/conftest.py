@@ -105,6 +105,7 @@ def tiny_pretrain(photo_folder: Path) -> Callable[..., Config]:
                 },
                 'train_cfg.max_epochs': 2,
                 'param_scheduler.0.T_max': 10,
+                'param_scheduler.0.end': 10,  # whatever the length of the run
                 'default_hooks.logger.interval': 1,
                 'log_processor.window_size': 1,
                 'log_level': 'ERROR',

@@ -21,7 +21,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
@@ -29,7 +28,6 @@ from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.degradations import OPERATORS, load_operators, operator
 from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders
 from mmqpt.metric.open import Scorer
-from mmqpt.metric.torch_scorer import find_device
 
 RIGHT = 0.95  # share of ordered pairs that counts as right
 
@@ -94,6 +92,9 @@ def make_score(args: argparse.Namespace) -> Callable[[np.ndarray], float]:
     if args.metric is None:
         return Scorer(args.weights, args.device).score
     import pyiqa
+    import torch
+
+    from mmqpt.metric.torch_scorer import find_device
 
     if args.metric not in pyiqa.list_models('NR'):
         raise InputError(f'pyiqa has no no-reference metric {args.metric!r}')

@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.transforms.level_ladder import BLANK_KINDS, blank_frame
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply, operator
+from mmqpt.degradations.blank import BLANK_KINDS, blank_frame
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import read_weights
 from mmqpt.core.weights_spec import WeightsSpec, file_sha256
 from mmqpt.degradations import OPERATORS
 
@@ -35,6 +34,8 @@ def model_card(
         FileNotFoundError: no such file.
         InputError: no metric, results without that method, or content of another kind.
     """
+    from mmqpt.core.weights_file import read_weights  # needs torch, which the help of the command does not
+
     tensors, spec = read_weights(weights)
     if spec.kind != 'metric':
         raise InputError(f'{os.fspath(weights)}: a backbone without a quality head has no scores to describe')

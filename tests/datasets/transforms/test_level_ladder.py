@@ -6,7 +6,7 @@ import pytest
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.datasets.transforms.level_ladder import BLANK_LEVEL, TASTE, LevelLadder, blank_frame
+from mmqpt.datasets.transforms.level_ladder import BLANK_LEVEL, TASTE, LevelLadder
 from mmqpt.degradations import OPERATORS, Recipe, Step, apply
 
 
@@ -109,17 +109,6 @@ def test_frames_without_a_picture_are_the_worst_rung(photos):
         for seed in range(200)
     ]
     assert 0.2 < np.mean(np.array(counts) == BLANK_LEVEL) < 0.4
-
-
-def test_blank_frames(photos, rng):
-    frames = [blank_frame(photos[0], rng) for _ in range(80)]
-    assert all(frame.shape == photos[0].shape and frame.dtype == np.uint8 for frame in frames)
-    detail = [np.abs(np.diff(frame.astype(float), axis=0)).mean() for frame in frames]
-    assert max(detail) < 6 < np.abs(np.diff(photos[0].astype(float), axis=0)).mean()
-    means = np.array([frame.mean() for frame in frames])
-    assert (means < 6).any()
-    assert (means > 249).any()
-    assert ((means > 20) & (means < 230)).any()
 
 
 @pytest.mark.parametrize(

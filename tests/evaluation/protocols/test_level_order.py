@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.transforms.level_ladder import BLANK_KINDS
 from mmqpt.degradations import OPERATORS
+from mmqpt.degradations.blank import BLANK_KINDS
 from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders, ordered_share
 
 
