@@ -326,7 +326,7 @@ def test_scores_that_are_no_numbers_are_errors(mmqpt, folder, monkeypatch, more,
 def test_onnxruntime_has_all_threads_where_one_thread_scores(mmqpt, folder, tmp_path, monkeypatch, args, threads):
     given = []
 
-    def scorer(path, device, threads):
+    def scorer(path, device, threads, runtime=None):
         given.append(threads)
         return Scorer(device='cpu')
 

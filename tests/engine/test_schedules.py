@@ -87,7 +87,8 @@ class Rates(Hook):
 def test_a_resumed_run_with_more_epochs_goes_on_as_one_of_that_length(tiny_finetune, tmp_path):
     def rates_of(folder, **changes):
         off = dict.fromkeys(('val_cfg', 'val_dataloader', 'val_evaluator'))
-        runner = Runner.from_cfg(tiny_finetune(folder, **off, **changes))
+        # two steps an epoch: MMEngine's warm-up of a single step never rises
+        runner = Runner.from_cfg(tiny_finetune(folder, **off, **{'train_dataloader.batch_size': 2, **changes}))
         hook = Rates()
         runner.register_hook(hook)
         runner.train()

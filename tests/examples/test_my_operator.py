@@ -62,4 +62,4 @@ def test_config_draws_it():
     photo = np.random.default_rng(0).integers(1, 256, (500, 500, 3), dtype=np.uint8)
     sample = pairs({'img': photo, 'rng': np.random.default_rng(0)})
     assert {step.operator for recipe in sample['recipes'] for step in recipe.steps} == {'dead_rows', 'haze'}
-    assert sample['patches'].shape == (2, 2, 160, 160, 3)
+    assert sample['patches'].shape == (4, 2, 160, 160, 3)

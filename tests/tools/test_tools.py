@@ -63,7 +63,7 @@ def test_two_cpu_processes_through_torchrun(photo_folder, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
-    assert state['queue.filled'] == 24  # both ranks' keys of one step: 2 x 3 photos x 2 versions x 2 patches
+    assert state['queue.filled'] == 48  # both ranks' keys of one step: 2 x 3 photos x 4 versions x 2 patches
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'tools').rglob('*.py')), ids=lambda path: path.stem)
