@@ -49,6 +49,15 @@ SIZE = (384, 512)  # height and width in px
 RIVALS = ('cnniqa', 'wadiqam_nr', 'metaiqa', 'musiq', 'uranker', 'hyperiqa', 'arniqa')
 PYIQA = 'import mmqpt; from pyiqa.pyiqa_cmd import main; main()'  # its own command sees no plug-ins
 
+LAUNCH = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+open(sys.argv[1], 'w').write(f'{used.ru_utime + used.ru_stime} {used.ru_maxrss}')
+sys.exit(done.returncode)
+"""
+"""Runs a command from a small process: the peak of a process counts what its parent held when it was started."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -249,21 +258,19 @@ def execute(command: list[Any], weights: Path, scratch: Path) -> Usage:
     """Run a command to its end, with a folder of named weights."""
     here = Path(tempfile.mkdtemp(dir=scratch))
     start = time.perf_counter()
-    with open(here / 'stderr', 'w+') as said:
-        process = subprocess.Popen(
-            list(map(str, command)),
-            cwd=here,
-            env={**os.environ, 'MMQPT_WEIGHTS': str(weights)},
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise InputError(f'{command[2:4]} failed: {said.read().strip().splitlines()[-1]}')
-    return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    done = subprocess.run(
+        [sys.executable, '-c', LAUNCH, here / 'usage', *map(str, command)],
+        cwd=here,
+        env={**os.environ, 'MMQPT_WEIGHTS': str(weights)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise InputError(f'{" ".join(map(str, command[1:4]))} failed: {done.stderr.strip().splitlines()[-1]}')
+    cpu, peak = map(float, (here / 'usage').read_text().split())
+    return Usage(seconds, cpu, peak / 1024)
 
 
 def named_weights(weights: Path, scratch: Path) -> Path:
