@@ -53,7 +53,7 @@ lock: $(UV)
 	$(LOCK) --universal --python-version 3.11 -o requirements/locked.txt
 	$(LOCK) --resolution lowest-direct --python-version 3.10 --python-platform x86_64-manylinux_2_28 -o requirements/oldest.txt
 
-# A shortened making of the shipped weights, compared with stored numbers: make reproduce-small BIQ2021=folder
+# A shortened pre-training and fine-tuning, compared with stored numbers: make reproduce-small BIQ2021=folder
 reproduce-small: $(READY)
 	$(BIN)/python scripts/reproduce.py $(BIQ2021)
 

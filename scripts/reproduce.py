@@ -1,13 +1,13 @@
-"""Make the shipped weights once more, end to end but shortened, and compare with stored numbers.
+"""Pre-train and fine-tune once more, end to end but shortened, and compare with stored numbers.
 
 Example:
     git clone https://github.com/nisarahmedrana/BIQ2021
     python scripts/reproduce.py BIQ2021 --out work_dirs/reproduce
 
 Data, near-duplicates and clean split are those of the full run; then pre-training, linear probe, fine-tuning, test,
-export and scoring run on a small part of it, with the configs of the shipped weights and fewer steps. Five minutes
-on two CPU cores. Counts must be equal, other numbers within the stated tolerance (other processors round differently).
-The exit code is 1 if one is not. This shows that every step works as it did, not how good the shipped weights are.
+export and scoring run on a small part of it, with the configs of the encoder and of rating scales and fewer steps. Five
+to eight minutes on two CPU cores. Counts must be equal, other numbers within the stated tolerance (other processors round differently).
+The exit code is 1 if one is not. This shows that every step works as it did, not how good the weights are.
 """
 
 import argparse
