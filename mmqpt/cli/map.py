@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmqpt.cli.scoring import scorer_and_facts
+from mmqpt.cli.scoring import RUNTIME, scorer_and_facts
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.extras import require
 
@@ -39,7 +39,7 @@ _HATCHED = 'Hatched: no detail to judge.'
 @click.option('--stride', type=int, metavar='PX', help='From one patch to the next, at most; a quarter of --patch.')
 @click.option('--weights', metavar='NAME|FILE', help="Name or file of the weights; 'qpt' by default.")
 @click.option('--device', help="'cpu', 'cuda', 'cuda:1'...; a GPU by default where there is one.")
-@click.option('--runtime', type=click.Choice(['onnx', 'torch']), help='What computes the scores, as for mmqpt score.')
+@click.option('--runtime', type=RUNTIME, help='What computes the scores, as for mmqpt score.')
 @click.option('--no-progress', is_flag=True, help='No progress bar (there is none without a terminal either).')
 def map_command(
     source: str,

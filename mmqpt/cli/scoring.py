@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from mmqpt.metric.open import Scorer
     from mmqpt.metric.score_many import Scored
 
+RUNTIME = click.Choice(['onnx', 'torch'])
+
 _OPTIONS = (
     click.option('--weights', metavar='NAME|FILE', help="Weights: a name, .safetensors or .onnx; 'qpt' by default."),
     click.option('--device', help="'cpu', 'cuda', 'cuda:1'...; a GPU by default where there is one."),
     click.option(
         '--runtime',
-        type=click.Choice(['onnx', 'torch']),
+        type=RUNTIME,
         help='What computes the scores; torch on a GPU, else onnx where the weights have their ONNX file beside them.',
     ),
     click.option(

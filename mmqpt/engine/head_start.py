@@ -75,7 +75,7 @@ class HeadStartHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Only at the beginning of a run."""
-        if runner.iter > 0 or (runner._resume and runner.epoch > 0):
+        if runner.iter > 0:
             return
         model = bare_model(runner)
         if not isinstance(model, StartsHead):

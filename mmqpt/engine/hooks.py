@@ -17,6 +17,7 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.scales import ScaleLabels
 from mmqpt.engine.runner_state import bare_model
+from mmqpt.engine.training_page import COLLAPSED
 from mmqpt.models.protocol import Exportable, ShowsEmbeddings
 from mmqpt.version import __version__
 
@@ -176,7 +177,7 @@ class CollapseWatchHook(Hook):
         patience: looks in a row at collapsed embeddings before the first warning, and between two.
     """
 
-    def __init__(self, interval: int = 50, max_similarity: float = 0.98, patience: int = 2) -> None:
+    def __init__(self, interval: int = 50, max_similarity: float = COLLAPSED, patience: int = 2) -> None:
         if interval < 1 or patience < 1 or not 0 < max_similarity <= 1:
             raise InputError(
                 'CollapseWatchHook needs interval >= 1, patience >= 1 and 0 < max_similarity <= 1, got '

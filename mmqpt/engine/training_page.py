@@ -38,7 +38,7 @@ LOG_KEYS = {
 """What a key of the log means; of the others, those that end with ``_loss`` are terms of the loss."""
 
 COLLAPSED = 0.98
-"""Similarity of embeddings above which they count as collapsed, as in ``CollapseWatchHook``."""
+"""Similarity of embeddings above which they count as collapsed; ``CollapseWatchHook`` warns above it, too."""
 
 WAITS = 0.25
 """Share of a step that waits for photos, above which the loader holds the run back. A design choice."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mmqpt.core.weights_spec import file_sha256
 from mmqpt.datasets.rated.duplicates import Fingerprints, fingerprint_photos, near_duplicates
 
 
@@ -87,16 +87,16 @@ def _same_bytes(own: Sequence[Path], others: Sequence[Path]) -> dict[int, int]:
     sizes: dict[int, list[int]] = {}
     for j, path in enumerate(others):
         sizes.setdefault(path.stat().st_size, []).append(j)
-    digests: dict[int, bytes] = {}
+    digests: dict[int, str] = {}
     found = {}
     for i, path in enumerate(own):
         candidates = sizes.get(path.stat().st_size, [])
         if not candidates:
             continue
-        mine = hashlib.sha256(path.read_bytes()).digest()
+        mine = file_sha256(path)
         for j in candidates:
             if j not in digests:
-                digests[j] = hashlib.sha256(others[j].read_bytes()).digest()
+                digests[j] = file_sha256(others[j])
             if digests[j] == mine:
                 found[i] = j
                 break

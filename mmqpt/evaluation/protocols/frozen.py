@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mmpretrain.registry import MODELS
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
+from mmqpt.core.weights_spec import file_sha256
 from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_features, photo_features
 from mmqpt.models.backbone import weights_path
 
@@ -33,7 +33,7 @@ def weights_key(weights: str) -> str:
     path = weights_path(weights)
     if not path.is_file():
         raise FileNotFoundError(f'no such file of weights: {weights}')
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)
 
 
 class FrozenFeatures:
