@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
@@ -39,6 +40,11 @@ class LevelLadder:
         blank: share of the samples, 0 to 1, whose harshest rung is a frame without a picture instead, see
             :func:`blank_frame`, as level :data:`BLANK_LEVEL`: what the lens cap sees is worse than any photo.
         view: arguments of :class:`View`: the size rule of the model, applied before the degradation.
+        shrink: smallest factor, over 0 to 1, that a photo is reduced by before it is degraded, drawn evenly from
+            ``shrink`` to 1 but never to less than the crop. Photos of most rated sets are JPEG files, so their ladders
+            begin at one; reducing takes its traces away, and a network learns what compression does to a photo that
+            was never compressed.
+        weights: how often an operator is drawn relative to the others, such as ``{'jpeg': 4}``; 1 where not named.
 
     Raises:
         InputError: a value out of range, an operator that is not in the table, or none left.
@@ -52,6 +58,8 @@ class LevelLadder:
         view: dict[str, Any] | None = None,
         from_level: Mapping[str, int] | None = None,
         blank: float = 0.0,
+        shrink: float = 1.0,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         if crop < 1:
             raise InputError(f'crop must be >= 1 px, got {crop}')
@@ -59,8 +67,11 @@ class LevelLadder:
             raise InputError(f'rungs must be from 2 to {1 + len(LEVELS)}, got {rungs}')
         if not 0 <= blank <= 1:
             raise InputError(f'blank must be a share from 0 to 1, got {blank}')
+        if not 0 < shrink <= 1:
+            raise InputError(f'shrink must be a factor over 0 and up to 1, got {shrink}')
         self.from_level = dict(from_level or {})
-        for name, value in (('leave_out', leave_out), ('from_level', self.from_level)):
+        weights = dict(weights or {})
+        for name, value in (('leave_out', leave_out), ('from_level', self.from_level), ('weights', weights)):
             unknown = sorted(set(value) - set(OPERATORS))
             if unknown:
                 raise InputError(f'{name}: unknown operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
@@ -71,9 +82,17 @@ class LevelLadder:
                     f'{rungs} rungs, got {level!r}'
                 )
         self.operators = [name for name in OPERATORS if name in self.from_level or name not in set(leave_out)]
-        self.blank = blank
         if not self.operators:
             raise InputError('leave_out names all operators: none is left to draw')
+        for name, weight in weights.items():
+            if not 0 < weight < np.inf:
+                raise InputError(f'weights must be > 0 and finite, got {weight} of {name}; leave_out keeps one out')
+            if name not in self.operators:
+                raise InputError(f'weights names {name}, which leave_out keeps out')
+        shares = np.array([weights.get(name, 1.0) for name in self.operators], np.float64)
+        self.shares = shares / shares.sum() if weights else None
+        self.blank = blank
+        self.shrink = shrink
         self.crop = crop
         self.rungs = rungs
         self.view = View.holding(crop, view)
@@ -83,10 +102,15 @@ class LevelLadder:
         photo where the size rule leaves it smaller, and ``ladder_levels``, float32 (rungs,)."""
         rng = results['rng']
         photo = swap_channels(self.view.resize_photo(results['img']))
+        if self.shrink < 1:
+            photo = _reduce(photo, rng.uniform(self.shrink, 1), self.crop)
         height, width = (min(self.crop, side) for side in photo.shape[:2])
         top = int(rng.integers(0, photo.shape[0] - height + 1))
         left = int(rng.integers(0, photo.shape[1] - width + 1))
-        name = self.operators[rng.integers(len(self.operators))]
+        if self.shares is None:
+            name = self.operators[rng.integers(len(self.operators))]
+        else:
+            name = self.operators[rng.choice(len(self.operators), p=self.shares)]
         sign = int(rng.choice(OPERATORS[name].signs))
         seed = int(rng.integers(0, 2**62))
         if name in self.from_level:
@@ -105,3 +129,11 @@ class LevelLadder:
         results['ladder_levels'] = harshness
         results['ladder_operator'] = name
         return results
+
+
+def _reduce(photo: np.ndarray, factor: float, smallest: int) -> np.ndarray:
+    """``photo`` (H, W, 3) at ``factor`` times its size, but its short side not below ``smallest``."""
+    height, width = photo.shape[:2]
+    factor = min(1.0, max(factor, smallest / min(height, width)))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return photo if size == (width, height) else cv2.resize(photo, size, interpolation=cv2.INTER_AREA)

@@ -1,5 +1,6 @@
 """Ladders: the rungs are the levels of one operator at one place, and the photo itself is left alone."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -123,3 +124,58 @@ def test_frames_without_a_picture_are_the_worst_rung(photos):
 def test_bad_values_of_further_rungs(options, message):
     with pytest.raises(InputError, match=message):
         LevelLadder(48, **options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'shrink': 0}, 'shrink must be a factor over 0 and up to 1, got 0'),
+        ({'shrink': 1.5}, 'shrink must be a factor over 0 and up to 1, got 1.5'),
+        ({'weights': {'blur': 2}}, "weights: unknown operator 'blur'"),
+        ({'weights': {'jpeg': 0}}, 'weights must be > 0 and finite, got 0 of jpeg'),
+        ({'weights': {'jpeg': np.inf}}, 'weights must be > 0 and finite, got inf of jpeg'),
+        ({'weights': {'jpeg': 2}, 'leave_out': ['jpeg']}, 'weights names jpeg, which leave_out keeps out'),
+    ],
+)
+def test_bad_values_of_reductions_and_weights(options, message):
+    with pytest.raises(InputError, match=message):
+        LevelLadder(crop=32, **options)
+
+
+def test_weights_set_how_often_an_operator_is_drawn(photo):
+    kept = {'leave_out': [other for other in OPERATORS if other not in ('jpeg', 'white_noise')]}
+    ladder = LevelLadder(32, view={'min_side': 32}, weights={'jpeg': 4}, **kept)
+    rng = np.random.default_rng(0)
+    drawn = [ladder({'img': photo, 'rng': rng})['ladder_operator'] for _ in range(500)]
+    assert drawn.count('jpeg') / 500 == pytest.approx(0.8, abs=0.06)
+
+
+def test_reduced_photos_have_no_traces_of_their_compression():
+    """8 px blocks of a strongly compressed photo: steps across their borders stand out, and not once it is reduced."""
+
+    def blockiness(rungs):
+        steps = np.abs(np.diff(rungs[0].astype(float), axis=1)).mean(axis=(0, 2))
+        phases = [steps[phase::8].mean() for phase in range(8)]
+        return max(phases) / np.median(phases)
+
+    ramp = np.tile(np.linspace(0, 255, 512), (512, 1))[:, :, None].repeat(3, axis=2)
+    detail = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 120, ramp.shape), (0, 0), 3)
+    _, jpeg = cv2.imencode('.jpg', np.clip(ramp + detail, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 10])
+    photo = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    view = {'min_side': 320, 'max_side': 512}
+
+    def mildest(shrink):
+        ladder = LevelLadder(160, view=view, shrink=shrink, **only('white_noise'))
+        found = [ladder({'img': photo, 'rng': np.random.default_rng(seed)}) for seed in range(30)]
+        return [x['ladder'] for x in found if x['ladder_levels'][0] == 0]
+
+    mild = mildest(1.0), mildest(0.4)
+    assert min(map(len, mild)) >= 2
+    assert np.median([blockiness(x) for x in mild[0]]) > 1.5
+    assert np.median([blockiness(x) for x in mild[1]]) < 1.3
+    assert {rungs.shape for rungs in mild[1]} == {(2, 160, 160, 3)}
+
+
+def test_a_photo_is_never_reduced_below_the_crop(photo):
+    found = draw(photo, crop=64, view={'min_side': 64}, shrink=0.1)
+    assert found['ladder'].shape == (2, 64, 64, 3)
