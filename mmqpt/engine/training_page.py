@@ -12,30 +12,7 @@ import cv2
 import numpy as np
 
 from mmqpt.engine.line_chart import Line, line_chart
-
-LOG_KEYS = {
-    'loss': 'of pre-training, QC-Loss without the anchor; of fine-tuning, the sum of all terms',
-    'chance_level': 'log(1 + negatives): QC-Loss of a network that can tell no two patches apart; grows with the queue',
-    'acc_degradation': 'how often the positive is closer than every patch of the same photo under another recipe',
-    'acc_content': 'how often the positive is closer than every patch of other photos',
-    'sim_positive': 'mean cosine of queries and their positives',
-    'sim_degradation': 'mean cosine of queries and patches of the same photo under another recipe',
-    'sim_content': 'mean cosine of queries and patches of other photos',
-    'mass_degradation': 'share of what the negatives weigh in the loss that is on degradation-based ones',
-    'embedding_rank': 'how many directions the queries of a step use (RankMe)',
-    'embedding_similarity': 'mean cosine of two queries of a step; near 1 the embeddings have collapsed',
-    'queue_fill': 'share of the queue that is filled',
-    'queue_age': 'mean age of the keys in the queue, in steps',
-    'anchor_loss': 'how far features strayed from those of the network at the start, weighted',
-    'grad_norm': 'length of the gradient before clipping',
-    'skipped_steps': 'steps so far whose loss or gradients were not finite',
-    'lr': 'learning rate',
-    'momentum': 'of the optimiser',
-    'time': 's a step',
-    'data_time': 's of it that the step waited for photos',
-    'memory': 'MiB of GPU memory at most',
-}
-"""What a key of the log means; of the others, those that end with ``_loss`` are terms of the loss."""
+from mmqpt.engine.log_keys import meaning_of
 
 COLLAPSED = 0.98
 """Similarity of embeddings above which they count as collapsed; ``CollapseWatchHook`` warns above it, too."""
@@ -51,7 +28,8 @@ _EDGE = 512  # px of the example pairs
 
 _CHARTS = (
     ('Loss', ('loss', 'chance_level')),
-    ('Positives found', ('acc_degradation', 'acc_content')),
+    ('Positives found', ('acc_degradation', 'acc_recipe', 'acc_content')),
+    ('Gain over the start', ('gain_degradation',)),
     ('Mean cosine', ('sim_positive', 'sim_degradation', 'sim_content')),
     ('Weight of degradation-based negatives', ('mass_degradation',)),
     ('Directions of the embeddings', ('embedding_rank',)),
@@ -190,6 +168,10 @@ def find_health(log: Mapping[str, Sequence[float]], batch: int) -> list[Finding]
         text = f'{now:.1%}, {start:.1%} at the start'
         told = 'rising; by chance 1 / (1 + degradation-based negatives), 33 % with 2 versions of 2 patches'
         found.append(Finding('Positives told from other recipes', text, told, _asked(now > start, now)))
+    if 'gain_degradation' in log:
+        now = _now(log['gain_degradation'])
+        told = 'above 0: pooled features of the start, without a neck, are what it is compared with'
+        found.append(Finding('Positives told beyond the start', f'{100 * now:+.1f} points', told, _asked(now > 0, now)))
     if 'mass_degradation' in log:
         now = _now(log['mass_degradation'])
         found.append(
@@ -222,13 +204,6 @@ def find_health(log: Mapping[str, Sequence[float]], batch: int) -> list[Finding]
             text = f'{values[-1]:.4f}; best {values[best]:.4f} at validation {best + 1} of {len(values)}'
             found.append(Finding('SRCC on the validation part', text, 'rising', None))
     return found
-
-
-def meaning_of(key: str) -> str:
-    """What a key of the log means."""
-    if key.startswith('val/'):
-        return f'{key.split("/")[-1]} on the validation part'
-    return LOG_KEYS.get(key) or ('a term of the loss' if key.endswith('_loss') else '')
 
 
 def _speed(log: Mapping[str, Sequence[float]], batch: int) -> Finding:

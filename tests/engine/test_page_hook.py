@@ -4,8 +4,8 @@ import pytest
 from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
+from mmqpt.engine.log_keys import LOG_KEYS
 from mmqpt.engine.page_hook import TrainingPageHook
-from mmqpt.engine.training_page import LOG_KEYS
 
 
 def test_a_pre_training_writes_its_page_and_a_resumed_one_goes_on(tiny_pretrain, tmp_path):

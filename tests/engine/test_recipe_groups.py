@@ -6,6 +6,7 @@ import pytest
 from mmengine.runner import Runner
 
 from mmqpt.core.errors import InputError
+from mmqpt.engine.log_keys import LOG_KEYS
 
 
 def config(tiny_pretrain, folder, **changes):
@@ -34,6 +35,7 @@ def test_photos_of_a_group_are_degraded_alike(tiny_pretrain, tmp_path, monkeypat
     assert len(set(seeds)) == len(seeds)
     last = json.loads(next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()[-1])
     assert {'acc_recipe', 'acc_degradation'} <= set(last)
+    assert set(last) - set(LOG_KEYS) <= {'epoch', 'iter', 'step'}  # the training page explains all
 
 
 @pytest.mark.parametrize('left_out', ['sampler', 'transform'])

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmqpt.engine.training_page import LOG_KEYS, Example, find_health, meaning_of, training_page
+from mmqpt.engine.log_keys import LOG_KEYS, meaning_of
+from mmqpt.engine.training_page import Example, find_health, training_page
 
 
 def log_of(**changes):
@@ -20,6 +21,7 @@ def log_of(**changes):
         'chance_level': chance.tolist(),
         'queue_fill': fill.tolist(),
         'acc_degradation': np.linspace(0.4, 0.9, 200).tolist(),
+        'gain_degradation': np.linspace(-0.1, 0.2, 200).tolist(),
         'embedding_rank': [20.0, 30.0, 40.0, 50.0],
         'embedding_similarity': [0.5, 0.4, 0.3, 0.2],
         'time': [0.5] * 200,
@@ -48,6 +50,7 @@ def test_a_healthy_run():
         ('QC-Loss against chance', {'loss': np.linspace(9.9, 9.2, 200).tolist()}),
         ('Gain over the start', {'loss': np.linspace(4.5, 6, 200).tolist()}),
         ('Positives told from other recipes', {'acc_degradation': np.linspace(0.4, 0.3, 200).tolist()}),
+        ('Positives told beyond the start', {'gain_degradation': [-0.05] * 200}),
         ('Directions that embeddings use', {'embedding_rank': [20.0, 8.0, 2.0, 1.1]}),
         ('Similarity of embeddings', {'embedding_similarity': [0.5, 0.9, 0.99, 0.995]}),
         ('Weight of degradation-based negatives', {'mass_degradation': [0.001] * 200}),
