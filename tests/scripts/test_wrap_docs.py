@@ -24,7 +24,7 @@ def test_pages_are_wrapped(path):
         ('- one two three\n  four', '- one two\n  three\n  four'),
         ('1. one two three', '1. one two\n   three'),
         ('> one two three\n> four', '> one two\n> three\n> four'),
-        ('one two3 - three', 'one\ntwo3 -\nthree'),  # a line that begins with a dash would be an item
+        ('one twothre - four', 'one\ntwothre -\nfour'),  # a line that begins with a dash would be an item
         ('https://example.org/long one', 'https://example.org/long\none'),
         ('short\nlines stay', 'short\nlines stay'),
         ('| a table of many cells |', '| a table of many cells |'),
