@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
 UV := .venv-lock/bin/uv
+DOCS := .venv-docs
 LOCK = $(UV) pip compile setup.cfg --all-extras --generate-hashes --quiet --custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: demo test test-slow test-oldest lock reproduce-small lint format clean
+.PHONY: demo test test-slow test-oldest lock reproduce-small lint docs docs-serve format clean
 
 # Of a folder and a file of requirements: setuptools comes first, since what has no wheel is built with it and not with one
 # that no hash was checked of.
@@ -35,6 +36,11 @@ $(UV):
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
+$(DOCS)/.ready: requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	touch $@
+
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
 
@@ -52,6 +58,8 @@ test-oldest: $(OLDEST)/.ready
 lock: $(UV)
 	$(LOCK) --universal --python-version 3.11 -o requirements/locked.txt
 	$(LOCK) --resolution lowest-direct --python-version 3.10 --python-platform x86_64-manylinux_2_28 -o requirements/oldest.txt
+	$(UV) pip compile requirements/docs.in --universal --python-version 3.11 --generate-hashes --quiet \
+		--custom-compile-command 'make lock' $(UPGRADE) -o requirements/docs.txt
 
 # A shortened pre-training and fine-tuning, compared with stored numbers: make reproduce-small BIQ2021=folder
 reproduce-small: $(READY)
@@ -63,9 +71,16 @@ lint: $(READY)
 	$(BIN)/codespell
 	$(BIN)/mypy
 
+# The site of the docs, into site/: about 10 s. A broken link or anchor, or a page that the order leaves out, is an error.
+docs: $(DOCS)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+
+docs-serve: $(DOCS)/.ready
+	$(DOCS)/bin/mkdocs serve
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .venv-lock demo_output
+	rm -rf $(VENV) $(OLDEST) .venv-lock $(DOCS) demo_output site

@@ -19,7 +19,7 @@ FOLDERS = (
 )  # fmt: skip
 FILES = (
     'CHANGELOG.md', 'CITATION.cff', 'CONTRIBUTING.md', 'LICENSE', 'MANIFEST.in', 'Makefile', 'README.md',
-    'model-index.yml', 'pyproject.toml', 'setup.cfg',
+    'mkdocs.yml', 'model-index.yml', 'pyproject.toml', 'setup.cfg',
 )  # fmt: skip
 NOT_SOURCE = shutil.ignore_patterns('__pycache__', '*.pyc', '*.pyo')
 

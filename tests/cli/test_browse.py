@@ -2,8 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from mmqpt.cli.browse_page import draw_recipes, page, shows_whole, tile_of
+from mmqpt.degradations import OPERATORS
 
 
 def test_sheet_and_page(run_command, photo_folder, tmp_path):
@@ -22,6 +26,36 @@ def test_sheet_and_page(run_command, photo_folder, tmp_path):
     # Nothing is loaded from elsewhere.
     assert set(re.findall(r'src="(.{10})', page)) == {'data:image'}
     assert 'http' not in page
+
+
+def test_what_a_crop_would_hide_is_shown_whole():
+    whole = {name for name, row in OPERATORS.items() if shows_whole(row)}
+    assert {'vignette', 'lens', 'zoom_blur', 'contrast', 'lost_blocks'} <= whole
+    assert not {'gaussian_blur', 'white_noise', 'jpeg', 'pixelate'} & whole
+    grey = np.full((120, 200, 3), 200, np.uint8)
+    dark = tile_of(OPERATORS['vignette'], OPERATORS['vignette'](grey, 5), 50)
+    assert dark.shape == (30, 50, 3)
+    assert dark[0, 0].max() < 100 < dark[15, 25].min()  # corner and middle
+    image = np.arange(120 * 200 * 3, dtype=np.uint32).astype(np.uint8).reshape(120, 200, 3)
+    np.testing.assert_array_equal(tile_of(OPERATORS['jpeg'], image, 40), image[45:75, 80:120])
+
+
+def test_rows_say_what_an_operator_does():
+    photo = np.full((30, 40, 3), 128, np.uint8)
+    text = page(photo, 'a <b>', [OPERATORS['gaussian_blur'], OPERATORS['lens']], [], 'single', 0)
+    assert 'Blur with a Gaussian of standard deviation <code>sigma</code> px, cut at 3 sigma.' in text
+    assert 'sigma, px' in text
+    assert text.count('; whole photo<') == 2  # both directions of the lens
+    assert 'a &lt;b&gt;' in text
+    assert '>1: 0.7 px<' in text
+
+
+def test_the_page_stays_below_its_limit():
+    noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    rows, recipes = [OPERATORS['white_noise']], draw_recipes('single', 3, 0)
+    free, tight, tighter = (page(noise, '', rows, recipes, 'single', 0, limit) for limit in (10**9, 150_000, 60_000))
+    assert len(free) > 150_000 >= len(tight) > 60_000 >= len(tighter)
+    assert free.count('<img') == tighter.count('<img')
 
 
 def test_operators_of_ones_own(run_command, own_operator, photo_folder, tmp_path):

@@ -27,7 +27,7 @@ def _my_operator(monkeypatch):
 
 def test_python_of_the_page_runs():
     names = {'__name__': 'example'}
-    first, second = re.findall(r'^```python\n(.*?)^```', PAGE, re.M | re.S)
+    first, second, _ = re.findall(r'^```python\n(.*?)^```', PAGE, re.M | re.S)  # the third is a config
     exec(compile(second, 'second', 'exec'), {'np': np} | names)
     assert first in (ROOT / 'examples' / 'my_operator.py').read_text(encoding='utf-8')
 

@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from mmqpt.core.bundled import BUNDLED
+from mmqpt.core.weights_file import read_weights
 from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.degradations import OPERATORS, PRESETS
 
@@ -26,6 +28,18 @@ def test_page_names_every_operator_and_preset():
     lines = load('generate_docs').page().split('\n')
     for name in (*OPERATORS, *PRESETS):
         assert sum(line.startswith(f'| `{name}` |') for line in lines) == 1, name
+
+
+def test_model_zoo_is_fresh():
+    stored = (ROOT / 'docs' / 'zoo.md').read_text(encoding='utf-8')
+    assert stored == load('generate_docs').zoo_page(), 'stale: run python scripts/generate_docs.py'
+    for path in BUNDLED.glob('*.safetensors'):
+        tensors, spec = read_weights(path)
+        (line,) = (line for line in stored.split('\n') if line.startswith(f'| `{path.name}` |'))
+        count = sum(
+            tensor.numel() for name, tensor in tensors.items() if 'running_' not in name and 'num_b' not in name
+        )
+        assert f'| {count:,} | {spec.dataset} | {spec.iterations:,} |' in line
 
 
 def test_table_of_data_sets_is_fresh():

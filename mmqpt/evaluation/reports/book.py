@@ -36,6 +36,7 @@ class Book:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.first: list[Picture] = []
         self.summary: list[Picture] = []
         self.methods: list[Picture] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,7 @@ def write_results_page(
         headlines=report.headlines,
         facts=report.facts,
         tables=report.tables,
+        first_plots=book.first,
         summary_plots=book.summary,
         method_plots=book.methods,
         sheet_title=sheet_title,

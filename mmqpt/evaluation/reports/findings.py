@@ -17,6 +17,9 @@ Results = Mapping[str, Any]
 """What results.json holds."""
 
 FORMAT = 1
+WITHIN = ('SRCC', 'PLCC', 'KRCC')
+"""Measures of which a mean over subsets is taken."""
+
 MISSING = '–'  # noqa: RUF001 (an en dash: nothing to show)
 GLOSSARY = (
     'SRCC, KRCC: rank correlations of Spearman and Kendall (tau-b). PLCC, RMSE: of the predictions as they are. PLCC4, '
@@ -88,23 +91,26 @@ def labels(results: Results, method: str, fraction: float) -> int | None:
 def headlines(results: Results) -> list[str]:
     """The verdicts on all photos with most and with fewest labels; where nothing is compared, what each method reached.
 
-    Where SRCC is compared, the verdicts on other measures are left to the table. Where differences between subsets
-    carry the figures of all photos, the verdicts are on the means within subsets.
+    Where SRCC is compared, the verdicts on other measures are left to the table. Means within subsets come first; where
+    differences between subsets carry the figures of all photos, they stand alone. Where the medians of two methods
+    differ the other way than the verdict on them, a sentence says why.
     """
     leading = results.get('leading', '')
-    rows = [row for row in results.get('comparisons', ()) if row['subset'] == leading]
-    if any(row['metric'] == 'SRCC' for row in rows):
-        rows = [row for row in rows if row['metric'] == 'SRCC']
+    compared = results.get('comparisons', ())
+    if any(row['metric'] == 'SRCC' for row in compared):
+        compared = [row for row in compared if row['metric'] == 'SRCC']
+    places = [place for place in (MACRO, leading) if any(row['subset'] == place for row in compared)]
+    rows = [row for place in dict.fromkeys(places) for row in compared if row['subset'] == place]
     shares = sorted({row['fraction'] for row in rows})
-    place = f'{leading[:1].upper()}{leading[1:]}: ' if leading else ''
-    if rows:
-        return [
-            place + (row['verdict'] if len(shares) == 1 else f'With {percent(share)} of the labels: {row["verdict"]}')
-            for share in dict.fromkeys((shares[-1], shares[0]))
-            for row in rows
-            if row['fraction'] == share
-        ]
     sentences = []
+    for share in dict.fromkeys((shares[-1], shares[0])) if rows else ():
+        for row in (row for row in rows if row['fraction'] == share):
+            words = [row['subset'] or 'all photos'] if len(set(places)) > 1 or row['subset'] else []
+            words += [f'with {percent(share)} of the labels'] if len(shares) > 1 else []
+            where = f'{_capital(", ".join(words))}: ' if words else ''
+            sentences.append(where + row['verdict'] + _other_way(results, row))
+    if rows:
+        return sentences
     rows = [row for row in results['summary'] if row['subset'] == leading]
     for row in sorted(rows, key=lambda row: (-row['fraction'], _place(results, row))):
         figures = [f'{m} {with_interval(row["metrics"].get(m))}' for m in ('SRCC', 'PLCC') if m in row['metrics']]
@@ -112,6 +118,26 @@ def headlines(results: Results) -> list[str]:
         what = f'{over}, {percent(row["fraction"])} of the labels{f", {leading}" if leading else ""}'
         sentences.append(f'{row["method"]}: {", ".join(figures) or "no figure could be computed"} ({what}).')
     return sentences
+
+
+def figures_of(cell: Mapping[str, Any], subset: str) -> Mapping[str, float]:
+    """The values of a cell on all photos (``''``), in one subset, or the means over the subsets (:data:`MACRO`)."""
+    if subset != MACRO:
+        return cell.get('subsets', {}).get(subset, {}) if subset else cell['metrics']
+    found = list(cell['subsets'].values())
+    return {name: statistics.fmean(one[name] for one in found) for name in WITHIN if all(name in one for one in found)}
+
+
+def split_differences(results: Results, row: Mapping[str, Any]) -> list[float]:
+    """a - b of a comparison, one for each split that both have, in the order of the splits."""
+    found: dict[str, dict[str, float]] = {row['a']: {}, row['b']: {}}
+    for cell in results['cells']:
+        if cell['fraction'] == row['fraction'] and cell['method'] in found:
+            value = figures_of(cell, row['subset']).get(row['metric'])
+            if value is not None and known(value):
+                found[cell['method']][cell['split']] = value
+    a, b = found[row['a']], found[row['b']]
+    return [a[split] - b[split] for split in results['splits'] if split in a and split in b]
 
 
 def meaning(results: Results) -> list[str]:
@@ -164,11 +190,34 @@ def notes(results: Results) -> list[str]:
 def summary_rows(results: Results, subsets: bool) -> list[Mapping[str, Any]]:
     """Rows of the summary for all photos and their means within subsets, or those for one subset each.
 
-    By method, then by share of the labels; what leads comes first.
+    By method, then by share of the labels; means within subsets come first.
     """
-    leading = results.get('leading', '')
     rows = [row for row in results['summary'] if (row['subset'] not in ('', MACRO)) == subsets]
-    return sorted(rows, key=lambda row: (_place(results, row), row['fraction'], row['subset'] != leading))
+    return sorted(rows, key=lambda row: (_place(results, row), row['fraction'], row['subset'] != MACRO))
+
+
+def _other_way(results: Results, row: Mapping[str, Any]) -> str:
+    """Why the medians of a and b differ the other way than the median of their differences; '' where they don't."""
+    medians = []
+    for method in (row['a'], row['b']):
+        key = (method, row['fraction'], row['subset'])
+        found = [r for r in results['summary'] if (r['method'], r['fraction'], r['subset']) == key]
+        value = estimate(found[0]['metrics'].get(row['metric'])) if found else None
+        if value is None:
+            return ''
+        medians.append(value.value)
+    apart = round(medians[0], 3) - round(medians[1], 3)
+    if not known(row.get('difference')) or round(row['difference'], 3) * apart >= 0:
+        return ''
+    a, b = map(number, medians)
+    return (
+        f' (The medians, {a} and {b}, differ the other way: each may be of another split. '
+        'The verdict compares within splits.)'
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _place(results: Results, row: Mapping[str, Any]) -> int:

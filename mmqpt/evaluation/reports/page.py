@@ -17,6 +17,7 @@ from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
 from mmqpt.evaluation.reports.findings import Estimate, Results, percent, read_results
 from mmqpt.evaluation.reports.photo_sheet import RatedPhoto, SheetRow, extremes, photo_sheet, thumbnail
 from mmqpt.evaluation.reports.plot_style import Heading, shortened
+from mmqpt.evaluation.statistics.groups import MACRO
 from mmqpt.evaluation.statistics.logistic import fit_logistic4
 from mmqpt.evaluation.statistics.predictions import Predictions, read_predictions
 
@@ -93,30 +94,40 @@ def _plot_summary(results: Results, book: Book) -> None:
 
 
 def _plot_differences(results: Results, book: Book, title: str, detail: str) -> None:
-    rows = results.get('comparisons', ())
+    rows = sorted(
+        results.get('comparisons', ()),
+        key=lambda row: (-row['fraction'], row['subset'] != MACRO, row['subset'] != '', row['subset']),
+    )
     largest = max((row['fraction'] for row in rows), default=1)
     several = any(row['fraction'] != largest for row in rows)
-    found: dict[str, list[tuple[str, str, Estimate]]] = {}
-    for row in sorted(rows, key=lambda row: (-row['fraction'], row['subset'])):
+    found: dict[str, list[tuple[str, str, Estimate, list[float]]]] = {}
+    for row in rows:
         value = findings.estimate(row, 'difference')
-        if value and (row['fraction'] == largest or not row['subset']):
+        if value and (row['fraction'] == largest or row['subset'] in ('', MACRO)):
             place = shortened(row['subset'], 30) or 'all photos'
             place += f', {percent(row["fraction"])} of the labels' if several else ''
             pair = f'{shortened(row["a"], 24)} \N{MINUS SIGN} {shortened(row["b"], 24)}'
-            found.setdefault(row['metric'], []).append((place, pair, value))
+            dots = findings.split_differences(results, row)
+            found.setdefault(row['metric'], []).append((place, pair, value, dots))
     for measure, lines in found.items():
-        by_pair = len({pair for _, pair, _ in lines}) < len({place for place, _, _ in lines})
-        groups: dict[str, list[tuple[str, Estimate]]] = {}
-        for place, pair, value in lines:
+        by_pair = len({pair for _, pair, _, _ in lines}) < len({place for place, _, _, _ in lines})
+        groups: dict[str, list[plots.PairedRow]] = {}
+        for place, pair, value, dots in lines:
             group, label = (pair, place) if by_pair else (place, pair)
-            groups.setdefault(group, []).append((label, value))
-        heading = Heading(
-            f'{title}: paired differences', f'{detail}; bars: 95 % intervals; filled where the interval leaves out 0'
-        )
+            groups.setdefault(group, []).append(plots.PairedRow(label, value, dots))
+        words = f'{detail}; bars: 95 % intervals; filled where the interval leaves out 0'
+        if any(len(dots) > 1 for _, _, _, dots in lines):
+            words += '; dots: the splits'
+        heading = Heading(f'{title}: paired differences', words)
         caption = f'Paired differences in {measure}'
         if several and any(row['subset'] for row in rows):
             caption += f'; subsets with {percent(largest)} of the labels, others in the table'
-        book.add(book.summary, f'differences_{measure}', caption, plots.differences(groups, heading, measure))
+        book.add(
+            book.summary if book.first else book.first,
+            f'differences_{measure}',
+            caption,
+            plots.differences(groups, heading, measure),
+        )
 
 
 def _plot_predictions(

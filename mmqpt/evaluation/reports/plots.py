@@ -6,7 +6,7 @@ The settings of the user's matplotlibrc do not matter, and the same data gives t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -209,29 +209,38 @@ def by_subset(values: Mapping[str, Mapping[str, Estimate]], heading: Heading, me
     return figure
 
 
+class PairedRow(NamedTuple):
+    """A line of :func:`differences`: its label (``'QPT - ImageNet'``), the median, and the difference in each split."""
+
+    label: str
+    value: Estimate
+    by_split: Sequence[float] = ()
+
+
 @styled
-def differences(
-    groups: Mapping[str, Sequence[tuple[str, Estimate]]], heading: Heading, measure: str = 'SRCC'
-) -> Figure:
+def differences(groups: Mapping[str, Sequence[PairedRow]], heading: Heading, measure: str = 'SRCC') -> Figure:
     """Paired differences with their intervals and a line at zero; filled where the interval leaves out zero.
 
+    Where there are several splits, the difference in each is a dot under the line.
+
     Args:
-        groups: for each title (``'all photos'``; may be empty) labels (``'QPT - ImageNet'``) and differences.
+        groups: for each title (``'all photos'``; may be empty) its lines.
         heading: stands over it.
         measure: name for the axis.
 
     Raises:
         InputError: no rows.
     """
-    lines: list[tuple[str, Estimate | None]] = []
+    lines: list[tuple[str, Estimate | None, Sequence[float]]] = []
     for title, rows in groups.items():
-        lines += [(title, None)] if title and rows else []
-        lines += [(shown_name(label, 60), value) for label, value in rows]
+        lines += [(title, None, ())] if title and rows else []
+        lines += [(shown_name(row.label, 60), row.value, row.by_split) for row in rows]
     if not lines:
         raise InputError('no differences to plot')
-    figure, axes = new_figure(7.6, 1.0 + 0.31 * max(len(lines), 3), heading)
+    dotted = any(len(dots) > 1 for _, _, dots in lines)
+    figure, axes = new_figure(7.6, 1.0 + (0.46 if dotted else 0.31) * max(len(lines), 3), heading)
     axes.axvline(0, color=INK, linewidth=1.2)
-    for place, (_, value) in enumerate(lines):
+    for place, (_, value, dots) in enumerate(lines):
         if value is None:
             if place:
                 axes.axhline(place - 0.5, color=LIGHT, linewidth=0.8)
@@ -242,8 +251,10 @@ def differences(
             [value.value], [place], xerr=_bars([value]), marker='o', markersize=8, capsize=4, linewidth=1.8,
             color=colour, markerfacecolor=colour if real else 'white', markeredgewidth=1.8,
         )  # fmt: skip
-    axes.set_yticks(range(len(lines)), [label for label, _ in lines])
-    for tick, (_, value) in zip(axes.get_yticklabels(), lines, strict=True):
+        if len(dots) > 1:
+            axes.plot(dots, [place + 0.3] * len(dots), 'o', markersize=4.5, alpha=0.45, color=INK, markeredgewidth=0)
+    axes.set_yticks(range(len(lines)), [label for label, _, _ in lines])
+    for tick, (_, value, _) in zip(axes.get_yticklabels(), lines, strict=True):
         tick.set_fontweight('bold' if value is None else 'normal')
     axes.tick_params(axis='y', length=0)
     axes.set(ylim=(len(lines) - 0.4, -0.6), xlabel=f'difference in {measure}')

@@ -18,7 +18,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.files import write_json
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
-from mmqpt.evaluation.reports.findings import FORMAT, read_results
+from mmqpt.evaluation.reports.findings import FORMAT, figures_of, read_results
 from mmqpt.evaluation.statistics.bootstrap import describe_difference, interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import plcc, rmse, srcc
 from mmqpt.evaluation.statistics.groups import MACRO, grouped_srcc
@@ -28,9 +28,6 @@ from mmqpt.version import __version__
 
 WITH_INTERVAL = {'SRCC': srcc, 'PLCC': plcc, 'RMSE': rmse}
 """Measures that get a bootstrap interval."""
-
-WITHIN = ('SRCC', 'PLCC', 'KRCC')
-"""Measures of which a mean over subsets is taken."""
 
 
 def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1000) -> dict[str, Any]:
@@ -61,7 +58,7 @@ def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1
                 one_subset = subset not in ('', MACRO)
                 by_split = {split: p.subset(subset) if one_subset else p for split, p in whole.items()}
                 parts[name] = _Parts(by_split, all('RMSE' in cell['metrics'] for cell in own))
-                figures = [_figures(cell, subset) for cell in own]
+                figures = [figures_of(cell, subset) for cell in own]
                 summary.append(
                     {
                         'method': name,
@@ -78,14 +75,6 @@ def summarise(out: Path, cells: Sequence[Mapping[str, Any]], replicates: int = 1
                         comparisons += _compare(a, b, fraction, subset, parts[a], parts[b], replicates)
     leading = MACRO if any(_carried_by_subsets(part) for part in read.values()) else ''
     return {'summary': summary, 'comparisons': comparisons, 'leading': leading}
-
-
-def _figures(cell: Mapping[str, Any], subset: str) -> Mapping[str, float]:
-    """The values of a cell on all photos, in one subset, or the means over the subsets."""
-    if subset != MACRO:
-        return cell['subsets'].get(subset, {}) if subset else cell['metrics']
-    found = list(cell['subsets'].values())
-    return {name: float(np.mean([one[name] for one in found])) for name in WITHIN if all(name in one for one in found)}
 
 
 def _carried_by_subsets(part: Predictions) -> bool:

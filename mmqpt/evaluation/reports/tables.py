@@ -22,6 +22,7 @@ from mmqpt.evaluation.reports.findings import (
     number,
     percent,
     settings,
+    split_differences,
     summary_rows,
     with_interval,
 )
@@ -90,9 +91,9 @@ def tables(results: Results) -> list[Table]:
     several = any(row['subset'] for row in every)
     found = [
         _spread_table(results, 'Summary', every, with_subset=several),
-        _median_table(results, 'All figures, median over the splits', [row for row in every if not row['subset']]),
         _spread_table(results, 'By subset', by_subset, with_subset=True),
         _comparison_table(results),
+        _median_table(results, 'All figures, median over the splits', [row for row in every if not row['subset']]),
         _split_table(results),
     ]
     return [table for table in found if table.rows]
@@ -147,8 +148,17 @@ def _parts(cell: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
 def _spread_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]], with_subset: bool) -> Table:
     columns = ['method', *(['photos'] if with_subset else []), 'labels', 'splits']
     align = 'll' if with_subset else 'l'
+    first = results['methods'][0]['name'] if results['methods'] else ''
+    compared = {
+        (row['a'], row['fraction'], row['subset']): row
+        for row in results.get('comparisons', ())
+        if (row['b'], row['metric']) == (first, 'SRCC')
+    }
+    paired = any((row['method'], row['fraction'], row['subset']) in compared for row in rows)
     for measure in ('SRCC', 'PLCC'):
         columns += [f'{measure}, median [95 %]', f'{measure}, SD']
+        if measure == 'SRCC' and paired:
+            columns.append(f'SRCC less {first}, within splits [95 %]')
     lines = []
     for row in rows:
         place = [row['subset'] or ALL] if with_subset else []
@@ -157,8 +167,11 @@ def _spread_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]
             found = row['metrics'].get(measure)
             spread = found.get('std') if found and row['splits'] > 1 else None
             line += [with_interval(found), number(spread)]
+            if measure == 'SRCC' and paired:
+                other = compared.get((row['method'], row['fraction'], row['subset']))
+                line.append(with_interval(other, 'difference', sign='+'))
         lines.append(line)
-    return Table(title, columns, lines, align + 'rrrrrr')
+    return Table(title, columns, lines, align + 'rrrrrr' + 'r' * paired)
 
 
 def _median_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -171,17 +184,22 @@ def _median_table(results: Results, title: str, rows: Sequence[Mapping[str, Any]
 
 
 def _comparison_table(results: Results) -> Table:
-    columns = ['a', 'b', 'share of labels', 'photos', 'measure', 'a - b [95 %]', 'verdict']
-    leading, wide = results.get('leading', ''), ('', MACRO)
+    columns = ['a', 'b', 'share of labels', 'photos', 'measure', 'a above b', 'a - b [95 %]', 'verdict']
     lines = [
-        [row['a'], row['b'], percent(row['fraction']), row['subset'] or ALL, row['metric'],
+        [row['a'], row['b'], percent(row['fraction']), row['subset'] or ALL, row['metric'], _above(results, row),
          with_interval(row, 'difference', sign='+'), row['verdict']]
         for row in sorted(
             results.get('comparisons', ()),
-            key=lambda row: (-row['fraction'], row['subset'] != leading, row['subset'] not in wide, row['subset']),
+            key=lambda row: (-row['fraction'], row['subset'] != MACRO, row['subset'] != '', row['subset']),
         )
     ]  # fmt: skip
-    return Table('Comparisons', columns, lines, 'llrllrl')
+    return Table('Comparisons', columns, lines, 'llrllrrl')
+
+
+def _above(results: Results, row: Mapping[str, Any]) -> str:
+    """In how many splits a has the larger value."""
+    found = split_differences(results, row)
+    return f'{sum(value > 0 for value in found)} of {len(found)} splits' if found else MISSING
 
 
 def _split_table(results: Results) -> Table:

@@ -11,8 +11,10 @@ from mmqpt.evaluation.reports.findings import (
     notes,
     number,
     read_results,
+    split_differences,
     with_interval,
 )
+from mmqpt.evaluation.statistics.groups import MACRO
 
 
 def test_headlines_are_the_verdicts_on_all_photos(results):
@@ -22,6 +24,39 @@ def test_headlines_are_the_verdicts_on_all_photos(results):
         row for row in results['comparisons'] if row['fraction'] == 1
     ]
     assert headlines(results) == [verdict]
+
+
+def test_headlines_begin_with_means_within_subsets(results):
+    results['comparisons'] = [row for row in results['comparisons'] if row['fraction'] == 1]
+    results['comparisons'].append({**results['comparisons'][0], 'subset': MACRO, 'verdict': 'no.'})
+    words = [f'{MACRO[:1].upper()}{MACRO[1:]}: no.', 'All photos: <script>alert(1)</script> is better than ImageNet .']
+    assert headlines(results) == words
+    assert headlines({**results, 'leading': MACRO}) == words[:1]
+
+
+def test_a_verdict_says_why_the_medians_differ_the_other_way(results):
+    results['comparisons'] = [row for row in results['comparisons'] if row['fraction'] == 1 and not row['subset']]
+    assert 'the other way' not in headlines(results)[0]
+    for row in results['summary']:
+        row['metrics']['SRCC']['median'] = 0.7 if row['method'] == 'ImageNet' else 0.65
+    assert headlines(results)[0].endswith(
+        '(The medians, 0.650 and 0.700, differ the other way: each may be of another split. '
+        'The verdict compares within splits.)'
+    )
+
+
+def test_differences_of_each_split(results):
+    row = next(row for row in results['comparisons'] if row['subset'] == 'indoor')
+    found = {
+        (cell['method'], cell['split']): cell['subsets']['indoor']['SRCC']
+        for cell in results['cells']
+        if cell['fraction'] == row['fraction']
+    }
+    splits = list(results['splits'])
+    expected = [found[row['a'], split] - found[row['b'], split] for split in splits]
+    assert split_differences(results, row) == pytest.approx(expected)
+    results['cells'] = [cell for cell in results['cells'] if (cell['method'], cell['split']) != (row['a'], splits[0])]
+    assert split_differences(results, row) == pytest.approx(expected[1:])
 
 
 def test_headlines_without_comparisons(results):

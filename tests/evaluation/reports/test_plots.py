@@ -142,8 +142,11 @@ def test_subsets_have_a_row_and_a_mark_for_each_method():
 
 def test_differences_are_filled_where_the_interval_leaves_out_zero():
     rows = {
-        'all photos': [('b - a', Estimate(0.1, 0.05, 0.2)), ('c - a', Estimate(0.1, -0.1, 0.2))],
-        'x': [('b - a', Estimate(0.3))],
+        'all photos': [
+            plots.PairedRow('b - a', Estimate(0.1, 0.05, 0.2), [0.05, 0.1, 0.2]),
+            plots.PairedRow('c - a', Estimate(0.1, -0.1, 0.2), [0.1]),
+        ],
+        'x': [plots.PairedRow('b - a', Estimate(0.3))],
     }
     figure = plots.differences(rows, HEADING)
     axes = figure.axes[0]
@@ -151,6 +154,8 @@ def test_differences_are_filled_where_the_interval_leaves_out_zero():
     faces = [container[0].get_markerfacecolor() for container in axes.containers]
     assert faces == [PALETTE[0], 'white', 'white']
     assert axes.lines[0].get_xdata() == [0, 0]
+    dots = [line for line in axes.lines if line.get_markersize() == 4.5]
+    assert [list(line.get_xdata()) for line in dots] == [[0.05, 0.1, 0.2]]  # one split is the value itself
     assert 'SRCC' in axes.get_xlabel()
     with pytest.raises(InputError, match='no differences to plot'):
         plots.differences({'x': []}, HEADING)

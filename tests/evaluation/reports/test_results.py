@@ -9,7 +9,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.run import run_tasks
 from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
-from mmqpt.evaluation.reports.findings import headlines, read_results, summary_rows
+from mmqpt.evaluation.reports.findings import headlines, read_results, split_differences, summary_rows
 from mmqpt.evaluation.reports.results import join_results, summarise, write_results
 from mmqpt.evaluation.statistics.bootstrap import interval, paired_difference
 from mmqpt.evaluation.statistics.correlation import srcc
@@ -104,8 +104,11 @@ def test_means_within_subsets_lead_where_subsets_carry_the_figure(in_subsets, tm
     assert headlines({**results, 'comparisons': []})[0].endswith('mean within subsets).')
     assert [row['subset'] for row in summary_rows(results, subsets=False)] == [MACRO, '', MACRO, '']
     older = {key: value for key, value in results.items() if key != 'leading'}
-    assert headlines(older) == [results['comparisons'][0]['verdict']]
-    assert [row['subset'] for row in summary_rows(older, subsets=False)] == ['', MACRO, '', MACRO]
+    assert headlines(older)[1] == f'All photos: {results["comparisons"][0]["verdict"]}'
+    for row in results['comparisons']:
+        dots = split_differences({**results, 'splits': {'s': ''}}, row)
+        assert np.median(dots) == pytest.approx(row['difference'])
+    assert summary_rows(older, subsets=False) == summary_rows(results, subsets=False)
 
 
 def test_a_note_says_when_subsets_carry_the_figure(tasks, tmp_path):

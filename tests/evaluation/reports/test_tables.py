@@ -6,6 +6,7 @@ import re
 import pytest
 
 from mmqpt.evaluation.reports.tables import markdown, report_of, tables, write_csv, write_markdown
+from mmqpt.evaluation.statistics.groups import MACRO
 
 
 def markdown_rows(text):
@@ -21,8 +22,8 @@ def markdown_rows(text):
 
 def test_tables_of_a_run(results):
     found = {table.title: table for table in tables(results)}
-    assert list(found) == ['Summary', 'All figures, median over the splits', 'By subset', 'Comparisons', 'Each split']
-    assert [len(table.rows) for table in found.values()] == [4, 4, 8, 4, 8]
+    assert list(found) == ['Summary', 'By subset', 'Comparisons', 'All figures, median over the splits', 'Each split']
+    assert [len(table.rows) for table in found.values()] == [4, 8, 4, 4, 8]
     for table in found.values():
         assert {len(row) for row in table.rows} == {len(table.columns)} == {len(table.align)}
     first = results['summary'][0]['metrics']['SRCC']
@@ -30,6 +31,35 @@ def test_tables_of_a_run(results):
     assert found['Summary'].rows[0][:5] == ['ImageNet', '16 (10 %)', '2', expected, f'{first["std"]:.3f}']
     assert found['Comparisons'].rows[0][-2:] == ['+0.100 [+0.050, +0.150]', results['comparisons'][2]['verdict']]
     assert 'penalty 10' in found['Each split'].rows[0]
+
+
+def test_the_summary_has_the_differences_that_the_verdicts_are_on(results):
+    summary = tables(results)[0]
+    column = summary.columns.index('SRCC less ImageNet, within splits [95 %]')
+    assert [row[column] for row in summary.rows] == ['–'] * 2 + ['+0.100 [+0.050, +0.150]'] * 2  # noqa: RUF001
+    results['comparisons'] = []
+    assert not any('less' in column for table in tables(results) for column in table.columns)
+
+
+def test_comparisons_count_the_splits(results):
+    found = next(table for table in tables(results) if table.title == 'Comparisons')
+    own = {
+        c['split']: c['metrics']['SRCC'] for c in results['cells'] if (c['fraction'], c['method']) == (1, 'ImageNet')
+    }
+    other = {
+        c['split']: c['metrics']['SRCC'] for c in results['cells'] if c['fraction'] == 1 and c['method'] != 'ImageNet'
+    }
+    count = sum(other[split] > own[split] for split in own)
+    assert found.rows[0][found.columns.index('a above b')] == f'{count} of 2 splits'
+
+
+def test_means_within_subsets_come_first(results):
+    macro = [{**row, 'subset': MACRO} for row in results['summary'] if not row['subset']]
+    results['summary'] += macro
+    results['comparisons'].append({**results['comparisons'][0], 'subset': MACRO})
+    found = {table.title: table for table in tables(results)}
+    assert [row[1] for row in found['Summary'].rows[:2]] == [MACRO, 'all photos']
+    assert next(row[3] for row in found['Comparisons'].rows if row[2] == '10 %') == MACRO
 
 
 def test_methods_stand_together_in_the_subset_table(results):
