@@ -10,6 +10,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
+from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.core.view import View
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region
 from mmqpt.degradations.blank import blank_frame
@@ -23,7 +24,7 @@ BLANK_LEVEL = np.inf
 
 
 @TRANSFORMS.register_module()
-class LevelLadder:
+class LevelLadder(SettingsRepr):
     """Adds ``ladder``: the same crop of the photo at several levels of one operator, drawn for every sample.
 
     A harsher level of a degradation that can only harm is worse, whatever the photo's score, so pairs of rungs are
@@ -71,6 +72,7 @@ class LevelLadder:
                     f'{rungs} rungs, got {level!r}'
                 )
         self.operators = [name for name in OPERATORS if name in self.from_level or name not in set(leave_out)]
+        self.leave_out = tuple(leave_out)
         self.blank = blank
         if not self.operators:
             raise InputError('leave_out names all operators: none is left to draw')
