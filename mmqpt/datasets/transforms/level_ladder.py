@@ -65,6 +65,7 @@ class LevelLadder(SettingsRepr):
             unknown = sorted(set(value) - set(OPERATORS))
             if unknown:
                 raise InputError(f'{name}: unknown operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
+        self.leave_out = tuple(leave_out)
         for name, level in self.from_level.items():
             if level not in LEVELS or 2 + LEVELS[-1] - level < rungs:
                 raise InputError(
@@ -72,7 +73,6 @@ class LevelLadder(SettingsRepr):
                     f'{rungs} rungs, got {level!r}'
                 )
         self.operators = [name for name in OPERATORS if name in self.from_level or name not in set(leave_out)]
-        self.leave_out = tuple(leave_out)
         self.blank = blank
         if not self.operators:
             raise InputError('leave_out names all operators: none is left to draw')
