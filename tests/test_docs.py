@@ -131,6 +131,16 @@ def test_a_wrong_config_is_found():
             check_config(wrong)
 
 
+def test_readme_is_a_first_look():
+    lines = (ROOT / 'README.md').read_text(encoding='utf-8').splitlines()
+    assert len(lines) < 120
+    assert '](docs/scores.jpg)' in ''.join(lines[:20])
+    assert (ROOT / 'docs' / 'scores.jpg').stat().st_size < 300_000
+    assert max(len(line) for line in lines if not line.startswith('|')) <= 120
+    pages = {path.name for path in (ROOT / 'docs').glob('*.md')} - {'vocabulary.md', 'benchmarks.md'}
+    assert {page for page in pages if f'(docs/{page}' not in '\n'.join(lines)} == set()  # each page has its reader
+
+
 @pytest.mark.parametrize('page', sorted(path.name for path in (ROOT / 'docs').glob('*.md')))
 def test_pages_are_finished(page):
     text = (ROOT / 'docs' / page).read_text(encoding='utf-8')

@@ -33,6 +33,7 @@ GROUPS = (
             'score': Entry('mmqpt.cli.score:score_command', 'Score photos, folders, patterns, or a list.'),
             'map': Entry('mmqpt.cli.map:map_command', 'Show where in a photo the quality is low.'),
             'report': Entry('mmqpt.cli.report:report_command', 'Make an HTML page of the scores of a folder.'),
+            'pyiqa': Entry('mmqpt.cli.pyiqa_command:pyiqa_command', "Run pyiqa's command line, which then knows qpt."),
         },
     ),
     Group(

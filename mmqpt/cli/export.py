@@ -76,5 +76,4 @@ def to_onnx(args: argparse.Namespace) -> None:
             if spec.kind != 'metric':
                 raise InputError(f'{args.checkpoint}: a backbone without a quality head; fine-tune it first')
         file = export_onnx(weights, args.out)
-    size = 'any size' if file.size is None else f'{file.size[1]}x{file.size[0]} px only'
-    print(f'{args.out}: {file.spec}; the graph takes {size}')
+    print(f'{args.out}: {file}')

@@ -98,6 +98,10 @@ class Standardise(nn.Module):
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
 
+    def extra_repr(self) -> str:
+        """The length of the features."""
+        return f'{len(self.mean)}'
+
     def forward(self, features: Tensor) -> Tensor:
         """(N, C) -> (N, C)."""
         return (features - self.mean) / self.deviation

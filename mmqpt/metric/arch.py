@@ -120,6 +120,10 @@ class MMQPT(nn.Module):
         whole.to(memory_format=_ON_CPU)  # type: ignore[call-overload]
         return backbone, head
 
+    def extra_repr(self) -> str:
+        """What the weights are, how they see a photo, and whether they can be trained."""
+        return f'{self.spec}; {self.view}; {"frozen" if self.scoring else "to be trained"}'
+
     def train(self, mode: bool = True) -> MMQPT:
         """As of any module; a network that is ready to score stays in eval mode."""
         return super().train(mode and not self.scoring)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmqpt.core.errors import InputError
@@ -36,11 +36,16 @@ class OnnxFile:
         name: what to call it in an error.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     spec: WeightsSpec
     weights_checksum: str
     size: tuple[int, int] | None
     name: str = 'the model'
+
+    def __str__(self) -> str:
+        """A sentence for people."""
+        sizes = 'any size' if self.size is None else f'{self.size[1]}x{self.size[0]} px only'
+        return f'{self.spec}; the graph takes {sizes}'
 
 
 def spec_text(fields: Mapping[str, Any]) -> str:

@@ -35,6 +35,10 @@ class KeyQueue(nn.Module):
     def __len__(self) -> int:
         return self.keys.shape[0]
 
+    def extra_repr(self) -> str:
+        """Its size."""
+        return f'length={len(self)}, width={self.keys.shape[1]}'
+
     def mask(self) -> Tensor:
         """bool (length,): which slots hold a key."""
         return torch.arange(len(self), device=self.keys.device) < self.filled

@@ -42,6 +42,10 @@ class PhotoPreprocessor(BaseDataPreprocessor):
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
         self.bgr_to_rgb = bgr_to_rgb
 
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f'mean={self.statistics["mean"]}, std={self.statistics["std"]}, bgr_to_rgb={self.bgr_to_rgb}'
+
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """``inputs``: a tensor (N, ..., 3, H, W) or a list of (..., 3, H, W), values 0 to 255."""
         data = self.cast_data(data)

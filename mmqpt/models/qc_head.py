@@ -28,6 +28,10 @@ class QCHead(BaseModule):
         self.temperature = temperature
         self.degradation_share = check_share(degradation_share)
 
+    def extra_repr(self) -> str:
+        """The hyper-parameters."""
+        return f'temperature={self.temperature:g}, degradation_share={self.degradation_share}'
+
     def loss(
         self, query: Tensor, positive: Tensor, degradation: Tensor, content: Tensor, content_mask: Tensor | None
     ) -> dict[str, Tensor]:

@@ -66,6 +66,11 @@ class RatingScales(nn.Module):
         self.moved_offset = nn.Parameter(torch.zeros(len(names)), requires_grad=learned)
         self.moved_log_slope = nn.Parameter(torch.zeros(len(names), segments), requires_grad=learned)
 
+    def extra_repr(self) -> str:
+        """Whose scales, and how their maps are found."""
+        kind = 'spline' if len(self.knots) else 'learned' if self.moved_offset.requires_grad else 'fixed'
+        return f'{", ".join(self.names)}; maps={kind!r}, reference={self.reference!r}'
+
     def start(self, labels: Mapping[str, tuple[Sequence[float], tuple[float, float]]]) -> None:
         """Begin the maps at the labels.
 

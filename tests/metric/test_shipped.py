@@ -12,6 +12,7 @@ from mmqpt.core.weights_file import read_weights
 from mmqpt.core.weights_spec import file_sha256
 from mmqpt.degradations import Recipe, Step, apply
 from mmqpt.evaluation.protocols.level_order import ordered_share
+from mmqpt.metric.onnx_file import read_onnx
 from mmqpt.metric.weights import find_weights, list_weights
 
 CARD = Path(__file__).parent.parent.parent / 'docs' / 'model_card.md'
@@ -71,3 +72,10 @@ def test_harsher_is_worse(name, scorer, photos):
 
 RELEASED = (0.7622, 0.797, 0.7891, 0.7261)
 """Scores of PHOTOS with the shipped weights, rounded."""
+
+
+def test_an_onnx_file_is_told_in_a_sentence_and_without_its_bytes():
+    file = read_onnx(find_weights().with_suffix('.onnx'))
+    assert str(file).startswith('metric of tf_efficientnet_lite0')
+    assert str(file).endswith('the graph takes any size')
+    assert len(repr(file)) < 2000

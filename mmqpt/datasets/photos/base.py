@@ -59,6 +59,9 @@ class PhotoDataset(Dataset):
                 self._check_size(step.patch_size)
         print_log(f'{type(self).__name__}: {len(self)} photos in {data_root}', 'current')
 
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({len(self)} photos in {self.data_root}, pipeline {self.pipeline})'
+
     @property
     def metainfo(self) -> dict[str, Any]:
         """What MMEngine stores in checkpoints about the data."""

@@ -96,6 +96,13 @@ class SeededSampler(Sampler):
         self.num_samples = math.ceil((self.size if round_up else rest) / self.world_size)
         self.total = self.num_samples * self.world_size if round_up else self.size
 
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}({self.num_samples} of {self.size} photos a pass, rank {self.rank} of '
+            f'{self.world_size}, shuffle={self.shuffle}, seed={self.seed}, mix_blocks={self.mix_blocks}, '
+            f'recipe_group={self.recipe_group})'
+        )
+
     def __iter__(self) -> Iterator[SampleKey]:
         order = self._order()
         for position in range(self.rank + self.start * self.world_size, self.total, self.world_size):

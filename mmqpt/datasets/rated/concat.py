@@ -43,6 +43,9 @@ class ConcatRatedSets(Dataset):
         self._ends = list(itertools.accumulate(len(one) for one in self.sets))
         self.labels()  # or say what does not fit
 
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({len(self)} photos of {", ".join(repr(one) for one in self.sets)})'
+
     @property
     def scales(self) -> list[str | None]:
         """The scale of every photo."""

@@ -95,6 +95,14 @@ class IQADataset(Dataset):
         self.deviations = [read_deviation(r, sd_column, ann_file) / (high - low) for r in ratings if sd_column]
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
 
+    def __repr__(self) -> str:
+        low, high = self.mos_range
+        scales = ', '.join(sorted({str(scale) for scale in self.scales if scale is not None}))
+        return (
+            f'{type(self).__name__}({self.name}: {len(self)} photos in {self.root}, MOS from {low:g} to {high:g}'
+            f'{f", scales {scales}" if scales else ""}, pipeline {self.pipeline})'
+        )
+
     @property
     def metainfo(self) -> dict[str, Any]:
         """What is stored with the weights about the data."""

@@ -45,6 +45,7 @@ class ScaleSampler(SeededSampler):
         given = dict(shares or {name: math.sqrt(len(photos[name])) for name in names})
         if set(given) != set(names) or not all(0 < share < math.inf for share in given.values()):
             raise InputError(f'shares must be > 0 for each of {", ".join(names)}, got {given}')
+        self.names = names
         self.photos = [photos[name] for name in names]
         self.shares = np.array([given[name] for name in names]) / sum(given.values())
         self.group = batch_size * self.world_size
@@ -54,6 +55,10 @@ class ScaleSampler(SeededSampler):
                 f'a batch of {batch_size} holds {min(self.shares) * batch_size:.2f} photos of scale {least!r} on '
                 'average, fewer than 2: enlarge batch_size or the share of that scale'
             )
+
+    def __repr__(self) -> str:
+        shares = ', '.join(f'{name} {share:.0%}' for name, share in zip(self.names, self.shares, strict=True))
+        return f'{super().__repr__()[:-1]}, shares {shares})'
 
     def _order(self) -> np.ndarray:
         rng = np.random.default_rng((self.seed, self.epoch))

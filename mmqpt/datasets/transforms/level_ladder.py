@@ -11,6 +11,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
+from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.core.view import View
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region
 from mmqpt.degradations.blank import blank_frame
@@ -24,7 +25,7 @@ BLANK_LEVEL = np.inf
 
 
 @TRANSFORMS.register_module()
-class LevelLadder:
+class LevelLadder(SettingsRepr):
     """Adds ``ladder``: the same crop of the photo at several levels of one operator, drawn for every sample.
 
     A harsher level of a degradation that can only harm is worse, whatever the photo's score, so pairs of rungs are
@@ -75,6 +76,7 @@ class LevelLadder:
             unknown = sorted(set(value) - set(OPERATORS))
             if unknown:
                 raise InputError(f'{name}: unknown operator {unknown[0]!r}; there are: {", ".join(OPERATORS)}')
+        self.leave_out = tuple(leave_out)
         for name, level in self.from_level.items():
             if level not in LEVELS or 2 + LEVELS[-1] - level < rungs:
                 raise InputError(

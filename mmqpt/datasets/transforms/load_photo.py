@@ -8,10 +8,11 @@ from mmpretrain.registry import TRANSFORMS
 
 from mmqpt.core.photo import read_photo_and_size
 from mmqpt.core.reduced import check_min_side
+from mmqpt.core.settings_repr import SettingsRepr
 
 
 @TRANSFORMS.register_module()
-class LoadPhoto:
+class LoadPhoto(SettingsRepr):
     """``img_bytes``, or else the file ``img_path`` -> ``img``: uint8 (H, W, 3), BGR as in all OpenMMLab pipelines.
 
     Read by :func:`read_photo`.

@@ -10,12 +10,14 @@ import torch
 from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
+from mmqpt.core.settings_repr import SettingsRepr
+
 ORIGIN = ('img_path', 'sample_key', 'skipped')
 """Where a packed sample comes from: its file, its :class:`SampleKey`, and unreadable photos it stands in for."""
 
 
 @TRANSFORMS.register_module()
-class PackPatchPairs:
+class PackPatchPairs(SettingsRepr):
     """``patches`` -> what :class:`QPT` takes: ``inputs`` uint8 (V, P, 3, S, S) BGR, and a ``DataSample``."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +32,7 @@ class PackPatchPairs:
 
 
 @TRANSFORMS.register_module()
-class PackRatedPhoto:
+class PackRatedPhoto(SettingsRepr):
     """``img`` -> what :class:`IQARegressor` takes: ``inputs`` BGR, and a ``DataSample`` with ``gt_score`` (1,).
 
     ``inputs`` is (3, H, W), or (N, 3, H, W) of N crops. Where the data set has them, the sample holds ``gt_histogram``

@@ -11,6 +11,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import swap_channels
+from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.datasets.transforms.rng import sample_rng
 from mmqpt.degradations import DegradationSpace, Recipe, Region, apply_regions, draw_different, redraw_seeds
 
@@ -19,7 +20,7 @@ _NO_GROUP = 2**32 - 1
 
 
 @TRANSFORMS.register_module()
-class PatchPairs:
+class PatchPairs(SettingsRepr):
     """One photo -> V versions degraded by different recipes -> P patches of each version.
 
     First the photo is enlarged if it is too small, and a window is cut from it; both happen once, before the

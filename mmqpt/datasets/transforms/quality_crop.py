@@ -8,11 +8,12 @@ import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.core.view import View
 
 
 @TRANSFORMS.register_module()
-class RandomQualityCrop:
+class RandomQualityCrop(SettingsRepr):
     """Random crops at the photo's own scale, mirrored at random; unlike resizing, neither changes the quality.
 
     Args:

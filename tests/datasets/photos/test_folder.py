@@ -59,6 +59,7 @@ def test_plain_index_is_a_key(photo_folder):
     dataset = PhotoFolder(str(photo_folder), PRETRAIN)
     assert torch.equal(dataset[3]['inputs'], dataset[SampleKey(3, (0, 0, 3))]['inputs'])
     assert torch.equal(dataset[np.int64(3)]['inputs'], dataset[3]['inputs'])
+    assert repr(dataset).startswith(f'PhotoFolder(6 photos in {photo_folder}, pipeline Compose(')
 
 
 def test_samples_do_not_depend_on_the_workers(photo_folder):

@@ -38,6 +38,7 @@ def test_each_set_keeps_its_range_and_scale(sets):
     assert [sample['mos'] for sample in found] == [1, 2, 3, 4, 10, 60]
     assert found[5]['scale'] == 'two'
     assert found[5]['mos_range'] == (0, 100)
+    assert repr(data).startswith('ConcatRatedSets(6 photos of IQADataset(one: 4 photos in ')
 
 
 def test_scales_within_a_set(sets):

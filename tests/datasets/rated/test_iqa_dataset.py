@@ -151,6 +151,7 @@ def test_rating_scales(photo_folder, csv_file):
     assert set(dataset(photo_folder, csv_file, scale='all').scales) == {'all'}
     packed = dataset(photo_folder, csv_file, scale_column='scene', pipeline=TRAIN)[5]['data_samples']
     assert packed.scale == 'coffee'
+    assert f'6 photos in {photo_folder}, MOS from 1 to 5, scales astronaut, chelsea, coffee, ' in repr(data)
     with pytest.raises(InputError, match="no column 'nothing'"):
         dataset(photo_folder, csv_file, scale_column='nothing')
     with pytest.raises(InputError, match='not both'):

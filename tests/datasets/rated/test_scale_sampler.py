@@ -94,3 +94,11 @@ def test_photos_without_scales(dataset):
     dataset = dataset if isinstance(dataset, range) else type('One', (Rated,), {'scales': ['a', None]})()
     with pytest.raises(InputError, match='needs rated photos with a rating scale'):
         ScaleSampler(dataset, 8)
+
+
+def test_says_its_shares():
+    sampler = ScaleSampler(Rated(), 8, {'a': 1, 'b': 2, 'c': 1}, seed=3)
+    assert repr(sampler) == (
+        'ScaleSampler(120 of 120 photos a pass, rank 0 of 1, shuffle=True, seed=3, mix_blocks=None, recipe_group=1, '
+        'shares a 25%, b 50%, c 25%)'
+    )
