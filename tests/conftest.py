@@ -51,11 +51,17 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope='session')
 def rated_csv(photo_folder: Path) -> Path:
-    """A CSV beside ``photo_folder``: name, mos (1 to 5), split (4 train, all 6 test)."""
-    path = photo_folder.parent / 'rated.csv'
-    names = sorted(photo.name for photo in photo_folder.iterdir())
-    rows = [f'{name},{1 + 0.7 * number:.1f},{"train" if number < 4 else "test"}' for number, name in enumerate(names)]
-    rows += [f'{name},{1 + 0.7 * number:.1f},test' for number, name in enumerate(names[:4])]
+    """A CSV beside the folder ``rated_photos``: name, mos (1 to 5), split (4 train; 2 and copies of those 4 test)."""
+    path, folder = photo_folder.parent / 'rated.csv', photo_folder.parent / 'rated_photos'
+    folder.mkdir()
+    rows = []
+    for number, photo in enumerate(sorted(photo_folder.iterdir())):
+        mos = f'{1 + 0.7 * number:.1f}'
+        (folder / photo.name).write_bytes(photo.read_bytes())
+        rows.append(f'{photo.name},{mos},{"train" if number < 4 else "test"}')
+        if number < 4:
+            (folder / f'copy_{photo.name}').write_bytes(photo.read_bytes())
+            rows.append(f'copy_{photo.name},{mos},test')
     path.write_text('\n'.join(['name,mos,split', *rows]) + '\n')
     return path
 
@@ -118,7 +124,7 @@ def tiny_pretrain(photo_folder: Path) -> Callable[..., Config]:
 
 
 @pytest.fixture(scope='session')
-def tiny_finetune(photo_folder: Path, rated_csv: Path) -> Callable[..., Config]:
+def tiny_finetune(rated_csv: Path) -> Callable[..., Config]:
     """Makes a config of a fine-tuning run that takes seconds: the shipped CSV config with a tiny network."""
 
     def make(work_dir: Path, **changes: object) -> Config:
@@ -143,7 +149,7 @@ def tiny_finetune(photo_folder: Path, rated_csv: Path) -> Callable[..., Config]:
         }
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             changed[f'{loader}.num_workers'] = 0
-            changed[f'{loader}.dataset.data_root'] = str(photo_folder)
+            changed[f'{loader}.dataset.data_root'] = str(rated_csv.parent / 'rated_photos')
             changed[f'{loader}.dataset.ann_file'] = str(rated_csv)
             changed[f'{loader}.dataset.mos_range'] = [1, 5]
         changed |= {'train_dataloader.dataset.holdout': 0.0, 'train_dataloader.dataset.part': 'all'}

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import click
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.engine.stopping import RESUME_ME, RunStopped
 
 MISTAKE = 2
@@ -58,10 +59,20 @@ def exit_code(error: BaseException) -> int:
         sentence = _sentence(str(error))
     elif isinstance(error, KeyError) and 'registry' in str(error):  # MMEngine's, about a name in a config
         sentence = str(error).strip('\'"').split(' Please check')[0]
+    elif isinstance(error, TypeError) and _names_argument(error):  # of what a config names: its dict is the call
+        sentence = f'in the config: {first_line(error)}'
     else:
         raise error
     click.echo(f'error: {" ".join(sentence.split())}', err=True)
     return MISTAKE
+
+
+def _names_argument(error: TypeError) -> bool:
+    """Whether MMEngine built something with an argument that it does not take, or without one that it needs."""
+    built = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    text = str(error)
+    refused = 'unexpected keyword argument' in text or ('missing' in text and 'required' in text)
+    return refused and any('mmengine/registry/build_functions' in name.replace('\\', '/') for name in built)
 
 
 def _sentence(message: str) -> str:

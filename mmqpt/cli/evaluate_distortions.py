@@ -12,6 +12,7 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from mmqpt.cli.configs import find_config
+from mmqpt.cli.evaluate_run import unused_settings
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import find_photos, swap_channels
 from mmqpt.datasets.photos.listing import list_photos
@@ -50,7 +51,8 @@ def evaluate_distortions(args: argparse.Namespace) -> None:
     distortions = named_distortions(args.distortions)
     encoders = find_encoders(args.weights, args.max_checkpoints)
     store = args.store or args.out / 'features'
-    features = FrozenFeatures(load_config(args), args.scales, FeatureStore(store), args.device, args.workers, args.seed)
+    cfg = load_config(args, unused_settings('probe'))
+    features = FrozenFeatures(cfg, args.scales, FeatureStore(store), args.device, args.workers, args.seed)
     for encoder in encoders:  # a name that is none costs no minutes
         for part in encoder.parts:
             features.key(part)

@@ -9,7 +9,7 @@ from typing import Any
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.readers.generic import RANDOM
 from mmqpt.datasets.rated.sets import SetInfo, info_path, read_info
-from mmqpt.engine.launch import load_config
+from mmqpt.engine.launch import TRAINING, load_config
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.fine_tune import FineTune
 from mmqpt.evaluation.protocols.learners import Learner, LinearProbe, PyiqaMetric, parse_method
@@ -26,10 +26,10 @@ def evaluate(args: argparse.Namespace) -> None:
     silence_mmengine()
     args.launcher, args.local_rank, args.work_dir = 'none', 0, str(args.out)
     check_set_options(args)
+    learners = make_learners(args)
     rated = open_set(args, args.ann_file, args.data_root)
     tasks = make_tasks(args, rated)
     methods = [parse_method(text) for text in args.weights]
-    learners = make_learners(args)
     pairs = [(method, learners['pyiqa' if method.is_pyiqa else args.learner]) for method in methods]
     cells = run_tasks(args.out, pairs, tasks)
     title = f'{rated.info.name}: {args.protocol}'
@@ -101,7 +101,7 @@ def make_tasks(args: argparse.Namespace, rated: OpenedSet) -> list[Task]:
 def make_learners(args: argparse.Namespace) -> dict[str, Learner]:
     """What computes scores, by name."""
     store = FeatureStore(args.store or args.out / 'features')
-    cfg = load_config(args)
+    cfg = load_config(args, unused_settings(args.learner, args.epochs))
     cfg.default_hooks.logger['interval'] = 50
     cfg.log_level = 'WARNING'
     learners: dict[str, Learner] = {'pyiqa': PyiqaMetric(store, args.device)}
@@ -110,6 +110,30 @@ def make_learners(args: argparse.Namespace) -> dict[str, Learner]:
     else:
         learners['finetune'] = FineTune(cfg, args.epochs, args.min_steps, args.keep_checkpoints)
     return learners
+
+
+def unused_settings(learner: str, epochs: int | None = None) -> dict[str, str]:
+    """Settings of the config that a protocol replaces or does not read, and what its user does instead."""
+    kept = 'the protocol sets it'
+    found = {'model.pretrained': 'give --weights', 'work_dir': 'give --out', 'randomness.seed': 'give --seed'}
+    found |= dict.fromkeys(('load_from', 'resume', 'log_level', 'experiment_name'), kept)
+    options = {'where': 'splits', 'holdout': 'validation', 'part': 'validation'}
+    options |= {name: name.replace('_', '-') for name in ('data_root', 'ann_file', 'mos_range')}
+    options |= {name: name.replace('_', '-') for name in ('group_column', 'scale_column')}
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        found |= {f'{loader}.dataset.{key}': f'give --{name}' for key, name in options.items()}
+        found |= {f'{loader}.dataset.{key}': kept for key in ('name', 'scale')}
+    if learner == 'finetune':
+        names = ['val_evaluator', 'test_evaluator', 'default_hooks.logger.interval']
+        names += [f'default_hooks.checkpoint.{key}' for key in ('save_best', 'rule', 'max_keep_ckpts', 'interval')]
+        return {
+            **found,
+            **dict.fromkeys(names, kept),
+            **({'train_cfg.max_epochs': '--epochs sets it'} if epochs else {}),
+        }
+    names = [*TRAINING, 'val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator']
+    names += [f'model.{key}' for key in ('loss', 'loss_args', 'freeze', 'ladder', 'norm_eval')]
+    return {**found, **dict.fromkeys(names, 'the network is not trained')}
 
 
 def protocol_title(args: argparse.Namespace) -> str:

@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class CfgOptions(argparse.Action):
-    """MMEngine's DictAction; MMEngine is imported when the option is used, so that ``--help`` needs none."""
+    """Pairs KEY=VALUE; MMEngine is imported when the option is used, so that ``--help`` needs none."""
 
     def __call__(
         self,
@@ -68,9 +68,37 @@ class CfgOptions(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """Adds the pairs to those of the namespace."""
-        from mmengine.config import DictAction
+        found = dict(getattr(namespace, self.dest, None) or {})
+        for pair in values or ():
+            key, equals, value = pair.partition('=')
+            if not (key and equals):
+                parser.error(f'{option_string} takes KEY=VALUE, got {pair!r}')
+            try:
+                found[key] = parse_value(value)
+            except ValueError as error:
+                parser.error(f'{option_string} {key}: {error}')
+        setattr(namespace, self.dest, found)
 
-        DictAction(self.option_strings, self.dest, nargs=self.nargs)(parser, namespace, values, option_string)
+
+def parse_value(text: str) -> Any:
+    """The value of an option, as MMEngine reads it: a number, ``true``, ``None``, a list with or without brackets.
+
+    Else it is text, which keeps its spaces; so is all that stands in quotes and has a space or a comma.
+
+    Raises:
+        ValueError: brackets that do not close.
+    """
+    from mmengine.config import DictAction
+
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in '\'"'
+    if quoted and any(mark in text for mark in ' ,'):
+        return text[1:-1]
+    listed = ',' in text or (text[:1] + text[-1:] in ('()', '[]'))
+    if ' ' in text and not listed:
+        return text
+    if (listed or text[:1] in tuple('[(')) and any(text.count(a) != text.count(b) for a, b in ('[]', '()')):
+        raise ValueError(f'brackets that do not close in {text!r}')
+    return DictAction._parse_iterable(text)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,13 @@ from pathlib import Path
 
 from mmqpt.cli.options import add_config, add_launch_options
 
+UNUSED = {
+    'train_dataloader.dataset.data_root': 'give --data-root',
+    'train_dataloader.dataset.ann_file': 'give --ann-file',
+    **dict.fromkeys(('train_cfg', 'optim_wrapper', 'param_scheduler'), 'the network is not trained'),
+}
+"""Settings that make no difference here."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
@@ -44,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.evaluation.protocols.pretext import pretext_accuracies
     from mmqpt.models.logs import silence_mmengine
 
-    cfg = load_config(args)
+    cfg = load_config(args, UNUSED)
     silence_mmengine()
     paths = list_photos(args.data_root, args.ann_file)
     chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: args.photos]]

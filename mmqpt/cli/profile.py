@@ -15,6 +15,12 @@ from pathlib import Path
 
 from mmqpt.cli.options import add_cfg_options, add_config
 
+UNUSED = dict.fromkeys(
+    ('work_dir', 'load_from', 'resume', 'log_level', 'experiment_name', 'default_hooks.checkpoint'),
+    'nothing is kept of the steps that are timed',
+)
+"""Settings that make no difference here."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
@@ -38,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.out and not args.out.parent.is_dir():
         raise FileNotFoundError(f'no such folder for --out: {args.out.parent}')
-    cfg = load_config(args)
+    cfg = load_config(args, UNUSED)
     if args.amp:
         use_amp(cfg)
     profile = profile_training(cfg, args.steps, args.warmup)

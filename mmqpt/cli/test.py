@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.engine.launch import load_config
     from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
-    cfg = load_config(args)
+    cfg = load_config(args, {'model.pretrained': 'the checkpoint holds all weights', 'load_from': 'give CHECKPOINT'})
     if export_spec_of(load_checkpoint_file(args.checkpoint)).get('kind') != 'metric':
         raise InputError(f'{args.checkpoint}: not a fine-tuned checkpoint of mmqpt')
     if 'test_dataloader' not in cfg:

@@ -48,7 +48,10 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.engine.launch import load_config, use_amp
     from mmqpt.models.checkpoint import newest_checkpoint
 
-    cfg = load_config(args)
+    unused = {'train_cfg.max_epochs': '--epochs sets it'} if args.epochs is not None else {}
+    if not args.auto_scale_lr:
+        unused['auto_scale_lr.base_batch_size'] = 'it needs --auto-scale-lr'
+    cfg = load_config(args, unused)
     if args.epochs is not None:
         _set_length(cfg, args)
     if args.amp:

@@ -83,6 +83,16 @@ def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> boo
         return False
 
 
+def file_identity(path: str | os.PathLike[str]) -> tuple[int, int] | str:
+    """What two paths have in common that mean one file, through links of both kinds and whatever the case.
+
+    Raises:
+        OSError: there is no such file, or it may not be looked at.
+    """
+    status = os.stat(path)
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+
+
 def check_inside(name: str, where: str) -> None:
     """Refuse a name that leads out of the folder of the photos; the list that has it may be a stranger's.
 

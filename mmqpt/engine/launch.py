@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,25 +12,32 @@ import torch.distributed
 from mmengine.config import Config
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.custom_imports import import_components
+from mmqpt.engine.config_options import read_config
+
+TRAINING = (
+    *('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks'),
+    'custom_hooks',
+)
+"""Settings that only a training reads."""
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace, unused: Mapping[str, str] | None = None) -> Config:
     """The config with the options of the command line in it.
+
+    Args:
+        args: with ``config``, ``cfg_options``, ``launcher``, ``local_rank`` and ``work_dir``.
+        unused: settings that the command replaces, and what its user gives instead.
 
     Raises:
         FileNotFoundError: no such config.
-        InputError: a module of its ``custom_imports`` is not there.
+        InputError: as of :func:`read_config`.
     """
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'no such config: {args.config}')
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
-    cfg = Config.fromfile(args.config, import_custom_modules=False)
+    cfg = read_config(args.config, args.cfg_options, unused)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    import_components(cfg)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

@@ -7,8 +7,11 @@ import pytest
 SPLIT = 'ratio604_seed0_split_01'
 TINY = [
     '--validation', '0.3', '--replicates', '60', '--cfg-options', 'model.backbone.model_name=test_resnet',
-    'model.view.min_side=64', 'model.view.max_side=128', 'model.input_size=64', 'train_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0', 'test_dataloader.num_workers=0',
+    'model.view.min_side=64', 'model.view.max_side=128', 'model.input_size=64',
+]  # fmt: skip
+SHORT = [
+    '--cfg-options', 'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+    'val_dataloader.num_workers=0', 'test_dataloader.num_workers=0',
     'train_dataloader.dataset.pipeline.1.crop=64', 'train_dataloader.dataset.pipeline.1.view.min_side=64',
     'train_dataloader.batch_size=4', 'train_cfg.max_epochs=2', 'param_scheduler.1.T_max=1',
 ]  # fmt: skip
@@ -37,6 +40,22 @@ def results(out):
     return json.loads((out / 'results.json').read_text())
 
 
+@pytest.mark.parametrize(
+    ('command', 'option', 'said'),
+    [
+        ('probe', 'train_cfg.max_epochs=3', 'has no effect here; the network is not trained'),
+        ('probe', 'crop=96', 'nothing here is computed from crop'),
+        ('probe', 'model.pretrained=None', 'has no effect here; give --weights'),
+        ('finetune', 'data_root=elsewhere', 'nothing here is computed from data_root; give --data-root'),
+        ('finetune', 'val_dataloader.dataset.holdout=0.3', 'has no effect here; give --validation'),
+        ('finetune', 'train_cfg.max_epoch=3', "takes no 'max_epoch'; did you mean 'max_epochs'?"),
+    ],
+)
+def test_options_that_a_protocol_does_not_read(call, data, tmp_path, command, option, said):
+    done = call(command, *data, '--weights', 'random', '--out', tmp_path, '--cfg-options', option, code=2)
+    assert said in done.err
+
+
 def test_probe_and_compare_with_a_pyiqa_metric(call, data, tmp_path):
     weights = ['random', 'piqe=pyiqa:piqe']
     done = call('compare', '--learner', 'probe', *data, '--weights', *weights, '--out', tmp_path, *TINY)
@@ -59,7 +78,7 @@ def test_probe_and_compare_with_a_pyiqa_metric(call, data, tmp_path):
 
 
 def test_finetune_on_one_split(call, data, tmp_path):
-    call('finetune', *data, '--splits', SPLIT, '--weights', 'random', '--out', tmp_path, *TINY)
+    call('finetune', *data, '--splits', SPLIT, '--weights', 'random', '--out', tmp_path, *TINY, *SHORT)
     found = results(tmp_path)
     assert [c['split'] for c in found['cells']] == [SPLIT]
     assert found['splits'] == {SPLIT: 'random 60/40, seed 0, grouped by scene'}

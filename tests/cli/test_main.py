@@ -101,15 +101,31 @@ def test_commands_get_their_options(mmqpt, photo_folder, tmp_path):
     assert result.stderr.splitlines()[-1] == 'error: the following arguments are required: config'
 
 
-def test_cfg_options_are_parsed_as_by_mmengine(mmqpt):
-    options = ('model.queue_length=77', 'a.b=[(1,2),x]', 'c=1,2', 'd=true', '--cfg-options', 'e="f"')
+def test_cfg_options_are_put_in(mmqpt):
+    options = ('model.queue_length=77', 'patch_size=64', '--cfg-options', 'model.data_preprocessor.mean=1,2,3.5')
     result = mmqpt('print-config', 'qpt_resnet18_1xb32-coslr_folder', '--cfg-options', *options)
     assert result.exit_code == 0, result.output
-    assert 'queue_length=77' in result.stdout
     found = {}
     exec(result.stdout, found)
-    assert found['a'] == {'b': [(1, 2), 'x']}
-    assert (found['c'], found['d'], found['e']) == ([1, 2], True, 'f')
+    assert (found['model']['queue_length'], found['model']['data_preprocessor']) == (77, {'mean': [1, 2, 3.5]})
+    assert found['train_dataloader']['dataset']['pipeline'][1]['patch_size'] == 64
+
+
+@pytest.mark.parametrize(
+    ('option', 'said'),
+    [
+        (
+            'model.quee_length=7',
+            "error: --cfg-options model.quee_length: QPT (model) takes no 'quee_length'; did you mean",
+        ),
+        ('model.queue_length', "error: --cfg-options takes KEY=VALUE, got 'model.queue_length'"),
+        ('model.queue_length=[1', "error: --cfg-options model.queue_length: brackets that do not close in '[1'"),
+    ],
+)
+def test_cfg_options_that_can_not_be(mmqpt, option, said):
+    result = mmqpt('print-config', 'qpt_resnet18_1xb32-coslr_folder', '--cfg-options', option)
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SampleKey, sample_key
 from mmqpt.datasets.rated.opinions import read_deviation, read_histogram
-from mmqpt.datasets.rated.ratings import check_columns, read_ratings, select_ratings, split_holdout
+from mmqpt.datasets.rated.ratings import check_columns, check_files_once, read_ratings, select_ratings, split_holdout
 from mmqpt.datasets.rated.scales import group_labels, scale_of
 from mmqpt.datasets.rated.sets import read_info
 from mmqpt.datasets.transforms import packing, quality_crop  # noqa: F401 (registers the transforms)
@@ -26,7 +26,7 @@ class IQADataset(Dataset):
 
     Args:
         data_root: folder of the photos.
-        ann_file: CSV in pyiqa's meta_info format, see :func:`read_ratings`.
+        ann_file: CSV with a column of photos and one of scores, see :func:`read_ratings`.
         pipeline: transforms.
         mos_range: least and greatest score of the scale in its units; None to take it from the JSON file beside the CSV
             that mmqpt prepare-dataset wrote.
@@ -45,8 +45,8 @@ class IQADataset(Dataset):
 
     Raises:
         FileNotFoundError: the CSV is missing.
-        InputError: a bad row (or a bad count or deviation in it), a column that does not exist, rows whose photos are
-            missing, or no rows left.
+        InputError: a bad row (or a bad count or deviation in it), a column that does not exist, a file under two
+            names, rows whose photos are missing, or no rows left.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class IQADataset(Dataset):
         self.name = name or Path(ann_file).stem
         self.root = Path(data_root)
         ratings = read_ratings(ann_file, self.mos_range)
+        check_files_once(ratings, self.root, ann_file)
         opinions = [*(histogram_columns or ()), *([sd_column] if sd_column else [])]
         check_columns(ratings, [*(column for column in (group_column, scale_column) if column), *opinions], ann_file)
         ratings = select_ratings(ratings, where or {}, ann_file)

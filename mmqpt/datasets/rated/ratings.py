@@ -13,6 +13,7 @@ from typing import Any
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
+from mmqpt.datasets.rated.columns import check_listed_once, find_columns
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Rating:
 
 
 def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[Rating]:
-    """Read a CSV in pyiqa's meta_info format: a header, then name and MOS in the first two columns.
+    """Read a CSV with a header: a column of photos and one of opinion scores, found by their names.
+
+    See :func:`~mmqpt.datasets.rated.columns.find_columns`; pyiqa's meta_info files are such.
 
     Args:
         ann_file: the CSV.
@@ -33,8 +36,9 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
 
     Raises:
         FileNotFoundError: there is no such CSV.
-        InputError: no rows, a name that leads out of the folder of the photos, or a MOS that is no number, not finite
-            or outside the range; names file and line.
+        InputError: no header or none that says which column is which, no rows, a name that leads out of the folder of
+            the photos, a photo that is listed twice, or a MOS that is no number, not finite or outside the range; names
+            file and line.
     """
     path = Path(ann_file)
     if not path.is_file():
@@ -52,29 +56,47 @@ def read_ratings(ann_file: str | Path, mos_range: tuple[float, float]) -> list[R
         lines = [(fields, reader.line_num) for fields in reader]
     except csv.Error as error:
         raise InputError(f'{path}, line {reader.line_num}: {error}') from error
-    header = lines.pop(0)[0] if lines else []
+    header = [name.strip() for name in (lines.pop(0)[0] if lines else [])]
     if len(header) < 2:
         raise InputError(f'{path}: needs a header and at least the columns name and MOS, got {header}')
-    ratings = []
+    columns = find_columns(header, path)
+    ratings, places = [], []
     for fields, line in lines:
         if not fields:
             continue
         where = f'{path}, line {line}'
-        if len(fields) < len(header):
+        while len(fields) > len(header) and not fields[-1].strip():
+            fields.pop()
+        if len(fields) != len(header):
             raise InputError(f'{where}: {len(fields)} columns, but the header has {len(header)}: {fields}')
-        check_inside(fields[0], where)
+        row = dict(zip(header, fields, strict=True))
+        name, score = row[columns.name], row[columns.score]
+        if not name.strip():
+            raise InputError(f'{where}: no photo in the column {columns.name!r}: {fields}')
+        check_inside(name, where)
         try:
-            mos = float(fields[1])
+            mos = float(score)
         except ValueError:
-            raise InputError(f'{where}: no MOS in the second column: {fields}') from None
+            raise InputError(f'{where}: no MOS in the column {columns.score!r}: {fields}') from None
         if not math.isfinite(mos):
-            raise InputError(f'{where}: MOS of {fields[0]!r} is {fields[1]}, not a finite number')
+            raise InputError(f'{where}: MOS of {name!r} is {score}, not a finite number')
         if not low <= mos <= high:
-            raise InputError(f'{where}: MOS of {fields[0]!r} is {mos}, outside mos_range {low} to {high}')
-        ratings.append(Rating(fields[0], mos, dict(zip(header, fields, strict=False))))
+            raise InputError(f'{where}: MOS of {name!r} is {mos}, outside mos_range {low} to {high}')
+        ratings.append(Rating(name, mos, row))
+        places.append((name, where))
     if not ratings:
         raise InputError(f'{path}: no rows below the header')
+    check_listed_once(places)
     return ratings
+
+
+def check_files_once(ratings: Sequence[Rating], root: str | Path, ann_file: str | Path) -> None:
+    """Refuse a CSV that lists one file under two names; all its rows are looked at, as far as their photos are there.
+
+    Raises:
+        InputError: names both.
+    """
+    check_listed_once(((rating.name, str(ann_file)) for rating in ratings), root)
 
 
 def check_columns(ratings: Sequence[Rating], columns: Iterable[str], ann_file: str | Path) -> None:

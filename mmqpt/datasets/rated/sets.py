@@ -94,8 +94,7 @@ def read_set(ann_file: str | Path, info: SetInfo | None = None) -> RatedSet:
 
     Raises:
         FileNotFoundError: CSV or JSON file is missing.
-        InputError: a bad row (see :func:`read_ratings`), a name twice, or a column that the info names and the CSV
-            does not have.
+        InputError: a bad row (see :func:`read_ratings`), or a column that the info names and the CSV does not have.
     """
     path = Path(ann_file)
     if not path.is_file():
@@ -104,11 +103,6 @@ def read_set(ann_file: str | Path, info: SetInfo | None = None) -> RatedSet:
     ratings = read_ratings(path, info.mos_range)
     columns = (info.group_column, info.subset_column, info.scale_column, *info.splits)
     check_columns(ratings, [column for column in columns if column], path)
-    seen: set[str] = set()
-    for rating in ratings:
-        if rating.name in seen:
-            raise InputError(f'{path}: {rating.name!r} is listed twice')
-        seen.add(rating.name)
     return RatedSet(path, info, ratings)
 
 

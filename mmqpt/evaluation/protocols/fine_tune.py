@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import write_json
+from mmqpt.datasets.rated.columns import find_columns
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.scales import scale_of
 from mmqpt.datasets.rated.sets import write_set
@@ -216,8 +217,9 @@ def _last_checkpoint(folder: Path) -> Path | None:
 
 def _row(rating: Rating) -> dict[str, str]:
     """The columns of a row with ``name`` and ``mos`` in front, whatever the CSV calls them."""
-    rest = list(rating.row.items())[2:]
-    return {'name': rating.name, 'mos': repr(rating.mos), **{k: v for k, v in rest if k not in ('name', 'mos')}}
+    used = {'name', 'mos', *find_columns(list(rating.row), 'the set')[:2]}
+    rest = {column: value for column, value in rating.row.items() if column not in used}
+    return {'name': rating.name, 'mos': repr(rating.mos), **rest}
 
 
 @torch.no_grad()

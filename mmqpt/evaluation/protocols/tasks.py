@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.ratings import Rating, group_of, split_holdout
+from mmqpt.core.files import file_identity
+from mmqpt.datasets.rated.ratings import Rating, check_files_once, group_of, split_holdout
 from mmqpt.datasets.rated.sets import RatedSet, SetInfo, read_set
 from mmqpt.datasets.rated.splits import partition
 from mmqpt.evaluation.statistics.predictions import Predictions
@@ -83,17 +84,19 @@ def open_rated_set(ann_file: str | Path, root: str | Path, info: SetInfo | None 
     """Read a set whose photos are in a folder.
 
     Args:
-        ann_file: CSV that mmqpt prepare-dataset wrote, or any with name and MOS in the first columns.
+        ann_file: CSV that mmqpt prepare-dataset wrote, or any with columns of photos and scores.
         root: folder of the photos.
         info: what the CSV means, where no JSON file beside it says so.
 
     Raises:
         FileNotFoundError: no CSV, JSON file or folder.
-        InputError: see :func:`read_set`.
+        InputError: see :func:`read_set`; a file under two names.
     """
     if not Path(root).is_dir():
         raise FileNotFoundError(f'no such folder of photos: {root}')
-    return OpenedSet(read_set(ann_file, info), Path(root))
+    data = read_set(ann_file, info)
+    check_files_once(data.ratings, root, ann_file)
+    return OpenedSet(data, Path(root))
 
 
 def split_tasks(
@@ -146,12 +149,12 @@ def cross_tasks(train_set: OpenedSet, test_set: OpenedSet, repeats: int, validat
         raise InputError(f'repeats must be >= 1, got {repeats}')
     if train_set.info.name == test_set.info.name:
         raise InputError(f'both sets are named {train_set.info.name!r}; give them different names for the report')
-    if train_set.root.resolve() == test_set.root.resolve():
-        shared = {r.name for r in train_set.data.ratings} & {r.name for r in test_set.data.ratings}
-        if shared:
-            raise InputError(
-                f'{len(shared)} photos are in both sets, the first: {min(shared)}; a cross-set test needs two sets'
-            )
+    trained = {_identity(train_set.path(r)) for r in train_set.data.ratings}
+    shared = [r.name for r in test_set.data.ratings if _identity(test_set.path(r)) in trained]
+    if shared:
+        raise InputError(
+            f'{len(shared)} photos are in both sets, the first: {min(shared)}; a cross-set test needs two sets'
+        )
     tasks = []
     for number in range(repeats):
         train, val = split_holdout(
@@ -169,6 +172,13 @@ def cross_tasks(train_set: OpenedSet, test_set: OpenedSet, repeats: int, validat
         )  # fmt: skip
     _check_photos(tasks)
     return tasks
+
+
+def _identity(path: Path) -> object:
+    try:
+        return file_identity(path)
+    except OSError:  # missing: named later
+        return str(path.absolute())
 
 
 def _training_seed(column: str, seed: int) -> int:

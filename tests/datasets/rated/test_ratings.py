@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from mmqpt.core.errors import InputError
-from mmqpt.datasets.rated.ratings import Rating, check_columns, read_ratings, select_ratings, split_holdout
+from mmqpt.datasets.rated.ratings import (
+    Rating,
+    check_columns,
+    check_files_once,
+    read_ratings,
+    select_ratings,
+    split_holdout,
+)
 
 NAMES = [f'{i}.jpg' for i in range(6)]
 
@@ -44,6 +51,30 @@ def test_read_ratings(csv_file):
     assert read_ratings(str(csv_file), (1, 5)) == read
 
 
+def test_columns_are_found_by_name(tmp_path):
+    """KonIQ-10k's own file has its MOS in the seventh column."""
+    text = 'image_name,c1,c2,c_total,MOS ,SD,MOS_zscore\na.png,0,5,105,77,9,60\nb.png,2,9,105,55,9,50\n'
+    read = read_ratings(written(tmp_path, text), (0, 100))
+    assert [(r.name, r.mos) for r in read] == [('a.png', 77), ('b.png', 55)]
+    assert list(read[0].row) == ['image_name', 'c1', 'c2', 'c_total', 'MOS', 'SD', 'MOS_zscore']
+    read = read_ratings(written(tmp_path, 'split,score,photo\ntrain,2,a.png,\n'), (0, 100))
+    assert [(r.name, r.mos, r.row['split']) for r in read] == [('a.png', 2, 'train')]
+
+
+def test_a_file_under_two_names(tmp_path):
+    for name in ('a.jpg', 'b.jpg'):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / 'soft.jpg').symlink_to('a.jpg')
+    (tmp_path / 'hard.jpg').hardlink_to(tmp_path / 'b.jpg')
+    (tmp_path / 'sub').symlink_to('.')
+    for other, first in (('soft.jpg', 'a.jpg'), ('hard.jpg', 'b.jpg'), ('sub/a.jpg', 'a.jpg'), ('A.JPG', 'a.jpg')):
+        read = read_ratings(written(tmp_path, f'name,mos\na.jpg,1\nb.jpg,2\n{other},3\n'), (0, 5))
+        with pytest.raises(InputError, match=rf"photo '{other}' is listed twice; the first time as '{first}'"):
+            check_files_once(read, tmp_path, 'scores.csv')
+    read = read_ratings(written(tmp_path, 'name,mos\na.jpg,1\nb.jpg,2\ngone.jpg,3\n'), (0, 5))
+    check_files_once(read, tmp_path, 'scores.csv')
+
+
 def test_read_ratings_takes_bom_quotes_and_blank_lines(tmp_path):
     path = tmp_path / 'scores.csv'
     path.write_bytes('\ufeffname,mos\r\n"a, b.jpg",1e0\r\n\r\nümlaut.jpg,2\r\n'.encode())
@@ -64,14 +95,23 @@ def test_both_ends_of_the_range_count(tmp_path):
         ('name,mos\na,inf\n', r"line 2: MOS of 'a' is inf, not a finite number"),
         ('name,mos\na,5.01\n', r"scores\.csv, line 2: MOS of 'a' is 5.01, outside mos_range 1 to 5"),
         ('name,mos\na,0.5\n', "MOS of 'a' is 0.5, outside mos_range 1 to 5"),
-        ('name,mos\na,good\n', r"scores\.csv, line 2: no MOS in the second column: \['a', 'good'\]"),
-        ('name,mos\na,\n', 'line 2: no MOS in the second column'),
+        ('name,mos\na,good\n', r"scores\.csv, line 2: no MOS in the column 'mos': \['a', 'good'\]"),
+        ('name,mos\na,\n', "line 2: no MOS in the column 'mos'"),
         ('name,mos\na\n', r"line 2: 1 columns, but the header has 2: \['a'\]"),
         ('name,mos\n../a,3\n', r"scores\.csv, line 2: '\.\./a' leads out of the folder of the photos"),
         ('name,mos\n/a,3\n', r"scores\.csv, line 2: '/a' leads out of the folder of the photos"),
         ('name\na\n', r"scores\.csv: needs a header and at least the columns name and MOS, got \['name'\]"),
         ('', r'scores\.csv: needs a header'),
         ('name,mos\n', r'scores\.csv: no rows below the header'),
+        ('a.jpg,3\nb.jpg,4\n', r"scores\.csv: has no header: its first line is 'a\.jpg', '3'"),
+        ('image_name,c1,SD\na,3,1\n', r"which column holds the scores\?.* got 'image_name', 'c1', 'SD'"),
+        ('name,mos,MOS\na,3,1\n', "the columns 'mos', 'MOS' could all be the one called 'mos'"),
+        ('name,mos,x,x\na,3,1,2\n', "has the column 'x' twice"),
+        ('name,dmos\na,3\n', "'dmos' is a score that rises with distortion, or not"),
+        ('name,mos\na, b.jpg,3\n', r'line 2: 3 columns, but the header has 2'),
+        ('name,mos\n ,3\n', "line 2: no photo in the column 'name'"),
+        ('name,mos\na,3\nb,2\na,4\n', r"line 4: the photo 'a' is listed twice; the first time in .*line 2"),
+        ('name,mos\nx/a,3\n./x//a,3\n', r"line 3: the photo '\./x//a' is listed twice; the first time as 'x/a' in"),
     ],
 )
 def test_bad_csv(tmp_path, text, message):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmqpt.core.errors import InputError
+from mmqpt.datasets.rated.columns import find_columns
 from mmqpt.datasets.rated.readers.authentic import PARTS
 from mmqpt.datasets.rated.readers.labels import Labels, read_csv
 
@@ -16,9 +17,9 @@ _VALUES = {*PARTS, 'drop'}
 
 
 def read_meta_info(path: Path, root: Path) -> Labels:
-    """Name and score in the first two columns, or, as pyiqa has it for sets with references, reference, name and score.
+    """Photos, scores and, where there are such, references, in columns that are found by their names.
 
-    The first row decides which of the two it is, by whether its second field is a number. Columns with ``split`` in
+    Columns with ``split`` in
     their name and nothing but names of parts in them become splits. Rows of FLIVE's patches are left out.
 
     Args:
@@ -27,7 +28,8 @@ def read_meta_info(path: Path, root: Path) -> Labels:
 
     Raises:
         FileNotFoundError: no such CSV or folder.
-        InputError: no number in the second or third column.
+        InputError: it can't be told which column is which (see :func:`~mmqpt.datasets.rated.columns.find_columns`), or
+            a score that is no number.
     """
     if not path.is_file():
         raise FileNotFoundError(f'no such CSV of scores: {path}')
@@ -35,20 +37,17 @@ def read_meta_info(path: Path, root: Path) -> Labels:
         raise FileNotFoundError(f'no such folder of photos: {root}')
     table = read_csv(path)
     header = list(table[0])
-    first = list(table[0].values())
-    has_ref = len(header) > 2 and not _is_number(first[1]) and _is_number(first[2])
-    if not has_ref and not (len(header) > 1 and _is_number(first[1])):
-        raise InputError(
-            f'{path}: needs name and score in the first columns, or reference, name and score; the first row is {first}'
-        )
-    used = header[:3] if has_ref else header[:2]
+    columns = find_columns(header, path, dmos=True)
+    for row in table:
+        if not _is_number(row[columns.score]):
+            raise InputError(f'{path}: the score of {row[columns.name]!r} is {row[columns.score]!r}, not a number')
+    used = [column for column in columns if column]
     splits = {c: _protocol(c, path) for c in header if c not in used and 'split' in c and _is_split(table, c)}
     rows = []
     for row in table:
-        *ref, name, score = (row[c] for c in used)
-        given = {'name': name, 'score': score}
-        if has_ref:
-            given['ref'] = Path(ref[0]).stem
+        given = {'name': row[columns.name], 'score': row[columns.score]}
+        if columns.reference:
+            given['ref'] = Path(row[columns.reference]).stem
         for column in header:
             if column not in used:
                 kept_as = f'{column}_of_file' if column in ('name', 'mos', 'dmos', 'score', 'ref') else column

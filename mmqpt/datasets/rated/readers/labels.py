@@ -75,7 +75,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV with a header; spaces around names and values are removed.
 
     Raises:
-        InputError: not UTF-8, no rows, or a row of another length than the header; names file and line.
+        InputError: not UTF-8, no rows, a column twice, or a row of another length than the header; names file and line.
     """
     try:
         with path.open(newline='', encoding='utf-8-sig') as file:
@@ -88,6 +88,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     except csv.Error as error:
         raise InputError(f'{path}, line {reader.line_num}: {error}') from error
     header = [name.strip() for name in (lines.pop(0)[1] if lines else [])]
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise InputError(f'{path}: has the column {twice[0]!r} twice: {", ".join(map(repr, header))}')
     rows = []
     for number, fields in lines:
         if not any(value.strip() for value in fields):

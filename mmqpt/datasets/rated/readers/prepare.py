@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.files import file_identity
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets.rated.readers.labels import Labels
 from mmqpt.datasets.rated.sets import SetInfo
@@ -111,7 +112,7 @@ def match_photos(names: Sequence[str], root: Path, notes: list[str]) -> dict[str
         lower[file.lower()].append(file)
         base[file.lower().rsplit('/', 1)[-1]].append(file)
     found: dict[str, str] = {}
-    owner: dict[str, str] = {}
+    owner: dict[object, str] = {}
     other_case, in_subfolder = [], []
     for name in names:
         key = name.replace('\\', '/').removeprefix('./')
@@ -124,9 +125,13 @@ def match_photos(names: Sequence[str], root: Path, notes: list[str]) -> dict[str
         if len(fits) > 1:
             raise InputError(f'{root}: {name!r} of the labels fits {len(fits)} files: {", ".join(sorted(fits)[:3])}')
         file = fits[0]
-        if file in owner:
-            raise InputError(f'{root}: {owner[file]!r} and {name!r} of the labels are the same file {file}')
-        found[name], owner[file] = file, name
+        try:
+            identity: object = file_identity(root / file)
+        except OSError:  # a dead link: named when it is decoded
+            identity = file
+        if identity in owner:
+            raise InputError(f'{root}: {owner[identity]!r} and {name!r} of the labels are the same file {file}')
+        found[name], owner[identity] = file, name
         if file.rsplit('/', 1)[-1] != key.rsplit('/', 1)[-1]:
             other_case.append(name)
         if '/' in file and '/' not in key:

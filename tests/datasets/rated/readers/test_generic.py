@@ -38,8 +38,8 @@ def test_reference_name_and_score(tmp_path):
 
 
 def test_names_of_our_columns_are_kept_apart(tmp_path):
-    labels = read(tmp_path, 'file,score_of_it,mos,ref\na.jpg,1,2,3\nb.jpg,1,2,3\n')
-    assert labels.rows[0] == {'name': 'a.jpg', 'score': '1', 'mos_of_file': '2', 'ref_of_file': '3'}
+    labels = read(tmp_path, 'file,score,mos,dmos\na.jpg,1,2,3\nb.jpg,1,2,3\n')
+    assert labels.rows[0] == {'name': 'a.jpg', 'score': '2', 'score_of_file': '1', 'dmos_of_file': '3'}
 
 
 @pytest.mark.parametrize('values', ['0,1', 'train,train', 'fold 1,fold 2'])
@@ -66,9 +66,13 @@ def test_clive_without_the_training_photos(tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('name,split\na.jpg,train\n', 'needs name and score in the first columns, or reference, name and score'),
-        ('name\na.jpg\n', 'needs name and score'),
-        ('a,b,c\nx.jpg,y.jpg,good\n', "the first row is ['x.jpg', 'y.jpg', 'good']"),
+        ('name,split\na.jpg,train\n', "which column holds the scores? Call it 'MOS'"),
+        ('name\na.jpg\n', "which column holds the scores? Call it 'MOS'"),
+        ('a,b,c\nx.jpg,y.jpg,good\n', "which column holds the photos? Call it 'name'"),
+        ('x.jpg,3\ny.jpg,4\n', "has no header: its first line is 'x.jpg', '3'"),
+        ('name,mos\na.jpg,good\n', "the score of 'a.jpg' is 'good', not a number"),
+        ('image,path,mos\na.jpg,b,1\n', "the columns 'image', 'path' could all be the one called 'name'"),
+        ('name,mos,c1,c1\na.jpg,1,2,3\n', "has the column 'c1' twice"),
         ('name,mos\n', 'no rows below the header'),
         ('name,mos\na.jpg,1,2\n', r'line 2: 3 columns, but the header has 2'),
     ],
