@@ -11,6 +11,7 @@ import torch.distributed
 from mmengine.config import Config
 
 from mmqpt.core.errors import InputError
+from mmqpt.engine.config_file import read_config
 from mmqpt.engine.custom_imports import import_components
 
 
@@ -19,13 +20,11 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: no such config.
-        InputError: a module of its ``custom_imports`` is not there.
+        InputError: not a config, a value that can't be put into it, or a module of its ``custom_imports`` is not there.
     """
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'no such config: {args.config}')
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
-    cfg = Config.fromfile(args.config, import_custom_modules=False)
+    cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
