@@ -10,7 +10,7 @@ from typing import Any
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_spec import WeightsSpec, file_sha256
 from mmqpt.degradations import OPERATORS
-from mmqpt.evaluation.reports.tables import markdown_text
+from mmqpt.evaluation.reports.tables import markdown_text as text_of
 
 BLIND = 0.75  # share of correctly ordered pairs of levels below which an operator is listed as not seen
 
@@ -44,7 +44,7 @@ def model_card(
     for name, tensor in tensors.items():
         if not name.endswith(('running_mean', 'running_var', 'num_batches_tracked')):
             sizes[name.split('.')[0]] += tensor.numel()
-    lines = [f'# Model card: {markdown_text(Path(weights).name)}', '']
+    lines = [f'# Model card: {text_of(Path(weights).name)}', '']
     lines += [
         'Blind image quality: one photo in, one score out. Made by QPT pre-training and fine-tuning with mmqpt.',
     ]
@@ -64,7 +64,7 @@ def model_card(
     lines += ['', '## The file', '']
     lines += _table(
         ('', ''),
-        [*_facts(weights, spec, sizes), *((markdown_text(a), markdown_text(b)) for a, b in (notes or {}).items())],
+        [*_facts(weights, spec, sizes), *((text_of(name), text_of(note)) for name, note in (notes or {}).items())],
     )
     return '\n'.join(lines) + '\n'
 
@@ -87,15 +87,15 @@ def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[st
     return [
         (
             'network',
-            f'{markdown_text(spec.backbone)} of timm, {sizes["backbone"]:,} parameters; head of {sizes["head"]:,}',
+            f'{text_of(spec.backbone)} of timm, {sizes["backbone"]:,} parameters; head of {sizes["head"]:,}',
         ),
         ('score', f'0 to 1, higher is better; on the scale of the opinion scores {scale}'),
-        ('opinion scores of', markdown_text(spec.dataset or 'not stated')),
-        ('size rule', ', '.join(f'{key} {markdown_text(str(value))}' for key, value in (spec.view or {}).items())),
+        ('opinion scores of', text_of(spec.dataset or 'not stated')),
+        ('size rule', ', '.join(f'{key} {text_of(str(value))}' for key, value in (spec.view or {}).items())),
         ('training steps of the fine-tuning', 'not stated' if spec.iterations is None else f'{spec.iterations:,}'),
         ('config', f'sha256 {_code(spec.config_sha256)}' if spec.config_sha256 else 'not stated'),
         ('file', f'{Path(weights).stat().st_size / 1e6:.1f} MB, sha256 `{file_sha256(weights)}`'),
-        ('made with', f'mmqpt {markdown_text(spec.mmqpt_version)}'),
+        ('made with', f'mmqpt {text_of(spec.mmqpt_version)}'),
     ]
 
 
@@ -110,16 +110,16 @@ def _quality(results: Mapping[str, Any], method: str | None) -> list[str]:
     for row in sorted(results['summary'], key=lambda row: row['subset'] != leading):
         if row['method'] == method:
             cells = [_with_interval(row['metrics'].get(name)) for name in ('SRCC', 'PLCC', 'RMSE')]
-            name = markdown_text(row['subset'] or 'all')
+            name = text_of(row['subset'] or 'all')
             rows.append((name, f'{row["fraction"]:.0%}', str(int(row['splits'])), *cells))
     table = _table(('photos', 'share of the labels', 'splits', 'SRCC', 'PLCC', 'RMSE'), rows)
     why = (
-        f' First the {markdown_text(leading)}: differences between subsets carry the figures of all photos.'
+        f' First the {text_of(leading)}: differences between subsets carry the figures of all photos.'
         if leading
         else ''
     )
     return [
-        f'{markdown_text(results["title"])}, median over the splits [95 % interval]; {_code(results["command"])}.{why}',
+        f'{text_of(results["title"])}, median over the splits [95 % interval]; {_code(results["command"])}.{why}',
         '',
         *table,
     ]
@@ -138,7 +138,7 @@ def _order(order: Mapping[str, Any]) -> list[str]:
         f'level scores lower in {mean:.0%} of the pairs (chance: 50 %). Below {BLIND:.0%}:'
     )
     named = [
-        (markdown_text(_named(row)), markdown_text(row['kind']), f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}')
+        (text_of(_named(row)), text_of(row['kind']), f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}')
         for row in blind
     ]
     heads = ('degradation', 'kind', 'rightly ordered', 'mean loss of score at level 5')
@@ -146,7 +146,7 @@ def _order(order: Mapping[str, Any]) -> list[str]:
     frames = order.get('blank_frames')
     if frames:
         scores = ', '.join(
-            f'{markdown_text(kind)} {found["lowest"]:.3f} to {found["highest"]:.3f}' for kind, found in frames.items()
+            f'{text_of(kind)} {found["lowest"]:.3f} to {found["highest"]:.3f}' for kind, found in frames.items()
         )
         lines += ['', f'Frames without a picture: {scores}.']
     return lines
