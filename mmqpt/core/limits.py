@@ -18,22 +18,22 @@ MAX_DECODING = 1700 << 20
 """Bytes that decoding one photo may take beyond its file; a photo that would take more is refused."""
 
 DECODING = {
-    'JPEG': 7.0,
-    'MPO': 7.0,
-    'progressive JPEG': 16.0,
-    'CMYK JPEG': 10.0,
-    'PNG': 9.5,
-    'GIF': 10.0,
-    'BMP': 9.5,
-    'PPM': 9.5,
+    'JPEG': 6.2,
+    'progressive JPEG': 9.5,
+    'CMYK JPEG': 7.5,
+    'progressive CMYK JPEG': 16.0,
+    'PNG': 8.5,
+    'GIF': 8.5,
+    'BMP': 8.5,
+    'PPM': 8.5,
     'WEBP': 20.0,
-    'TIFF': 9.5,
-    'AVIF': 18.0,
-    'HEIF': 18.0,
-    'JPEG2000': 24.0,
+    'TIFF': 8.5,
+    'AVIF': 17.5,
+    'HEIF': 14.0,
+    'JPEG2000': 24.5,
 }
-"""Bytes a pixel that decoding takes at its peak beyond the file, by format: what benchmarks/photo_memory.py measures for
-the worst pixels, rounded up."""
+"""Bytes a pixel that decoding takes at its peak beyond the file, by format: what benchmarks/photo_memory.py measures
+for the worst pixels, rounded up."""
 
 MAX_TILE_SHARE = 4
 """A tile of a TIFF may have this many times the pixels of its photo, or :data:`MAX_SMALL_TILE`."""

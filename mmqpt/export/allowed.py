@@ -35,7 +35,8 @@ KINDS = frozenset({'DW', 'GF'})
 
 _LOADING = frozenset({
     *('init_cfg', 'pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint'),
-    *('checkpoint_path', 'cache_dir', 'model_cfg', 'model_name', 'trust_remote_code', 'from_pretrained', '_scope_', 'cfg', 'config', 'self'),
+    *('checkpoint_path', 'cache_dir', 'model_cfg', 'model_name', 'trust_remote_code', 'from_pretrained'),
+    *('_scope_', 'cfg', 'config', 'self'),
 })  # fmt: skip
 """Arguments at any depth that name other weights, files or packages."""
 
