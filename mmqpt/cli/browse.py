@@ -58,5 +58,5 @@ def run(args: argparse.Namespace) -> None:
     cv2.imwrite(str(sheet_path), sheet(photo, rows, args.tile, args.seed)[..., ::-1])
     recipes = draw_recipes(args.preset, args.recipes, args.seed)
     text = page(photo, args.photo.name, rows, recipes, args.preset, args.seed)
-    page_path.write_text(text, encoding='utf-8')
+    page_path.write_text(text, encoding='utf-8', errors='backslashreplace')
     print(f'{sheet_path} and {page_path} written: {len(rows)} operators, {len(recipes)} recipes')

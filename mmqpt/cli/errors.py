@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from mmqpt.cli.terminal import printable, safe_output
 from mmqpt.core.errors import InputError, first_line
 from mmqpt.engine.stopping import RESUME_ME, RunStopped
 
@@ -33,10 +34,11 @@ class ExitCodes(click.Command):
 
 def run(call: Callable[[], object]) -> NoReturn:
     """Exit with what a call returns, if it is an integer, or with what its error stands for."""
-    try:
-        code = call()
-    except (Exception, KeyboardInterrupt) as error:
-        code = exit_code(error)
+    with safe_output():
+        try:
+            code = call()
+        except (Exception, KeyboardInterrupt) as error:
+            code = exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -61,9 +63,11 @@ def exit_code(error: BaseException) -> int:
         sentence = str(error).strip('\'"').split(' Please check')[0]
     elif isinstance(error, TypeError) and _names_argument(error):  # of what a config names: its dict is the call
         sentence = f'in the config: {first_line(error)}'
+    elif isinstance(error, UnicodeEncodeError) and error.reason == 'surrogates not allowed':
+        sentence = f"{error.object[max(0, error.start - 60) : error.end + 60]}: not UTF-8, so it can't be written there"
     else:
         raise error
-    click.echo(f'error: {" ".join(sentence.split())}', err=True)
+    click.echo(f'error: {printable(" ".join(sentence.split()))}', err=True)
     return MISTAKE
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from mmengine.config import Config
 from tqdm import tqdm
 
 from mmqpt.cli.configs import find_config
@@ -19,6 +18,8 @@ from mmqpt.datasets.photos.listing import list_photos
 from mmqpt.datasets.rated.duplicates import Fingerprints, clusters, fingerprint_photos, near_duplicates
 from mmqpt.datasets.rated.overlap import Overlap, find_overlap
 from mmqpt.degradations import DegradationSpace, apply, load_operators
+from mmqpt.engine.config_file import read_config_file
+from mmqpt.engine.custom_imports import import_components
 from mmqpt.engine.launch import load_config
 from mmqpt.evaluation.protocols.distortion_run import run_distortions
 from mmqpt.evaluation.protocols.distortions import (
@@ -91,9 +92,9 @@ def named_distortions(names: Sequence[str]) -> list[Distortion]:
 
 def space_of(path: Path) -> DegradationSpace:
     """The space of a config of pre-training."""
-    if not path.is_file():
-        raise FileNotFoundError(f'no such config: {path}')
-    loader = Config.fromfile(path).get('train_dataloader') or {}
+    cfg = read_config_file(path)
+    import_components(cfg)
+    loader = cfg.get('train_dataloader') or {}
     for step in (loader.get('dataset') or {}).get('pipeline') or []:
         if step.get('type') == 'PatchPairs':
             return DegradationSpace.from_config(step.get('space'))

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
+from mmqpt.cli.terminal import printable
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import SUFFIXES, find_photos
 
@@ -64,18 +65,6 @@ def skipped_kinds(paths: Iterable[str], recursive: bool = False) -> Counter[str]
             ends = (os.path.splitext(name)[1].lower() for name in names if not name.startswith('.'))
             found.update(end or 'without an ending' for end in ends if end not in SUFFIXES)
     return found
-
-
-def printable(path: str) -> str:
-    """For people: bytes that are not UTF-8, and line breaks, as escapes."""
-    return ''.join(c if c.isprintable() else _escaped(c) for c in path)
-
-
-def _escaped(character: str) -> str:
-    """Python's escape; for a byte that is not UTF-8, which Python keeps as a surrogate, the escape of the byte."""
-    if '\udc80' <= character <= '\udcff':
-        return f'\\x{ord(character) - 0xDC00:02x}'
-    return character.encode('unicode_escape').decode()
 
 
 def _from_stdin(null: bool) -> list[str]:

@@ -64,7 +64,7 @@ def map_command(
         mmqpt map photo.jpg --out map.png
         mmqpt map holiday -r --out maps
     """
-    from mmqpt.cli.inputs import printable
+    from mmqpt.cli.terminal import printable
     from mmqpt.metric.quality_map import PATCH
 
     require('matplotlib', 'report', 'mmqpt map')
@@ -92,7 +92,8 @@ def map_command(
 
 def _target_of_photo(photo: str, out: str | None) -> str:
     """The file to write, after all checks that need no weights."""
-    from mmqpt.cli.inputs import MAP_SUFFIX, is_map, printable
+    from mmqpt.cli.inputs import MAP_SUFFIX, is_map
+    from mmqpt.cli.terminal import printable
     from mmqpt.core.files import same_file, target_file
 
     target = Path(photo).stem + MAP_SUFFIX if out is None else out
@@ -108,7 +109,8 @@ def _target_of_photo(photo: str, out: str | None) -> str:
 
 def _targets_of_folder(folder: str, out: str, recursive: bool) -> dict[str, str]:
     """The map of each photo: its path from ``folder``, in ``out``. A file that is there must be a map."""
-    from mmqpt.cli.inputs import MAP_SUFFIX, is_map, list_inputs, printable
+    from mmqpt.cli.inputs import MAP_SUFFIX, is_map, list_inputs
+    from mmqpt.cli.terminal import printable
 
     if os.path.lexists(out) and not os.path.isdir(out):
         raise InputError(f'--out must be a folder for the maps of a folder, got the file {printable(out)}')
@@ -124,7 +126,7 @@ def _targets_of_folder(folder: str, out: str, recursive: bool) -> dict[str, str]
 
 def _map_photo(scorer: Scorer, photo: str, target: str, patch: int, stride: int) -> bool:
     """Write one map and say so, or say what is wrong with the photo."""
-    from mmqpt.cli.inputs import printable
+    from mmqpt.cli.terminal import printable
     from mmqpt.metric.quality_map import quality_map
 
     try:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     notes = dict(note.split('=', 1) for note in args.note)
     card = model_card(args.weights, read(args.results), args.method, read(args.order), notes)
     if args.out:
-        args.out.write_text(card, encoding='utf-8')
+        args.out.write_text(card, encoding='utf-8', errors='backslashreplace')
     else:
         print(card, end='')
 

@@ -54,7 +54,8 @@ def report_command(
         mmqpt report holiday -r --out holiday.html
         mmqpt report scores.csv
     """
-    from mmqpt.cli.inputs import list_inputs, printable, skipped_kinds
+    from mmqpt.cli.inputs import list_inputs, skipped_kinds
+    from mmqpt.cli.terminal import printable
     from mmqpt.core.files import same_file, target_file
 
     require('jinja2', 'report', 'mmqpt report')

@@ -18,7 +18,8 @@ import numpy as np
 from markupsafe import Markup
 from tqdm import tqdm
 
-from mmqpt.cli.inputs import MAP_SUFFIX, is_map, printable
+from mmqpt.cli.inputs import MAP_SUFFIX, is_map
+from mmqpt.cli.terminal import printable
 from mmqpt.cli.thumbnails import CARD, LINE, embedded_thumbnail, embedded_thumbnails
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
@@ -85,7 +86,7 @@ def write_page(
         script=Markup(script),
         script_hash=Markup(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
     )  # fmt: skip
-    with replacing(path) as partial, open(partial, 'w', encoding='utf-8') as file:
+    with replacing(path) as partial, open(partial, 'w', encoding='utf-8', errors='backslashreplace') as file:
         file.write(page)
 
 

@@ -37,7 +37,8 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     """Score photos from 0 to 1, higher is better.
 
     PATH is a file, a folder, a pattern ('**' stands for any number of folders; quote it) or '-' for a list on standard
-    input, one path a line. Prints a line "score, tab, path" for each photo, in this order. With a file to write to,
+    input, one path a line. Prints a line "score, tab, path" for each photo, in this order; a terminal gets control
+    characters in paths as escapes, a pipe or file the path as it is. With a file to write to,
     lines are printed only where --top, --bottom, --below or --above ask for them; the file always holds all photos.
     Flags name what is wrong with a file rather than with its picture: blank, nearly black, nearly white, tiny,
     extreme aspect, upscaled.
@@ -51,7 +52,8 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         mmqpt score 'scans/**/*.tif' --bottom 20
         find . -name '*.jpg' -print0 | mmqpt score -0 - --below 0.3
     """
-    from mmqpt.cli.inputs import list_inputs, printable, skipped_kinds
+    from mmqpt.cli.inputs import list_inputs, skipped_kinds
+    from mmqpt.cli.terminal import printable
 
     below, above = options['below'], options['above']
     if below is not None and above is not None and above >= below:
@@ -142,8 +144,13 @@ class _Printer:
     def line(self, path: str, score: float) -> None:
         from tqdm import tqdm
 
+        from mmqpt.cli.terminal import is_terminal, printable
+
         with tqdm.external_write_mode():
-            click.echo(f'{score:.6f}\t'.encode() + os.fsencode(path) + self.end, nl=False)
+            if is_terminal(sys.stdout):
+                print(f'{score:.6f}\t{printable(path)}')
+            else:
+                click.echo(f'{score:.6f}\t'.encode() + os.fsencode(path) + self.end, nl=False)
 
 
 def _is_text(path: str) -> bool:

@@ -117,7 +117,7 @@ class Run:
         """A line about a bad photo, past the bar."""
         from tqdm import tqdm
 
-        from mmqpt.cli.inputs import printable
+        from mmqpt.cli.terminal import printable
 
         self.failed += 1
         with tqdm.external_write_mode():
@@ -125,7 +125,7 @@ class Run:
 
     def summary(self) -> str:
         """Counts and speed, without the time to load the weights."""
-        from mmqpt.cli.inputs import printable
+        from mmqpt.cli.terminal import printable
 
         seconds = time.perf_counter() - self.start
         count = self.scored + self.failed

@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -15,14 +16,10 @@ from PIL import Image, UnidentifiedImageError
 from PIL._util import DeferredError
 
 from mmqpt.core.errors import PhotoError, first_line
+from mmqpt.core.limits import MAX_BYTES
 from mmqpt.core.photo_checks import jpeg_ends, png_is_whole, strict_pillow
+from mmqpt.core.photo_limits import check_decoding, check_pixels, check_start, decoding_memory
 from mmqpt.core.reduced import REDUCED, check_min_side, reduction
-
-MAX_PIXELS = 178_956_970
-"""Photos with more pixels are refused (a guard against decompression bombs; Pillow's own limit)."""
-
-MAX_BYTES = 1_600_000_000
-"""Files with more bytes are refused: more than the pixels of the largest photo take at 8 bytes each."""
 
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '.tif', '.tiff'),
@@ -90,8 +87,8 @@ def read_photo(
 
     Raises:
         FileNotFoundError: there is no such file.
-        PhotoError: a folder, empty, truncated, of more than :data:`MAX_PIXELS` pixels or :data:`MAX_BYTES` bytes, of a
-            kind whose pixels are ambiguous, or no image at all; names the photo.
+        PhotoError: a folder, empty, truncated, of more than :data:`MAX_PIXELS` pixels or :data:`MAX_BYTES` bytes, one
+            whose decoding would take more than :data:`MAX_DECODING` bytes, of a kind whose pixels are ambiguous, or no image at all; names the photo.
         InputError: ``min_side`` is no integer >= 1.
     """
     return read_photo_and_size(source, name, min_side)[0]
@@ -144,11 +141,15 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
         raise PhotoError(f'{name}: this Pillow image was closed before it was read; load() it first')
     with strict_pillow():
         try:
+            if getattr(image, 'tile', None):  # not loaded yet
+                check_decoding(image, b'', name)
             reason = _ambiguity(image)
             if reason is None:
                 image.load()
                 pixels = _convert(image)
                 turn = TURNS.get(_orientation(image))
+        except PhotoError:
+            raise
         except Exception as error:  # decoders raise nearly anything at damaged data
             raise PhotoError(f'{name}: damaged or truncated ({first_line(error)})') from error
     if reason is not None:
@@ -163,18 +164,6 @@ def _is_closed(image: Image.Image) -> bool:
     file = getattr(image, 'fp', None)
     waiting = bool(getattr(image, 'tile', None))
     return waiting and (file is None or bool(getattr(file, 'closed', False)))
-
-
-def check_pixels(width: int, height: int, name: str) -> None:
-    """Refuse a photo without pixels, or with more than :data:`MAX_PIXELS`.
-
-    Raises:
-        PhotoError: names the photo.
-    """
-    if width * height > MAX_PIXELS:
-        raise PhotoError(f'{name}: refused, {width}x{height} has more than {MAX_PIXELS} pixels')
-    if width * height == 0:
-        raise PhotoError(f'{name}: has no pixels ({width}x{height})')
 
 
 def blend(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -252,21 +241,41 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray, name: str | None) 
 
 
 def _read_regular(source: str | os.PathLike[str], name: str) -> bytes:
-    """The bytes of a regular file. What else has a name is never waited for, also if it took the file's place just now:
-    opening a pipe would block until someone writes to it."""
-    if not stat.S_ISREG(os.stat(source).st_mode):  # devices may act on being opened
-        raise PhotoError(f'{name}: no regular file ({_kind_of_file(os.stat(source).st_mode)}), so no photo')
+    """The bytes of a regular file."""
+    with open_regular(source, name) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
+    return data
+
+
+def open_regular(source: str | os.PathLike[str], name: str | None = None) -> BinaryIO:
+    """Open a regular file. What else has a name is never waited for, also if it took the file's place just now: opening
+    a pipe would block until someone writes to it.
+
+    Args:
+        source: path.
+        name: what to call it in an error (the path by default).
+
+    Raises:
+        OSError: there is no such file, or it can't be opened.
+        PhotoError: it is a pipe, a socket, a device or a folder, or has more than :data:`MAX_BYTES` bytes.
+    """
+    name = name or os.fspath(source)
+    if not stat.S_ISREG(mode := os.stat(source).st_mode):  # devices may act on being opened
+        raise PhotoError(f'{name}: no regular file ({_kind_of_file(mode)}), so no photo')
     number = os.open(source, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0))
-    with open(number, 'rb') as file:
+    file = open(number, 'rb')  # noqa: SIM115 (returned)
+    try:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             raise PhotoError(f'{name}: no regular file ({_kind_of_file(found.st_mode)}), so no photo')
         if found.st_size > MAX_BYTES:
             raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:  # it grew meanwhile
-        raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
-    return data
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _kind_of_file(mode: int) -> str:
@@ -280,26 +289,77 @@ def _kind_of_file(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), 'of another kind')
 
 
+def photo_header(source: str | os.PathLike[str] | bytes | bytearray, name: str | None = None) -> tuple[int, int, int]:
+    """What the header of a photo says, without its pixels: width and height in px as stored, and the bytes that
+    decoding it takes at its peak beyond the file.
+
+    Args:
+        source: path of a file, or the bytes of one.
+        name: what to call the photo in an error (the path by default).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        PhotoError: no photo that :func:`read_photo` would begin to decode; names it.
+    """
+    is_bytes = isinstance(source, (bytes, bytearray))
+    name = name or ('<bytes>' if is_bytes else os.fspath(source))  # type: ignore[arg-type]
+    try:
+        stream = io.BytesIO(source) if is_bytes else open_regular(source, name)  # type: ignore[arg-type]
+        with stream, strict_pillow():
+            start = stream.read(32)
+            check_start(start, name)
+            stream.seek(0)
+            image = _open_heif(stream.read(), name) if _is_heif(start) else _open_stream(stream)
+            check_pixels(*image.size, name)
+            return image.width, image.height, decoding_memory(image)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(f'no such photo: {name}') from error
+    except PhotoError:
+        raise
+    except Exception as error:  # decoders raise nearly anything at damaged data
+        raise PhotoError(f'{name}: its header can not be read ({first_line(error)})') from error
+
+
+def _open_stream(stream: BinaryIO) -> Image.Image:
+    """The header of an image of a format that Pillow reads.
+
+    Raises:
+        Exception: what Pillow raises; UnidentifiedImageError where it is of none.
+    """
+    try:
+        return Image.open(stream, formats=FIRST_FORMATS)
+    except UnidentifiedImageError:
+        Image.init()
+        stream.seek(0)
+        return Image.open(stream, formats=[kind for kind in MORE_FORMATS if kind in Image.OPEN])
+
+
+def _is_heif(start: bytes | bytearray) -> bool:
+    return start[4:8] == b'ftyp' and start[8:12] in HEIF_BRANDS
+
+
 def _open(data: bytes | bytearray, name: str) -> Image.Image:
-    """The header of an image, its number of pixels checked."""
+    """The header of an image, its size and what decoding it would take checked."""
+    check_start(data, name)
     try:
         try:
-            image: Image.Image = Image.open(io.BytesIO(data), formats=FIRST_FORMATS)
+            image = _open_stream(io.BytesIO(data))
         except UnidentifiedImageError:
-            Image.init()
-            try:
-                image = Image.open(io.BytesIO(data), formats=[kind for kind in MORE_FORMATS if kind in Image.OPEN])
-            except UnidentifiedImageError:
-                if data[4:8] != b'ftyp' or data[8:12] not in HEIF_BRANDS:
-                    raise PhotoError(f'{name}: {_unread(data)}') from None
-                image = _open_heif(data, name)
+            if not _is_heif(data[:12]):
+                raise PhotoError(f'{name}: {_unread(data)}') from None
+            image = _open_heif(data, name)
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError(f'{name}: refused, too many pixels ({first_line(error)})') from error
     except Exception as error:  # decoders raise nearly anything at damaged data
         raise PhotoError(f'{name}: {_unread(data, first_line(error))}') from error
-    check_pixels(*image.size, name)
+    try:
+        check_decoding(image, data, name)
+    except PhotoError:
+        raise
+    except Exception as error:  # tags of a TIFF are read when they are asked for
+        raise PhotoError(f'{name}: {_unread(data, first_line(error))}') from error
     return image
 
 

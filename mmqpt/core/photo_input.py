@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from mmqpt.core.errors import InputError, PhotoError, first_line
-from mmqpt.core.photo import BACKGROUND, MAX_PIXELS, blend, check_pixels, image_pixels, read_photo
+from mmqpt.core.limits import MAX_PIXELS
+from mmqpt.core.photo import BACKGROUND, blend, image_pixels, read_photo
+from mmqpt.core.photo_limits import check_pixels
 from mmqpt.core.view import View
 
 if TYPE_CHECKING:

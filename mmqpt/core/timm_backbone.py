@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +18,12 @@ _LOADING = ('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoin
 
 _CUTS = ('features_only', 'out_indices', 'feature_cls')
 _UNUSED = ('pretrained', 'checkpoint_path')
+_GENERAL = frozenset({
+    'features_only', 'out_indices', 'feature_cls', 'feature_concat', 'flatten_sequential', 'output_stride',
+    'output_fmt', 'num_classes', 'in_chans', 'global_pool', 'drop_rate', 'drop_path_rate', 'img_size',
+})  # fmt: skip
+"""Arguments of timm that many networks take, or that choose what they give."""
+
 _RESNETS = (18, 34, 50, 101, 152)
 
 _BAD_ARGUMENT = (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, LookupError, ArithmeticError)
@@ -45,6 +54,27 @@ def create_timm_backbone(name: str, args: Mapping[str, Any]) -> nn.Module:
         reason = ' '.join(f'{type(error).__name__}: {error}'.split()).removesuffix(':')
         given = ', '.join(f'{key}={value!r}' for key, value in args.items())
         raise InputError(f"{name}: timm can't build it with {given} ({reason})") from error
+
+
+@functools.cache
+def known_arguments(name: str) -> frozenset[str]:
+    """What a file of weights may say of a network: general arguments of timm, and those that constructors of its kind
+    have. Nothing that would load weights.
+
+    Raises:
+        InputError: timm has no such model.
+    """
+    if not timm.is_model(name):
+        raise InputError(f'timm has no model {name!r:.200}')
+    module = sys.modules[timm.model_entrypoint(name).__module__]
+    found = set(_GENERAL)
+    for value in vars(module).values():
+        if inspect.isclass(value) and value.__module__.split('.')[0] in ('timm', 'mmqpt'):
+            try:
+                found.update(inspect.signature(value).parameters)
+            except (TypeError, ValueError):  # an enumeration, or made by C
+                continue
+    return frozenset(found - set(_LOADING) - {'self', 'args', 'kwargs', 'options'})
 
 
 def without_stages(args: Mapping[str, Any]) -> dict[str, Any]:

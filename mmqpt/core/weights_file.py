@@ -64,6 +64,11 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Weigh
     return tensors, spec
 
 
+def tensors_below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with a prefix such as ``backbone.``, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
 def checksum(spec: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of the text of the spec, and of the names, types, shapes and values of the tensors."""
     found = hashlib.sha256(spec.encode())

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.limits import MAX_MIN_SIDE, MAX_PLACES, MAX_TENSORS
 from mmqpt.core.rating_scales import COMMON, check_scales
 from mmqpt.core.view import View
 from mmqpt.version import __version__
@@ -27,7 +28,6 @@ CHECKSUM_KEY = 'mmqpt_sha256'
 
 _KINDS = {int: 'a whole number', str: 'a string', bool: 'true or false', type(None): 'null'}
 _LARGEST = float(np.finfo(np.float32).max)
-_MOST_SIDE, _MOST_PLACES = 4096, 1000  # or a file could make each photo take for ever
 _NONE = type(None)
 _VIEW: dict[str, tuple[type, ...]] = {
     'min_side': (int,), 'max_side': (int, _NONE), 'crop': (int, _NONE), 'places': (int, str), 'flip': (bool,)
@@ -167,6 +167,8 @@ def opened_weights(name: str, framework: str = 'numpy') -> Iterator[Any]:
         raise FileNotFoundError(f'no such file of weights: {name}')
     try:
         with safe_open(name, framework=framework) as file:
+            if (count := len(file.keys())) > MAX_TENSORS:
+                raise InputError(f'{with_sha256(name)}: refused, it has {count} tensors, more than {MAX_TENSORS}')
             yield file
     except (SafetensorError, OSError) as error:
         hint = f'; {_how_to_export(name)}' if _is_of_torch(name) else ''
@@ -212,9 +214,9 @@ def _check_view(view: dict[str, Any]) -> None:
             wanted = ' or '.join(_KINDS[kind] for kind in kinds)
             raise InputError(f'{name} of view must be {wanted}, got {value!r}')
     found = View(**view)
-    if found.min_side > _MOST_SIDE or (isinstance(found.places, int) and found.places > _MOST_PLACES):
+    if found.min_side > MAX_MIN_SIDE or (isinstance(found.places, int) and found.places > MAX_PLACES):
         raise InputError(
-            f'min_side of view must be at most {_MOST_SIDE} px and places at most {_MOST_PLACES}, '
+            f'min_side of view must be at most {MAX_MIN_SIDE} px and places at most {MAX_PLACES}, '
             f'got {found.min_side} and {found.places}'
         )
 

@@ -32,8 +32,6 @@ def load_config(args: argparse.Namespace, unused: Mapping[str, str] | None = Non
         FileNotFoundError: no such config.
         InputError: as of :func:`read_config`.
     """
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'no such config: {args.config}')
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
     cfg = read_config(args.config, args.cfg_options, unused)

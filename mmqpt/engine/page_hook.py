@@ -57,7 +57,7 @@ class TrainingPageHook(Hook):
                 str(runner.experiment_name), log, step, runner.max_iters, batch, _examples(self.batch, self.examples)
             )
             with replacing(Path(runner.work_dir) / PAGE) as partial:
-                Path(partial).write_text(page, encoding='utf-8')
+                Path(partial).write_text(page, encoding='utf-8', errors='backslashreplace')
         except (OSError, InputError) as error:
             runner.logger.warning(f'{PAGE} was not written: {error}')
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError, first_line
 from mmqpt.datasets.photos.sampler import SampleKey
+from mmqpt.engine.config_file import config_from_text
 from mmqpt.engine.finite_steps import describe_sample
 from mmqpt.engine.train_loop import seed_step
 from mmqpt.models.checkpoint import load_checkpoint_file
@@ -146,7 +147,7 @@ def config_of(record: dict[str, Any], folder: Path) -> Config:
         InputError: the text is no config.
     """
     try:
-        cfg = Config.fromstring(record['config'], file_format='.py')
+        cfg = config_from_text(record['config'])
         init_default_scope(cfg.get('default_scope', 'mmpretrain'))
         import_modules_from_strings(**cfg.custom_imports)
     except Exception as error:  # of any kind: it is code

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 import torchvision
 from mmpretrain.registry import MODELS
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.building import build_stored_backbone, build_within
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.head import build_head, pool_features
+from mmqpt.core.limits import MAX_IMAGE_SIDE
 from mmqpt.core.network_names import is_classifier
 from mmqpt.core.networks import fixed_size
-from mmqpt.core.timm_backbone import create_timm_backbone, timm_name, without_stages
-from mmqpt.core.weights_file import write_weights
+from mmqpt.core.timm_backbone import timm_name, without_stages
+from mmqpt.core.weights_file import tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
+from mmqpt.export.allowed import checked_backbone
 from mmqpt.models.backbone import plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
+_ODD = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+    IndexError,
+    ArithmeticError,
+    NotImplementedError,
+)
 _TOLERANCE = 1e-4
 _SIDE = 224  # px, where the checkpoint has no input_size
 
@@ -50,15 +63,24 @@ def export_checkpoint(
     """
     if Path(out).suffix != '.safetensors':
         raise InputError(f'the exported file must end with .safetensors, got {out}')
+    with _naming(checkpoint):
+        tensors, spec = _converted(checkpoint, backbone_name, half)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    write_weights(out, tensors, spec)
+    return spec
+
+
+def _converted(
+    checkpoint: str | os.PathLike[str], backbone_name: str | None, half: bool
+) -> tuple[dict[str, Tensor], WeightsSpec]:
     state, meta = _read(checkpoint)
-    _check_types(checkpoint, meta['backbone'])
     name, args = timm_name(meta['backbone'], backbone_name)
     backbone = _checked_backbone(state, meta, name, args)
     tensors = {f'backbone.{key}': value for key, value in backbone.items()}
     data = meta.get('data', {})
     if meta['kind'] == 'metric':
         head = {key.removeprefix('head.'): value for key, value in state.items() if key.startswith('head.')}
-        build_head(meta['head']).load_state_dict(head)
+        build_within(head, lambda: build_head(meta['head']), meta['head'], exact=True)
         tensors.update({f'head.{key}': value.contiguous() for key, value in head.items()})
     if half:
         tensors = {key: _halved(key, value) for key, value in tensors.items()}
@@ -78,9 +100,7 @@ def export_checkpoint(
         iterations=meta['iterations'],
         mmqpt_version=meta['mmqpt_version'],
     )
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    write_weights(out, tensors, spec)
-    return spec
+    return tensors, spec
 
 
 def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[str], library: str) -> str:
@@ -94,11 +114,12 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     Returns:
         The name of the model in that library.
     """
-    state, meta = _read(checkpoint)
-    _check_types(checkpoint, meta['backbone'])
-    name, args = timm_name(meta['backbone'])
-    backbone = _checked_backbone(state, meta, name, args)
-    if set(backbone) != set(create_timm_backbone(name, without_stages(args)).state_dict()):
+    with _naming(checkpoint):
+        state, meta = _read(checkpoint)
+        name, args = timm_name(meta['backbone'])
+        backbone = _checked_backbone(state, meta, name, args)
+        whole = build_stored_backbone(name, without_stages(args), backbone, without_memory=True)
+    if set(backbone) != set(whole.state_dict()):
         raise InputError(f'{checkpoint}: its backbone gives stages (features_only) and lacks parts of the whole {name}')
     if library == 'torchvision':
         if name not in torchvision.models.list_models():
@@ -143,50 +164,45 @@ def _read(checkpoint: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[s
     meta = export_spec_of(loaded)
     if not meta or 'state_dict' not in loaded:
         raise InputError(f'{checkpoint}: not a checkpoint of mmqpt (ExportSpecHook writes what export needs into them)')
-    return loaded['state_dict'], meta
+    state = loaded['state_dict']
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f'{checkpoint}: its state_dict is none')
+    return dict(state), {**meta, 'backbone': checked_backbone(meta.get('backbone'))}
 
 
-def _check_types(checkpoint: str | os.PathLike[str], backbone: Any) -> None:
-    """Refuse what is no layer: MMEngine imports and calls any name with a dot, even ``subprocess.Popen``."""
-    if not isinstance(backbone, dict) or not isinstance(backbone.get('type'), str):
-        raise InputError(f'{checkpoint}: its backbone must be a dict with a type, got {backbone!r:.200}')
-    MODELS.import_from_location()
-    known = {**(MODELS.parent.module_dict if MODELS.parent else {}), **MODELS.module_dict}
-    for kind in _types({key: value for key, value in backbone.items() if key != 'init_cfg'}):
-        found = known.get(kind) if isinstance(kind, str) else None
-        if not (isinstance(found, type) and issubclass(found, nn.Module)):
-            raise InputError(f'{checkpoint}: its backbone has the type {kind!r:.200}, which is no registered layer')
-    name = backbone.get('model_name', '')
-    if backbone['type'] == 'TIMMBackbone' and not (isinstance(name, str) and timm.is_model(name)):
-        raise InputError(f'{checkpoint}: timm has no model {name!r:.200}')
-
-
-def _types(value: Any) -> Iterator[Any]:
-    """Everything in nested dicts and lists that names a class: ``type``, and ``norm_layer`` of a TIMMBackbone."""
-    if isinstance(value, dict):
-        yield from (value[key] for key in ('type', 'norm_layer') if value.get(key) is not None)
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _types(inner)
+@contextmanager
+def _naming(checkpoint: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors about what a checkpoint says name it. Whatever it says may be missing, or of any type."""
+    name = os.fspath(checkpoint)
+    try:
+        yield
+    except InputError as error:
+        if name in str(error):
+            raise
+        raise InputError(f'{name}: {error}') from error
+    except (*_ODD, RuntimeError) as error:
+        reason = f'{type(error).__name__}: {first_line(error)}'
+        raise InputError(
+            f"{name}: can't be exported; what it says of its network is wrong or missing ({reason})"
+        ) from error
 
 
 def _checked_backbone(
     state: dict[str, Tensor], meta: dict[str, Any], name: str, args: dict[str, Any]
 ) -> dict[str, Tensor]:
     """The weights of the backbone under timm's names, once both networks are seen to give the same features."""
-    loading = {'pretrained': False, 'checkpoint_path': ''} if meta['backbone']['type'] == 'TIMMBackbone' else {}
-    ours = MODELS.build({**meta['backbone'], **loading, 'init_cfg': None})
-    ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')})
-    theirs = create_timm_backbone(name, args)
+    tensors = tensors_below(state, 'backbone.')
+    ours = build_within(tensors, lambda: MODELS.build(dict(meta['backbone'])), exact=True)
+    ours.load_state_dict(tensors)
     plain = plain_backbone_state(ours)
+    theirs = build_stored_backbone(name, args, plain)
     try:
         theirs.load_state_dict(plain)
     except RuntimeError as error:
         raise InputError(f"timm's {name} is another network than the checkpoint's backbone: {error}") from error
     ours.eval()
     theirs.eval()
-    side = meta.get('input_size') or fixed_size(ours) or _SIDE
+    side = fixed_size(ours) or min(int(meta.get('input_size') or _SIDE), MAX_IMAGE_SIDE)
     photo = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         a = pool_features(ours(photo), ours, 'stages')

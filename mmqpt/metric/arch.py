@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmqpt.core.building import build_within
-from mmqpt.core.errors import InputError
+from mmqpt.core.building import build_stored_backbone, build_within, check_plain
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.head import DistributionHead, QualityHead, build_head, pool_features
+from mmqpt.core.limits import MAX_TRIAL_SIDE
+from mmqpt.core.networks import fixed_size
 from mmqpt.core.timm_backbone import create_timm_backbone
 from mmqpt.core.torch_settings import default_settings
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
+from mmqpt.core.weights_file import WeightsSpec, read_weights, tensors_below, write_weights
 from mmqpt.metric.fold import fold_batch_norm
 from mmqpt.metric.weights import DEFAULT, find_weights
 from mmqpt.version import __version__
@@ -91,6 +93,7 @@ class MMQPT(nn.Module):
             self.training = False
             self._device = torch.device('cpu')
             self._hold(backbone=backbone, head=own_head, mean=mean, std=std)
+            self._try(os.fspath(path))
             return
         self.backbone, self.head = backbone, own_head
         self.register_buffer('mean', mean, persistent=False)
@@ -107,8 +110,11 @@ class MMQPT(nn.Module):
     def _build(self, tensors: Mapping[str, Tensor], spec: WeightsSpec, path: str) -> tuple[nn.Module, Any]:
         """Backbone and head with the values of a file; a network to be trained takes the backbone's alone."""
         try:
+            check_plain(spec.head or {}, 'head')
             backbone = _build_backbone(tensors, spec)
-            head = build_within(tensors, lambda: build_head(spec.head or {}), spec.head)
+            head = build_within(
+                tensors_below(tensors, 'head.'), lambda: build_head(spec.head or {}), spec.head, exact=self.scoring
+            )
         except InputError as error:
             raise InputError(f'{path}: {error}') from error
         whole = nn.ModuleDict({'backbone': backbone, 'head': head} if self.scoring else {'backbone': backbone})
@@ -123,6 +129,19 @@ class MMQPT(nn.Module):
     def extra_repr(self) -> str:
         """What the weights are, how they see a photo, and whether they can be trained."""
         return f'{self.spec}; {self.view}; {"frozen" if self.scoring else "to be trained"}'
+
+    def _try(self, path: str) -> None:
+        """Score a black photo of a size that the size rule gives, so that parts of a file that do not fit each other
+        are found before the first photo."""
+        size = _trial_size(self.view, self.backbone)
+        try:
+            with torch.no_grad():
+                found = self.score_view(torch.zeros(1, 3, *size, dtype=torch.float32, device='cpu'))
+        except Exception as error:  # networks raise nearly anything at what they can't take
+            reason = f'{size[1]}x{size[0]} px ({first_line(error)})'
+            raise InputError(f"{path}: its {self.spec.backbone} and head can't score a photo of {reason}") from error
+        if found.shape != (1,):
+            raise InputError(f'{path}: its head gives {tuple(found.shape)} for one photo, not one score')
 
     def train(self, mode: bool = True) -> MMQPT:
         """As of any module; a network that is ready to score stays in eval mode."""
@@ -146,7 +165,7 @@ class MMQPT(nn.Module):
     def fold(self) -> None:
         """Fold BatchNorm into the convolutions of a network that is ready to score: faster, and no longer saved."""
         with default_settings(self._device):
-            backbone = fold_batch_norm(self.backbone, self.spec.backbone_args.get('img_size', 64))
+            backbone = fold_batch_norm(self.backbone, fixed_size(self.backbone) or 64)
             self._hold(backbone=backbone.to(memory_format=_ON_CPU))  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -232,9 +251,19 @@ def _quiet(wanted: bool) -> Iterator[None]:
         yield
 
 
+def _trial_size(view: View, backbone: nn.Module) -> tuple[int, int]:
+    """Height and width in px of what the network may see first, but not of a large photo."""
+    if side := fixed_size(backbone):
+        return side, side
+    if view.crop:
+        return (min(view.crop, MAX_TRIAL_SIDE),) * 2
+    height = min(view.min_side, MAX_TRIAL_SIDE)
+    return height, min(height * 4 // 3, max(height, view.max_side or 2 * height))
+
+
 def _build_backbone(tensors: Mapping[str, Tensor], spec: WeightsSpec) -> nn.Module:
     """The backbone of a file, even if the file is a stranger's."""
-    return build_within(tensors, lambda: create_timm_backbone(spec.backbone, spec.backbone_args), spec.backbone_args)
+    return build_stored_backbone(spec.backbone, spec.backbone_args, tensors_below(tensors, 'backbone.'), exact=True)
 
 
 def _read_metric(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], WeightsSpec]:
@@ -260,9 +289,15 @@ def _read_backbone(
     except InputError as error:
         raise InputError(f'{os.fspath(path)}: {error}') from error
     pooling = (head or {}).get('pooling', 'last')
-    side = found.backbone_args.get('img_size', _SIDE)
-    with torch.inference_mode(False), torch.no_grad(), default_settings():
-        channels = pool_features(backbone(torch.zeros(1, 3, side, side)), backbone, pooling).shape[1]
+    side = fixed_size(backbone) or _SIDE
+    try:
+        with torch.inference_mode(False), torch.no_grad(), default_settings():
+            channels = pool_features(backbone(torch.zeros(1, 3, side, side)), backbone, pooling).shape[1]
+    except InputError:
+        raise
+    except Exception as error:  # networks raise nearly anything at what they can't take
+        reason = f'{side}x{side} px ({first_line(error)})'
+        raise InputError(f"{os.fspath(path)}: its {found.backbone} can't take a photo of {reason}") from error
     spec = replace(
         found,
         kind='metric',

@@ -9,11 +9,12 @@ from typing import Any
 
 from torch import nn
 
+from mmqpt.core.building import build_stored_backbone
 from mmqpt.core.bundled import BUNDLED
 from mmqpt.core.errors import InputError
 from mmqpt.core.network_names import whole_name
-from mmqpt.core.timm_backbone import create_timm_backbone, without_stages
-from mmqpt.core.weights_file import read_weights
+from mmqpt.core.timm_backbone import without_stages
+from mmqpt.core.weights_file import read_weights, tensors_below
 from mmqpt.metric.load_backbone import load_backbone
 from mmqpt.metric.weights import FOLDER, list_weights
 
@@ -76,7 +77,8 @@ def create_encoder(
         wanted |= {'features_only': True, **({'out_indices': tuple(out_indices)} if out_indices is not None else {})}
     else:
         wanted = {'global_pool': 'avg', **wanted, 'num_classes': num_classes}
-    network = create_timm_backbone(spec.backbone, wanted)
+    stored = without_stages(spec.backbone_args)
+    network = build_stored_backbone(spec.backbone, stored, tensors_below(tensors, 'backbone.'), wanted)
     if not features_only:
         _cut(network, {whole_name(name.removeprefix('backbone.')) for name in tensors}, num_classes)
     scales = {'mean': spec.input_mean, 'std': spec.input_std}

@@ -17,7 +17,7 @@ def fold_batch_norm(network: nn.Module, side: int = 64) -> nn.Module:
     """A copy of a network for inference, without the BatchNorm layers that directly follow a convolution.
 
     The network is run once to find them. It is returned itself where the copy would give other features, since it uses
-    the output of such a convolution elsewhere too.
+    the output of such a convolution elsewhere too, and where it takes no photo of that size.
 
     Args:
         network: in eval mode, on the CPU; takes (N, 3, H, W) and returns a tensor or a sequence of them.
@@ -29,7 +29,10 @@ def fold_batch_norm(network: nn.Module, side: int = 64) -> nn.Module:
         return network
     folded = copy.deepcopy(network)
     photo = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    pairs = _pairs(folded, photo)
+    try:
+        pairs = _pairs(folded, photo)
+    except (RuntimeError, ValueError, AssertionError):  # it takes no photo of this size
+        return network
     names = {module: name for name, module in folded.named_modules()}
     for convolution, norm in pairs:
         _replace(folded, names[convolution], fuse_conv_bn_eval(convolution, norm))

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmqpt.core.building import build_within
+from mmqpt.core.building import build_stored_backbone
 from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.core.network_names import is_classifier, whole_name
-from mmqpt.core.timm_backbone import create_timm_backbone, without_stages
-from mmqpt.core.weights_file import read_weights
+from mmqpt.core.timm_backbone import without_stages
+from mmqpt.core.weights_file import read_weights, tensors_below
 from mmqpt.core.weights_spec import SPEC_KEY, WeightsSpec, read_metadata
 from mmqpt.metric.places import Place, find_places
 from mmqpt.metric.weights import find_weights
@@ -139,7 +139,8 @@ def _reference(path: str, spec: WeightsSpec, tensors: Mapping[str, Tensor]) -> n
     args = without_stages(spec.backbone_args)
     with torch.random.fork_rng(devices=[]):
         try:
-            return build_within(tensors, lambda: create_timm_backbone(spec.backbone, args), args)
+            held = tensors_below(tensors, 'backbone.')
+            return build_stored_backbone(spec.backbone, args, held, without_memory=True)
         except InputError as error:
             raise InputError(f'{path}: {error}') from error
 

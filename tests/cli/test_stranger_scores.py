@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mmqpt.cli.inputs import printable
 from mmqpt.cli.results import read_scores
+from mmqpt.cli.terminal import printable
 from mmqpt.core.errors import InputError
 
 

@@ -548,7 +548,7 @@ def test_floating_point_pixels_are_refused():
 def test_too_many_pixels(photos, monkeypatch):
     with pytest.raises(PhotoError, match='bomb: refused, too many pixels'):
         read_photo(png_header(30_000, 30_000), name='bomb')
-    monkeypatch.setattr(photo_module, 'MAX_PIXELS', 11 * 10)
+    monkeypatch.setattr('mmqpt.core.photo_limits.MAX_PIXELS', 11 * 10)
     assert read_photo(encode(photos[0][:10, :11], 'PNG')).shape == (10, 11, 3)
     with pytest.raises(PhotoError, match='refused, 11x11 has more than 110 pixels'):
         read_photo(encode(photos[0][:11, :11], 'PNG'))

@@ -218,7 +218,7 @@ def test_line_that_would_be_enlarged_beyond_the_limit():
 
 
 def test_arrays_of_too_many_pixels(monkeypatch):
-    monkeypatch.setattr('mmqpt.core.photo.MAX_PIXELS', 100)
+    monkeypatch.setattr('mmqpt.core.photo_limits.MAX_PIXELS', 100)
     for photo in (np.zeros((10, 11), np.uint8), torch.zeros(3, 10, 11), Image.new('L', (11, 10))):
         with pytest.raises(PhotoError, match='11x10 has more than 100 pixels'):
             prepare_photo(photo, VIEWS['within'])

@@ -198,9 +198,9 @@ def _photo_list(data: bytes, folder: Path) -> None:
 
 
 def _scores(data: bytes, folder: Path) -> None:
-    from mmqpt.cli.inputs import printable
     from mmqpt.cli.report_page import write_page
     from mmqpt.cli.results import read_scores
+    from mmqpt.cli.terminal import printable
 
     for name in ('fuzzed.csv', 'fuzzed.jsonl'):
         try:

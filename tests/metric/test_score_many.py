@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.limits import DECODING
 from mmqpt.core.view import View
 from mmqpt.metric import score_many as module
 from mmqpt.metric.open import Scorer
@@ -173,13 +174,13 @@ def test_a_lone_size_does_not_wait_for_ever():
 
 def test_large_photos_are_decoded_one_at_a_time_and_batches_are_bounded_by_pixels(monkeypatch):
     scorer = Slow()
-    monkeypatch.setattr(module, '_pixels', lambda source: 60_000_000 if source == 8 else 1)
+    monkeypatch.setattr(module, '_memory', lambda source: 600_000_000 if source == 8 else 1)
     list(score_many(scorer, [8] * 12, batch=2, workers=4))
     assert scorer.most == 1
-    monkeypatch.setattr(module, '_pixels', lambda source: 10**12)  # larger than the bound: alone, but not never
+    monkeypatch.setattr(module, '_memory', lambda source: 10**12)  # larger than the bound: alone, but not never
     assert len(list(score_many(scorer, [8] * 4, workers=4))) == 4
     assert scorer.most == 1
-    monkeypatch.setattr(module, '_pixels', lambda source: 1)
+    monkeypatch.setattr(module, '_memory', lambda source: 1)
     monkeypatch.setattr(module, '_IN_BATCH', 20)
     scorer.batches.clear()
     list(score_many(scorer, [8] * 6, batch=6, workers=2))
@@ -188,12 +189,14 @@ def test_large_photos_are_decoded_one_at_a_time_and_batches_are_bounded_by_pixel
     assert [row.score for row in score_many(scorer, [5, 6, 7, 13, 5], batch=3)] == [0.005, 0.006, 0.007, None, 0.005]
 
 
-def test_pixels_come_from_the_header(tmp_path):
+def test_memory_comes_from_the_header(tmp_path):
     Image.new('L', (70, 30)).save(tmp_path / 'a.png')
-    assert module._pixels(tmp_path / 'a.png') == module._pixels((tmp_path / 'a.png').read_bytes()) == 2100
-    (tmp_path / 'b.heic').write_bytes(b'x' * 50)
-    assert module._pixels(str(tmp_path / 'b.heic')) == 400
-    assert module._pixels(tmp_path / 'none') == module._pixels(3) == 0
+    wanted = int(2100 * DECODING['PNG'])
+    assert module._memory(tmp_path / 'a.png') == module._memory((tmp_path / 'a.png').read_bytes()) == wanted
+    Image.new('RGB', (70, 30)).save(tmp_path / 'b.jp2')
+    assert module._memory(str(tmp_path / 'b.jp2')) == int(2100 * DECODING['JPEG2000'])
+    (tmp_path / 'c.heic').write_bytes(b'x' * 50)
+    assert module._memory(str(tmp_path / 'c.heic')) == module._memory(tmp_path / 'none') == module._memory(3) == 0
 
 
 def test_threads_end_and_the_number_of_torch_threads_stays(scorer, mixed):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpretrain.registry import TRANSFORMS
-from PIL import Image
 from torch.utils.data import Dataset
 
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.photo import photo_header
 from mmqpt.datasets.photos.sampler import SampleKey, sample_key
 from mmqpt.datasets.transforms import load_photo  # noqa: F401 (registers LoadPhoto)
 
@@ -112,10 +111,10 @@ class PhotoDataset(Dataset):
             try:
                 index = number * total // looked
                 data = self.read(index)
-                with Image.open(self.name(index) if data is None else io.BytesIO(data)) as image:
-                    largest = max(largest, min(image.size))
-            except (OSError, SyntaxError, ValueError):
+                width, height, _ = photo_header(self.name(index) if data is None else data)
+            except (PhotoError, OSError):
                 continue  # named when it is loaded
+            largest = max(largest, min(width, height))
             if largest >= patch_size:
                 return
         of = f'{total}' if looked == total else f'{looked} (spread evenly over all {total})'

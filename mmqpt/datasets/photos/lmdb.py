@@ -10,7 +10,7 @@ from typing import Any
 from mmpretrain.registry import DATASETS
 
 from mmqpt.core.errors import InputError, PhotoError, first_line
-from mmqpt.core.photo import MAX_BYTES
+from mmqpt.core.limits import MAX_BYTES
 from mmqpt.datasets.photos.base import PhotoDataset
 from mmqpt.datasets.photos.listing import Packed
 

@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.files import replacing
-from mmqpt.core.photo import FIRST_FORMATS, MAX_BYTES, MORE_FORMATS, read_photo
+from mmqpt.core.limits import MAX_BYTES
+from mmqpt.core.photo import FIRST_FORMATS, MORE_FORMATS, read_photo
 from mmqpt.datasets.photos.shard_files import STATE, shard_name, write_json_synced, write_whole
 from mmqpt.datasets.photos.tar_index import index_path, scan_tar, write_index
 

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS
 
 from mmqpt.core.errors import InputError, PhotoError
-from mmqpt.core.photo import MAX_BYTES
+from mmqpt.core.limits import MAX_BYTES
 from mmqpt.datasets.photos.base import PhotoDataset
 from mmqpt.datasets.photos.shard_files import check_finished, tars_of
 from mmqpt.datasets.photos.tar_index import LONGEST_HEADER, index_path, load_index, member_name, scan_tar

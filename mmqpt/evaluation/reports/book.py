@@ -95,7 +95,7 @@ def write_results_page(
         command=report.command,
         meaning=report.meaning,
     )
-    path.write_text(page, encoding='utf-8')
+    path.write_text(page, encoding='utf-8', errors='backslashreplace')
     return path
 
 

@@ -65,7 +65,7 @@ def write_distortion_report(folder: str | Path) -> Path:
     results = read_results(folder, DISTORTION_FORMAT)
     write_distortion_csv(results, folder / 'results.csv')
     report = distortion_report(results)
-    (folder / 'results.md').write_text(markdown(report), encoding='utf-8')
+    (folder / 'results.md').write_text(markdown(report), encoding='utf-8', errors='backslashreplace')
     book = Book(folder / 'plots')
     _plot(results, book)
     names = [distortion['name'] for distortion in results['distortions']]

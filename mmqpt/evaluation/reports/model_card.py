@@ -10,6 +10,7 @@ from typing import Any
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_spec import WeightsSpec, file_sha256
 from mmqpt.degradations import OPERATORS
+from mmqpt.evaluation.reports.tables import markdown_text as text_of
 
 BLIND = 0.75  # share of correctly ordered pairs of levels below which an operator is listed as not seen
 
@@ -43,7 +44,7 @@ def model_card(
     for name, tensor in tensors.items():
         if not name.endswith(('running_mean', 'running_var', 'num_batches_tracked')):
             sizes[name.split('.')[0]] += tensor.numel()
-    lines = [f'# Model card: {Path(weights).name}', '']
+    lines = [f'# Model card: {text_of(Path(weights).name)}', '']
     lines += [
         'Blind image quality: one photo in, one score out. Made by QPT pre-training and fine-tuning with mmqpt.',
     ]
@@ -61,7 +62,10 @@ def model_card(
         '- It judges what the raters of that set saw: technical quality mixed with how pleasing a photo is.',
     ]
     lines += ['', '## The file', '']
-    lines += _table(('', ''), _facts(weights, spec, sizes) + list((notes or {}).items()))
+    lines += _table(
+        ('', ''),
+        [*_facts(weights, spec, sizes), *((text_of(name), text_of(note)) for name, note in (notes or {}).items())],
+    )
     return '\n'.join(lines) + '\n'
 
 
@@ -70,7 +74,9 @@ def _part(write: Callable[..., list[str]], name: str, found: Mapping[str, Any] |
         return ['Not measured in this card.']
     try:
         return write(found, *rest)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f'{name}: not what the tool writes ({type(error).__name__}: {error})') from error
 
 
@@ -79,14 +85,17 @@ def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[st
         'not stated' if spec.mos_range is None else f'0 and 1 stand for {spec.mos_range[0]:g} and {spec.mos_range[1]:g}'
     )
     return [
-        ('network', f'{spec.backbone} of timm, {sizes["backbone"]:,} parameters; head of {sizes["head"]:,}'),
+        (
+            'network',
+            f'{text_of(spec.backbone)} of timm, {sizes["backbone"]:,} parameters; head of {sizes["head"]:,}',
+        ),
         ('score', f'0 to 1, higher is better; on the scale of the opinion scores {scale}'),
-        ('opinion scores of', spec.dataset or 'not stated'),
-        ('size rule', ', '.join(f'{key} {value}' for key, value in (spec.view or {}).items())),
+        ('opinion scores of', text_of(spec.dataset or 'not stated')),
+        ('size rule', ', '.join(f'{key} {text_of(str(value))}' for key, value in (spec.view or {}).items())),
         ('training steps of the fine-tuning', 'not stated' if spec.iterations is None else f'{spec.iterations:,}'),
-        ('config', f'sha256 `{spec.config_sha256}`' if spec.config_sha256 else 'not stated'),
+        ('config', f'sha256 {_code(spec.config_sha256)}' if spec.config_sha256 else 'not stated'),
         ('file', f'{Path(weights).stat().st_size / 1e6:.1f} MB, sha256 `{file_sha256(weights)}`'),
-        ('made with', f'mmqpt {spec.mmqpt_version}'),
+        ('made with', f'mmqpt {text_of(spec.mmqpt_version)}'),
     ]
 
 
@@ -101,11 +110,16 @@ def _quality(results: Mapping[str, Any], method: str | None) -> list[str]:
     for row in sorted(results['summary'], key=lambda row: row['subset'] != leading):
         if row['method'] == method:
             cells = [_with_interval(row['metrics'].get(name)) for name in ('SRCC', 'PLCC', 'RMSE')]
-            rows.append((row['subset'] or 'all', f'{row["fraction"]:.0%}', str(row['splits']), *cells))
+            name = text_of(row['subset'] or 'all')
+            rows.append((name, f'{row["fraction"]:.0%}', str(int(row['splits'])), *cells))
     table = _table(('photos', 'share of the labels', 'splits', 'SRCC', 'PLCC', 'RMSE'), rows)
-    why = f' First the {leading}: differences between subsets carry the figures of all photos.' if leading else ''
+    why = (
+        f' First the {text_of(leading)}: differences between subsets carry the figures of all photos.'
+        if leading
+        else ''
+    )
     return [
-        f'{results["title"]}, median over the splits [95 % interval]; `{results["command"]}`.{why}',
+        f'{text_of(results["title"])}, median over the splits [95 % interval]; {_code(results["command"])}.{why}',
         '',
         *table,
     ]
@@ -123,12 +137,17 @@ def _order(order: Mapping[str, Any]) -> list[str]:
         f'{len(rows)} degradations and directions, each at five levels on {len(order["photos"])} photos: the harsher '
         f'level scores lower in {mean:.0%} of the pairs (chance: 50 %). Below {BLIND:.0%}:'
     )
-    named = [(_named(row), row['kind'], f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}') for row in blind]
+    named = [
+        (text_of(_named(row)), text_of(row['kind']), f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}')
+        for row in blind
+    ]
     heads = ('degradation', 'kind', 'rightly ordered', 'mean loss of score at level 5')
     lines = [text, '', *(_table(heads, named) if named else ['none.'])]
     frames = order.get('blank_frames')
     if frames:
-        scores = ', '.join(f'{kind} {found["lowest"]:.3f} to {found["highest"]:.3f}' for kind, found in frames.items())
+        scores = ', '.join(
+            f'{text_of(kind)} {found["lowest"]:.3f} to {found["highest"]:.3f}' for kind, found in frames.items()
+        )
         lines += ['', f'Frames without a picture: {scores}.']
     return lines
 
@@ -140,4 +159,9 @@ def _named(row: Mapping[str, Any]) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
-    return lines + ['| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in row) + ' |' for row in rows]
+    return lines + ['| ' + ' | '.join(row) + ' |' for row in rows]
+
+
+def _code(text: str) -> str:
+    """A span of code, which can't hold its own marks."""
+    return '`' + ' '.join(str(text).replace('`', "'").replace('|', '\\|').split()) + '`'

@@ -101,22 +101,22 @@ def tables(results: Results) -> list[Table]:
 
 def markdown(report: Report) -> str:
     """The whole of results.md: facts, verdicts, tables, notes."""
-    parts = [f'# {_escape(report.title)}', _bullets(report.headlines)]
+    parts = [f'# {markdown_text(report.title)}', _bullets(report.headlines)]
     parts += [_markdown_table(Table('', ('', ''), report.facts, 'll'))]
     for table in report.tables:
-        parts += [f'## {_escape(table.title)}', _markdown_table(table)]
+        parts += [f'## {markdown_text(table.title)}', _markdown_table(table)]
     if report.notes:
         parts += ['## Notes', _bullets(report.notes)]
     if report.settings:
         parts += ['## Settings', _markdown_table(Table('', ('setting', 'value'), report.settings, 'll'))]
     parts += ['## Command', _code(report.command)]
-    parts += ['## What the figures mean', *(_escape(text) for text in report.meaning)]
+    parts += ['## What the figures mean', *(markdown_text(text) for text in report.meaning)]
     return '\n\n'.join(part for part in parts if part) + '\n'
 
 
 def write_markdown(results: Results, path: str | Path) -> None:
     """Write :func:`markdown` of a protocol with opinion scores to a file."""
-    Path(path).write_text(markdown(report_of(results)), encoding='utf-8')
+    Path(path).write_text(markdown(report_of(results)), encoding='utf-8', errors='backslashreplace')
 
 
 def write_csv(results: Results, path: str | Path) -> None:
@@ -225,7 +225,7 @@ def _plain(value: Any) -> str:
     return f'{value:g}' if isinstance(value, float) else str(value)
 
 
-def _escape(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text that GitHub shows as it is, on one line."""
     text = ' '.join(str(text).split())
     brackets = r'\[\]' if text.startswith('[') or re.search(r'\][(\[:]', text) else ''  # would make a link
@@ -234,7 +234,7 @@ def _escape(text: str) -> str:
 
 
 def _bullets(lines: Sequence[str]) -> str:
-    return '\n'.join(f'- {_escape(line)}' for line in lines)
+    return '\n'.join(f'- {markdown_text(line)}' for line in lines)
 
 
 def _code(text: str) -> str:
@@ -244,7 +244,7 @@ def _code(text: str) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    lines = [[_escape(cell) for cell in row] for row in (table.columns, *table.rows)]
+    lines = [[markdown_text(cell) for cell in row] for row in (table.columns, *table.rows)]
     widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(table.columns))]
     rule = [f'{"-" * (w - 1)}:' if a == 'r' else '-' * w for w, a in zip(widths, table.align, strict=True)]
     padded = [

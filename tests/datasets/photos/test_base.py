@@ -1,7 +1,12 @@
 """What all data sets of photos share: the same photos, distributed in the same way over ranks and workers."""
 
+import io
+import os
 import pickle
 import shutil
+import struct
+import tarfile
+import zlib
 from collections import Counter
 
 import lmdb
@@ -173,3 +178,55 @@ def test_max_tries(photo_folder):
     good = min(photo_folder.iterdir()).read_bytes()
     with pytest.raises(InputError, match='2 photos in a row could not be read, the last: photo 1'):
         Bytes([b'', b'', good], max_tries=2)[0]
+
+
+def bombs():
+    """Files of a few bytes that claim to be large photos, and what is none."""
+    chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))  # noqa: E731
+    head = chunk(b'IHDR', struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0))
+    png = b'\x89PNG\r\n\x1a\n' + head + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b'')
+    webp = b'VP8X' + struct.pack('<I', 10) + bytes(4) + b'\xff\xff\0' * 2
+    return {
+        '0.png': png,
+        '1.webp': b'RIFF' + struct.pack('<I', 4 + len(webp)) + b'WEBP' + webp,
+        '2.jpg': b'\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\3\1\x11\0\2\x11\0\3\x11\0\xff\xd9',
+        '3.jpg': b'no photo',
+    }
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_bombs_are_skipped_and_named_wherever_they_stand(kind, seven, tmp_path):
+    """Also as the first photo, whose size is looked at before training begins."""
+    photos = {
+        **bombs(),
+        **{path.name: path.read_bytes() for path in sorted(seven.iterdir())[:2]},
+        'z.png': bombs()['0.png'],
+    }
+    if kind == 'folder':
+        for name, data in photos.items():
+            (tmp_path / name).write_bytes(data)
+        os.mkfifo(tmp_path / '4.jpg')  # is listed by none, and opened by none
+        dataset = PhotoFolder(str(tmp_path), PRETRAIN)
+    elif kind == 'shards':
+        with tarfile.open(tmp_path / 'a.tar', 'w') as tar:
+            for name, data in photos.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+        dataset = PhotoShards(str(tmp_path), PRETRAIN)
+    elif kind == 'lmdb':
+        with lmdb.open(str(tmp_path / 'l'), map_size=1 << 24) as environment, environment.begin(write=True) as view:
+            for name, data in photos.items():
+                view.put(name.encode(), data)
+        dataset = PhotoLMDB(str(tmp_path / 'l'), PRETRAIN)
+    else:
+        datasets = pytest.importorskip('datasets')
+        datasets.Dataset.from_dict({'image': list(photos.values())}).save_to_disk(str(tmp_path / 't'))
+        dataset = PhotoTable(str(tmp_path / 't'), PRETRAIN)
+    assert len(dataset) == 7
+    for index, bad in ((0, 4), (6, 5)):
+        skipped = dataset[SampleKey(index, (0, 0, 0))]['data_samples'].get('skipped')
+        assert len(skipped) == bad
+        assert all(reason.startswith(f'{name}: ') for name, reason in skipped)
+        assert 'refused, ' in skipped[0][1]
+    assert 'skipped' not in dataset[SampleKey(4, (0, 0, 0))]['data_samples']

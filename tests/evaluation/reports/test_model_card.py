@@ -78,3 +78,19 @@ def test_mistakes(metric_weights, pretrained_checkpoint, tmp_path):
     export_checkpoint(pretrained_checkpoint, tmp_path / 'backbone.safetensors')
     with pytest.raises(InputError, match='a backbone without a quality head'):
         model_card(tmp_path / 'backbone.safetensors')
+
+
+def test_names_of_strangers_stay_text(metric_weights):
+    """A title, a subset or a note can't make a row, a link, a picture or HTML of its own."""
+    name = '<img src=x onerror=y>|`a`\n# [b](http://c)'
+    summary = [{**row, 'subset': name} for row in RESULTS['summary']]
+    card = model_card(
+        metric_weights, {**RESULTS, 'title': name, 'command': name, 'summary': summary}, 'A', None, {name: name}
+    )
+    lines = card.splitlines()
+    assert '<img' not in card.replace("`<img src=x onerror=y>\\|'a' # [b](http://c)`", '')
+    assert not [line for line in lines if line.startswith('# [b]')]
+    assert '[b](http' not in card.replace("`<img src=x onerror=y>\\|'a' # [b](http://c)`", '')
+    rows = [line for line in lines if '&lt;img' in line and line.startswith('|')]
+    assert rows
+    assert {line.replace('\\|', '').count('|') for line in rows} <= {3, 7}
