@@ -72,6 +72,7 @@ __all__ = [
     'SafeCheckpointHook',
     'ScaleSampler',
     'SeededSampler',
+    'StandardisedNeck',
     'TrainingPageHook',
     'UnreadablePhotosHook',
     'ValidateOnResumeHook',

@@ -25,7 +25,9 @@ model = dict(
 train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(
     optimizer=dict(lr=2e-3),
-    paramwise_cfg=dict(_delete_=True, norm_decay_mult=0.0, bias_decay_mult=0.0),  # the branch starts from random weights
+    paramwise_cfg=dict(
+        _delete_=True, norm_decay_mult=0.0, bias_decay_mult=0.0
+    ),  # the branch starts from random weights
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),

@@ -1,10 +1,10 @@
-"""A network with a side branch: EfficientNet-Lite0 as it was trained, and a narrow network beside it that reads its first
-maps.
+"""A network with a side branch: EfficientNet-Lite0 as it was trained, and beside it a narrow network that reads its
+first maps.
 
-Side-tuning (Zhang et al., ECCV 2020) adds a small network beside a frozen one; ladder side-tuning (Sung, Cho and Bansal,
-NeurIPS 2022) lets it read the frozen one's maps, so that no gradient passes through the frozen one. What the frozen
-network knows is kept by construction, and training costs a fraction. Here the branch reads the stem and the first three
-stages, strides 2 to 8, where traces of degradation still are; its widths and layers are design choices.
+Side-tuning (Zhang et al., ECCV 2020) adds a small network beside a frozen one; ladder side-tuning (Sung, Cho and
+Bansal, NeurIPS 2022) lets it read the frozen one's maps, so that no gradient passes through the frozen one. What the
+frozen network knows is kept by construction, and training costs a fraction. Here the branch reads the stem and the
+first three stages, strides 2 to 8, where traces of degradation still are; its widths and layers are design choices.
 
 timm knows the network as ``tf_efficientnet_lite0_side`` once this module is imported.
 """
@@ -95,6 +95,9 @@ class SideNetwork(nn.Module):
         num_classes: outputs of the classifier; 0 for none.
         global_pool: ``'avg'`` or ``''``.
         in_chans: channels of the photos.
+
+    Raises:
+        InputError: other widths than two, no map, or another pooling.
     """
 
     def __init__(
@@ -108,8 +111,12 @@ class SideNetwork(nn.Module):
         in_chans: int = 3,
     ) -> None:
         super().__init__()
-        trunk = timm.create_model(model_name, features_only=True, in_chans=in_chans)
-        self.conv_stem, self.bn1, self.blocks = trunk.conv_stem, trunk.bn1, trunk.blocks
+        if len(widths) != len(_PLACES) or any(not isinstance(width, int) or width < 1 for width in widths):
+            raise InputError(f'widths must be two numbers of channels >= 1, got {widths!r}')
+        trunk: Any = timm.create_model(model_name, features_only=True, in_chans=in_chans)
+        self.conv_stem: nn.Conv2d = trunk.conv_stem
+        self.bn1: nn.Module = trunk.bn1
+        self.blocks: nn.Sequential = trunk.blocks
         infos = [dict(info) for info in trunk.feature_info.get_dicts()]
         self._ends = [int(str(info['module']).split('.')[1]) for info in infos]
         channels = [info['num_chs'] for info in infos]
@@ -119,12 +126,13 @@ class SideNetwork(nn.Module):
             infos.insert(
                 place, {'num_chs': width, 'reduction': infos[place - 1]['reduction'], 'module': f'side.{name}'}
             )
-        indices = list(range(len(infos))) if out_indices is None else [range(len(infos))[i] for i in out_indices]
+        every = range(len(infos))
+        indices = list(every) if out_indices is None else [every[index] for index in out_indices]
         if not indices:
             raise InputError('out_indices must name at least one map')
         self.features_only = features_only
         self.out_indices = indices
-        self.feature_info: Any = FeatureInfo(infos, indices) if features_only else infos
+        self.feature_info: Any = FeatureInfo(infos, tuple(indices)) if features_only else infos
         self.num_classes = num_classes
         if not features_only:
             self.reset_classifier(num_classes, global_pool)

@@ -20,8 +20,8 @@ from mmqpt.core.networks import batch_norms, wrapped_network
 from mmqpt.core.side_network import SideNetwork, side_parts
 from mmqpt.models.anchor import anchor_loss, set_to_identity
 from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
-from mmqpt.models.freezing import eval_mode
 from mmqpt.models.contrast import content_negatives, degradation_negatives, positives, recipe_positives
+from mmqpt.models.freezing import eval_mode
 from mmqpt.models.key_encoder import average_statistics, momentum_at, move_towards, statistics_of_one_batch
 from mmqpt.models.key_queue import KeyQueue
 from mmqpt.models.protocol import Contrast, Embeddings
@@ -73,10 +73,11 @@ class QPT(BaseSelfSupervisor):
             on a CPU, and what GPUs want under AMP.
         compile_backbone: whether torch.compile runs the two backbones, and only these: the queue and the averages of
             the key encoder would break its graphs at every step. Names in checkpoints stay the same.
-        side_tuning: trains the side branch of a backbone that has one, such as timm's ``tf_efficientnet_lite0_side``, and
-            nothing else of it: the trunk keeps its weights and statistics, so that what it knew is kept by construction.
-            ``'side'``: the neck sees the maps of the branch alone; the trunk is then computed only as far as the branch
-            reads it, once for queries and keys. ``'all'``: the neck sees all maps. None: everything is trained.
+        side_tuning: trains the side branch of a backbone that has one, such as timm's ``tf_efficientnet_lite0_side``,
+            and nothing else of it: the trunk keeps its weights and statistics, so that what it knew is kept by
+            construction. ``'side'``: the neck sees the maps of the branch alone; the trunk is then computed only as far
+            as the branch reads it, once for queries and keys. ``'all'``: the neck sees all maps. None: everything is
+            trained.
         anchor: weight of :func:`anchor_loss`, a term that keeps what ``pretrained`` knows; 0 for none.
         pooling: what the neck sees of the backbone, one of ``POOLINGS``.
         pretrained: weights to start the backbone from, see :func:`load_pretrained`.
@@ -133,7 +134,7 @@ class QPT(BaseSelfSupervisor):
             width = self.neck.eval()((torch.zeros(2, channels),))[0].shape[1]
         self.neck.train()
         self.pooling = pooling
-        self._statistics_started = bool(pretrained) and not side_tuning
+        self._statistics_started = bool(pretrained)
         self._last_embeddings: Embeddings | None = None
         self._ends_step = True
         self.queue = KeyQueue(queue_length, width)
@@ -167,6 +168,7 @@ class QPT(BaseSelfSupervisor):
         super().init_weights()
         if self.pretrained:
             load_pretrained(self.backbone, self.pretrained)
+            self._statistics_started = not self.side_tuning or _has_statistics(self._learned(self.backbone))
         self._copy_key_encoder()
         if self.anchor:
             self.anchor_backbone.load_state_dict(self.backbone.state_dict())
@@ -187,7 +189,9 @@ class QPT(BaseSelfSupervisor):
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Pooled backbone features (N, C) of photos (N, 3, H, W) in [0, 1]; those that the neck sees."""
-        return self._pooled(self._learned(self.backbone), self._encoder_inputs(self.data_preprocessor.normalise(inputs)))
+        return self._pooled(
+            self._learned(self.backbone), self._encoder_inputs(self.data_preprocessor.normalise(inputs))
+        )
 
     def begin_batch(self, ends_step: bool) -> None:
         """See :class:`CountsSteps`."""
@@ -222,7 +226,7 @@ class QPT(BaseSelfSupervisor):
         """
         backbone = deepcopy(self.backbone).requires_grad_(False)
         backbone.eval()  # gives no network back where mmpretrain overrides train
-        if not self.pretrained or self.side_tuning:
+        if not self._statistics_started:
             layers = batch_norms(self._learned(backbone))
             for layer in layers:
                 layer.train()
@@ -291,7 +295,7 @@ class QPT(BaseSelfSupervisor):
             if not finite:
                 losses['loss'] = losses['loss'] * math.nan  # on every rank, and in every gradient
         losses['queue_fill'] = self.queue.fill()
-        if self.anchor:
+        if self.anchor and isinstance(images, Tensor):
             losses['anchor_loss'] = self.anchor * self.anchor_loss(features, images)
         return losses
 
@@ -335,7 +339,9 @@ class QPT(BaseSelfSupervisor):
         if isinstance(inputs, Tensor):
             return pool_features(encoder(inputs), encoder, self.pooling)
         own = encoder(inputs[:4])
-        return pool_features(SideNetwork.with_side(inputs, own) if self.side_tuning == 'all' else own, None, self.pooling)
+        return pool_features(
+            SideNetwork.with_side(inputs, own) if self.side_tuning == 'all' else own, None, self.pooling
+        )
 
     @staticmethod
     def _project(features: Tensor, neck: nn.Module) -> Tensor:
@@ -394,6 +400,11 @@ class QPT(BaseSelfSupervisor):
     def _batch_norms(self) -> list[nn.modules.batchnorm._BatchNorm]:
         """Layers of the query encoder whose statistics follow the batches."""
         return [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
+
+
+def _has_statistics(network: nn.Module) -> bool:
+    """Whether BatchNorm has other statistics than those it begins with, mean 0 and variance 1."""
+    return any(bool((layer.running_var != 1).any()) for layer in batch_norms(network) if layer.running_var is not None)
 
 
 @torch.no_grad()
