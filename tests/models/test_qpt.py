@@ -593,6 +593,9 @@ def test_side_tuning_computes_the_trunk_once_and_no_further_than_it_is_read(trun
     network.blocks[3].register_forward_hook(lambda *_: calls.append('further'))
     model.loss(batch())
     assert calls == ['stem', 'third stage']
+    images = torch.randn(30, 3, 32, 32)  # in two parts
+    for found, wanted in zip(model._encoder_inputs(images), network.trunk_maps(images, whole=False), strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 def test_the_key_encoder_of_side_tuning_is_a_branch(trunk_alone):
