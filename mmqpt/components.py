@@ -36,6 +36,7 @@ from mmqpt.models.iqa_regressor import IQARegressor
 from mmqpt.models.preprocessor import PhotoPreprocessor
 from mmqpt.models.qc_head import QCHead
 from mmqpt.models.qpt import QPT
+from mmqpt.models.standardised_neck import StandardisedNeck
 
 allow_resume()
 keep_freed_memory()
@@ -71,6 +72,7 @@ __all__ = [
     'SafeCheckpointHook',
     'ScaleSampler',
     'SeededSampler',
+    'StandardisedNeck',
     'TrainingPageHook',
     'UnreadablePhotosHook',
     'ValidateOnResumeHook',

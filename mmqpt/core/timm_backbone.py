@@ -11,6 +11,7 @@ from typing import Any
 import timm
 from torch import nn
 
+import mmqpt.core.side_network  # noqa: F401 (makes a network known to timm)
 from mmqpt.core.errors import InputError
 
 _LOADING = ('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint_path', 'cache_dir', 'model_cfg')

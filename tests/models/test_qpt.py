@@ -5,6 +5,7 @@ import os
 import socket
 
 import pytest
+import timm
 import torch
 import torch.multiprocessing
 import torch.nn.functional as F
@@ -546,3 +547,108 @@ def test_queue_is_the_same_on_two_ranks(tmp_path):
     assert first['queue']['position'] == (3 * 24) % 30
     assert first['queue']['filled'] == 30
     assert not torch.equal(first['steps'][0][:12], first['steps'][0][12:24])  # the ranks had different photos
+
+
+SIDE = {'type': 'TIMMBackbone', 'model_name': 'tf_efficientnet_lite0_side', 'features_only': True}
+
+
+@pytest.fixture(scope='module')
+def trunk_alone(tmp_path_factory):
+    """Weights of the trunk without a branch."""
+    torch.manual_seed(5)
+    network = timm.create_model('tf_efficientnet_lite0', features_only=True)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+    torch.save(network.state_dict(), path := tmp_path_factory.mktemp('trunk') / 'trunk.pth')
+    return str(path)
+
+
+def build_side(**changes):
+    neck = {'type': 'StandardisedNeck', 'hid_channels': 16, 'out_channels': 8}
+    return build(**{'backbone': SIDE, 'neck': neck, 'side_tuning': 'side', 'pooling': 'moments', **changes})
+
+
+@pytest.mark.parametrize('seen', ['side', 'all'])
+def test_side_tuning_changes_the_branch_alone(trunk_alone, seen):
+    model = build_side(pretrained=trunk_alone, side_tuning=seen).train()
+    network = model.backbone.timm_model
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert all(torch.equal(before[name], value) for name, value in torch.load(trunk_alone, weights_only=True).items())
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
+    model.loss(batch())['loss'].backward()
+    optimiser.step()
+    for name, value in network.state_dict().items():
+        same = torch.equal(value, before[name])
+        assert same != name.startswith('side.'), name
+    assert model.extract_feat(batch().flatten(0, 2)).shape == (12, 2 * ((48 + 96) + (512 if seen == 'all' else 0)))
+
+
+def test_side_tuning_computes_the_trunk_once_and_no_further_than_it_is_read(trunk_alone):
+    model = build_side(pretrained=trunk_alone).train()
+    model.loss(batch())
+    network, calls = model.backbone.timm_model, []
+    network.conv_stem.register_forward_hook(lambda *_: calls.append('stem'))
+    network.blocks[2].register_forward_hook(lambda *_: calls.append('third stage'))
+    network.blocks[3].register_forward_hook(lambda *_: calls.append('further'))
+    model.loss(batch())
+    assert calls == ['stem', 'third stage']
+    images = torch.randn(30, 3, 32, 32)  # in two parts
+    for found, wanted in zip(model._encoder_inputs(images), network.trunk_maps(images, whole=False), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_the_key_encoder_of_side_tuning_is_a_branch(trunk_alone):
+    model = build_side(pretrained=trunk_alone).train()
+    branch = [name for name in model.state_dict() if name.startswith('backbone.timm_model.side.')]
+    keys = [name for name in model.state_dict() if name.startswith('key_backbone.')]
+    assert [name.rsplit('side.', 1)[1] for name in branch] == [name.removeprefix('key_backbone.') for name in keys]
+    model.loss(batch())
+    for layer in model.key_backbone.modules():  # statistics start as those of the first batch
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            assert not torch.allclose(layer.running_var, torch.ones(()), atol=1e-3)
+    inputs = batch(seed=3)
+    with torch.no_grad():
+        maps = model._encoder_inputs(model.data_preprocessor.normalise(inputs.flatten(0, 2)))
+        together = model._pooled(model.key_backbone, maps)
+        alone = torch.cat([model._pooled(model.key_backbone, [m[i : i + 1] for m in maps]) for i in range(12)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+    start = model.untrained_backbone(inputs)
+    assert 0 <= model.feature_accuracy(inputs, start) <= 1
+
+
+def test_side_tuning_goes_on_with_the_statistics_of_a_trained_branch(trunk_alone, tmp_path):
+    first = build_side(pretrained=trunk_alone).train()
+    first.loss(batch())
+    torch.save(first.backbone.timm_model.state_dict(), tmp_path / 'branch.pth')
+    model = build_side(pretrained=str(tmp_path / 'branch.pth')).train()
+    wanted = model.key_backbone.enter[1].running_mean.clone()
+    assert torch.equal(wanted, first.backbone.timm_model.side.enter[1].running_mean)
+    model.loss(batch(seed=9) / 4)
+    first.key_backbone.load_state_dict(first.backbone.timm_model.side.state_dict())
+    first.steps.zero_()
+    first.loss(batch(seed=9) / 4)
+    assert torch.equal(model.key_backbone.enter[1].running_mean, first.key_backbone.enter[1].running_mean)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'side_tuning': 'trunk'}, "side_tuning must be None, 'side' or 'all'"),
+        ({'backbone': TINY}, 'needs a backbone with a side branch'),
+        ({'anchor': 1.0}, 'side_tuning never changes'),
+    ],
+)
+def test_mistakes_of_side_tuning(changes, message):
+    with pytest.raises(InputError, match=message):
+        build_side(**changes)
+
+
+def test_standardised_neck_does_not_see_the_scale_of_features():
+    sizes = {'in_channels': 6, 'hid_channels': 4, 'out_channels': 3}
+    neck = MODELS.build({'type': 'StandardisedNeck', **sizes, 'with_avg_pool': False})
+    features = torch.randn(32, 6)
+    scales = torch.tensor([1e-2, 1.0, 1e2, 1e3, 1.0, 10.0])
+    (plain,), (scaled,) = neck((features * 100,)), neck((features * 100 * scales + 5,))
+    torch.testing.assert_close(scaled, plain, rtol=1e-3, atol=1e-3)
+    assert not list(neck.mlp[0].parameters())

@@ -13,10 +13,13 @@ from mmengine.model import BaseModel
 from mmpretrain.registry import MODELS
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.timm_backbone import without_stages
 from mmqpt.core.view import View
-from mmqpt.core.weights_spec import file_sha256
+from mmqpt.core.weights_file import read_weights
+from mmqpt.core.weights_spec import SPEC_KEY, file_sha256, read_metadata
 from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_features, photo_features
 from mmqpt.models.backbone import weights_path
+from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 RANDOM = 'random'
 """Weights that are drawn by the seed."""
@@ -36,8 +39,39 @@ def weights_key(weights: str) -> str:
     return file_sha256(path)
 
 
+def network_of(path: Path) -> dict[str, Any] | None:
+    """``backbone`` and ``data_preprocessor`` that a file of mmqpt names, as a ``model`` has them.
+
+    Args:
+        path: a file from mmqpt export, or a checkpoint.
+
+    Returns:
+        None for no file, for files of others, and for backbones of mmpretrain.
+    """
+    if not path.is_file():
+        return None
+    if path.suffix == '.safetensors':
+        if SPEC_KEY not in read_metadata(path):
+            return None
+        spec = read_weights(path)[1]
+        backbone = {'type': 'TIMMBackbone', 'model_name': spec.backbone, **without_stages(spec.backbone_args)}
+        return {'backbone': backbone, 'data_preprocessor': _statistics(spec.input_mean, spec.input_std)}
+    meta = export_spec_of(load_checkpoint_file(path))
+    backbone = meta.get('backbone') or {}
+    if backbone.get('type') != 'TIMMBackbone':
+        return None
+    return {'backbone': without_stages(backbone), 'data_preprocessor': _statistics(meta['mean'], meta['std'])}
+
+
+def _statistics(mean: Sequence[float], std: Sequence[float]) -> dict[str, list[float]]:
+    return {'mean': list(mean), 'std': list(std)}
+
+
 class FrozenFeatures:
     """Pooled features of photos and images by a network that a config describes, from any weights.
+
+    Weights that say which network of timm they are of (files and checkpoints of mmqpt) get that network and its
+    normalisation, where it is another one than the config's: so encoders of several architectures can be compared.
 
     Args:
         cfg: config of fine-tuning; its ``model`` says which backbone, normalisation and size rule.
@@ -63,19 +97,32 @@ class FrozenFeatures:
         self.device = device
         self.workers = workers
         self.seed = seed
+        self._models: dict[str, dict[str, Any]] = {}
 
     def key(self, weights: str) -> dict[str, Any]:
         """All that features depend on except the photos; JSON-able."""
-        model = self.model_cfg
+        model = self.model_of(weights)
         key: dict[str, Any] = {'weights': weights_key(weights), 'scales': self.scales}
         key.update({name: model.get(name) for name in ('backbone', 'view', 'data_preprocessor')})
         key['pooling'] = (model.get('head') or {}).get('pooling', 'last')
         return {**key, 'seed': self.seed} if weights == RANDOM else key
 
+    def model_of(self, weights: str) -> dict[str, Any]:
+        """The config's ``model`` with the backbone and the normalisation that the weights ask for."""
+        if weights not in self._models:
+            own = self.model_cfg['backbone']
+            found = None if weights == RANDOM or weights.startswith('imagenet:') else network_of(weights_path(weights))
+            if found is None or found['backbone']['model_name'] == own.get('model_name'):
+                self._models[weights] = self.model_cfg
+            else:
+                stages = {'features_only': True} if own.get('features_only') else {}
+                self._models[weights] = {**self.model_cfg, **found, 'backbone': {**found['backbone'], **stages}}
+        return self._models[weights]
+
     def network(self, weights: str) -> BaseModel:
         """The network in eval mode; weights as of :func:`load_pretrained`, or :data:`RANDOM`."""
         torch.manual_seed(self.seed)
-        model = MODELS.build({**self.model_cfg, 'pretrained': None if weights == RANDOM else weights})
+        model = MODELS.build({**self.model_of(weights), 'pretrained': None if weights == RANDOM else weights})
         model.init_weights()
         return model.to(self.device).eval()
 

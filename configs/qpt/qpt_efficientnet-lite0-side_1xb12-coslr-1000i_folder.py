@@ -1,0 +1,37 @@
+"""QPT beside ImageNet: a side branch learns quality from the first maps of a frozen EfficientNet-Lite0.
+
+    DATA_ROOT=photos mmqpt pretrain configs/qpt/qpt_efficientnet-lite0-side_1xb12-coslr-1000i_folder.py
+
+Batch: 12 photos x 4 versions x 2 patches = 96 patches of 128 px a step.
+Result: not measured yet.
+
+The trunk keeps ImageNet's weights, so that nothing it knows is lost; the branch reads its stem and first three stages and gives two
+maps of its own (48 and 96 channels), which the loss alone sees. The trunk is computed only that far, once for queries and keys.
+Everything with a number below is a design choice.
+"""
+
+_base_ = './qpt_efficientnet-lite0_1xb12-coslr_folder.py'
+
+iterations = 1000
+
+model = dict(
+    backbone=dict(model_name='tf_efficientnet_lite0_side', features_only=True),
+    side_tuning='side',
+    pooling='moments',
+    neck=dict(type='StandardisedNeck'),
+    norm_eval=False,
+    queue_length=512,  # 5 steps: a run of 1,000 steps takes 690 keys at most
+)
+train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-3),
+    paramwise_cfg=dict(
+        _delete_=True, norm_decay_mult=0.0, bias_decay_mult=0.0
+    ),  # the branch starts from random weights
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
+    dict(type='CosineAnnealingLR', T_max=iterations, by_epoch=False),
+]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
+log_processor = dict(by_epoch=False)

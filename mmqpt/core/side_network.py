@@ -1,0 +1,231 @@
+"""A network with a side branch: EfficientNet-Lite0 as it was trained, and beside it a narrow network that reads its
+first maps.
+
+Side-tuning (Zhang et al., ECCV 2020) adds a small network beside a frozen one; ladder side-tuning (Sung, Cho and
+Bansal, NeurIPS 2022) lets it read the frozen one's maps, so that no gradient passes through the frozen one. What the
+frozen network knows is kept by construction, and training costs a fraction. Here the branch reads the stem and the
+first three stages, strides 2 to 8, where traces of degradation still are; its widths and layers are design choices.
+
+timm knows the network as ``tf_efficientnet_lite0_side`` once this module is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from timm.models import FeatureInfo, register_model
+from torch import Tensor, nn
+
+from mmqpt.core.errors import InputError
+
+SIDE = 'side.'
+"""What the names of a side branch's parameters begin with."""
+
+_LOADING = ('pretrained_cfg', 'pretrained_cfg_overlay', 'cache_dir')
+_PLACES = (2, 4)
+"""Where the branch's maps stand among those of the trunk: after the stage of their stride, 4 and 8."""
+
+
+class SideBranch(nn.Module):
+    """Maps of four first stages -> two maps of its own, at strides 4 and 8.
+
+    Every step is a 3 x 3 convolution of each channel for itself and one of 1 x 1 px over channels (as in MobileNet),
+    with BatchNorm and ReLU; at each stride the frozen network's maps of that stride join. The first convolution gives
+    two maps a channel, rectified before they are mixed: energies of fine structure.
+
+    Args:
+        channels: of the maps that it reads, at strides 2, 2, 4 and 8.
+        widths: channels of its own maps, at strides 4 and 8.
+    """
+
+    def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
+        super().__init__()
+        stem, first, second, third = channels
+        fine, coarse = widths
+        read = stem + first
+        self.enter = nn.Sequential(
+            nn.Conv2d(read, 2 * read, 3, 2, 1, groups=read, bias=False),
+            nn.BatchNorm2d(2 * read),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(2 * read, fine, 1, bias=False),
+            nn.BatchNorm2d(fine),
+            nn.ReLU(inplace=True),
+        )
+        self.fine = _separable(fine + second, fine)
+        self.down = nn.Sequential(
+            nn.Conv2d(fine, fine, 3, 2, 1, groups=fine, bias=False), nn.BatchNorm2d(fine), nn.ReLU(inplace=True)
+        )
+        self.coarse = _separable(fine + third, coarse)
+        self.last = _separable(coarse, coarse)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Four maps (N, C, H / 2, W / 2) to (N, C, H / 8, W / 8) -> two, at strides 4 and 8."""
+        stem, first, second, third = maps
+        fine = self.fine(torch.cat([self.enter(torch.cat([stem, first], dim=1)), second], dim=1))
+        coarse = self.coarse(torch.cat([self.down(fine), third], dim=1))
+        return [fine, coarse + self.last(coarse)]
+
+
+def _separable(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, 1, 1, groups=inputs, bias=False),
+        nn.BatchNorm2d(inputs),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class SideNetwork(nn.Module):
+    """EfficientNet-Lite0 with a :class:`SideBranch`, as a network of timm.
+
+    With ``features_only`` it gives seven maps by their strides: the five stages of the trunk, with those of the branch
+    at places 2 and 4. Without, the last stage joined with both (averaged down to its size), pooled and classified as
+    timm's networks do.
+
+    Args:
+        model_name: of the trunk in timm.
+        widths: channels of the two maps of the branch.
+        features_only: whether it gives a list of maps.
+        out_indices: which maps, with ``features_only``; 2 and 4 are the branch's. All by default.
+        num_classes: outputs of the classifier; 0 for none.
+        global_pool: ``'avg'`` or ``''``.
+        in_chans: channels of the photos.
+
+    Raises:
+        InputError: other widths than two, no map, or another pooling.
+    """
+
+    def __init__(
+        self,
+        model_name: str = 'tf_efficientnet_lite0',
+        widths: Sequence[int] = (48, 96),
+        features_only: bool = False,
+        out_indices: Sequence[int] | None = None,
+        num_classes: int = 1000,
+        global_pool: str = 'avg',
+        in_chans: int = 3,
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(_PLACES) or any(not isinstance(width, int) or width < 1 for width in widths):
+            raise InputError(f'widths must be two numbers of channels >= 1, got {widths!r}')
+        trunk: Any = timm.create_model(model_name, features_only=True, in_chans=in_chans)
+        self.conv_stem: nn.Conv2d = trunk.conv_stem
+        self.bn1: nn.Module = trunk.bn1
+        self.blocks: nn.Sequential = trunk.blocks
+        infos = [dict(info) for info in trunk.feature_info.get_dicts()]
+        self._ends = [int(str(info['module']).split('.')[1]) for info in infos]
+        channels = [info['num_chs'] for info in infos]
+        self.side = SideBranch([self.conv_stem.out_channels, *channels[:3]], widths)
+        self.num_features = self.head_hidden_size = channels[-1] + sum(widths)
+        for place, width, name in zip(_PLACES, widths, ('fine', 'last'), strict=True):
+            infos.insert(
+                place, {'num_chs': width, 'reduction': infos[place - 1]['reduction'], 'module': f'side.{name}'}
+            )
+        every = range(len(infos))
+        indices = list(every) if out_indices is None else [every[index] for index in out_indices]
+        if not indices:
+            raise InputError('out_indices must name at least one map')
+        self.features_only = features_only
+        self.out_indices = indices
+        self.feature_info: Any = FeatureInfo(infos, tuple(indices)) if features_only else infos
+        self.num_classes = num_classes
+        if not features_only:
+            self.reset_classifier(num_classes, global_pool)
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Another classifier with random weights, as timm's networks have it; with ``features_only`` nothing."""
+        if self.features_only:
+            return
+        if global_pool is not None:
+            if global_pool not in ('avg', ''):
+                raise InputError(f"global_pool must be 'avg' or '', got {global_pool!r}")
+            self.global_pool = global_pool
+        self.num_classes = num_classes
+        self.classifier = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer."""
+        return self.classifier
+
+    def trunk(self) -> list[nn.Module]:
+        """The modules that the branch stands beside."""
+        return [self.conv_stem, self.bn1, self.blocks]
+
+    def trunk_maps(self, images: Tensor, whole: bool = True) -> list[Tensor]:
+        """The stem's map, then those of the stages; with ``whole=False`` only what the branch reads."""
+        maps = [self.bn1(self.conv_stem(images))]
+        found = maps[0]
+        for number, block in enumerate(self.blocks):
+            found = block(found)
+            if number in self._ends:
+                maps.append(found)
+                if not whole and len(maps) == 4:
+                    break
+        return maps
+
+    def forward_features(self, images: Tensor) -> Tensor | list[Tensor]:
+        """(N, 3, H, W) -> maps, or one map (N, C, H / 32, W / 32) without ``features_only``."""
+        maps = self.trunk_maps(images)
+        fine, coarse = self.side(maps[:4])
+        if not self.features_only:
+            reduced = [F.avg_pool2d(fine, 8, ceil_mode=True), F.avg_pool2d(coarse, 4, ceil_mode=True)]
+            return torch.cat([maps[-1], *reduced], dim=1)
+        found = self.with_side(maps, [fine, coarse])
+        return [found[i] for i in self.out_indices]
+
+    @staticmethod
+    def with_side(maps: Sequence[Tensor], side: Sequence[Tensor]) -> list[Tensor]:
+        """The stages of the trunk and the maps of the branch, by their strides.
+
+        Args:
+            maps: as of :meth:`trunk_maps`.
+            side: as of :class:`SideBranch`.
+        """
+        found = list(maps[1:])
+        for place, own in zip(_PLACES, side, strict=True):
+            found.insert(place, own)
+        return found
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, C, H, W) -> pooled features, or logits."""
+        pooled = features.mean(dim=(2, 3)) if self.global_pool else features
+        return pooled if pre_logits else self.classifier(pooled)
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        """See :meth:`forward_features`; without ``features_only`` followed by :meth:`forward_head`."""
+        found = self.forward_features(images)
+        return found if isinstance(found, list) else self.forward_head(found)
+
+
+def side_parts(network: nn.Module) -> SideNetwork:
+    """The network itself, if it has a side branch.
+
+    Args:
+        network: as :func:`mmqpt.core.networks.wrapped_network` gives it.
+
+    Raises:
+        InputError: another network.
+    """
+    if not isinstance(network, SideNetwork):
+        raise InputError(
+            f'side-tuning needs a backbone with a side branch, such as tf_efficientnet_lite0_side of timm, '
+            f'got {type(network).__name__}'
+        )
+    return network
+
+
+@register_model
+def tf_efficientnet_lite0_side(pretrained: bool = False, **options: Any) -> SideNetwork:
+    """Entry point of timm: :class:`SideNetwork` with random weights.
+
+    Raises:
+        InputError: ``pretrained``, since timm has no weights of it.
+    """
+    if pretrained:
+        raise InputError('timm has no weights of tf_efficientnet_lite0_side; load those of its trunk, or of mmqpt')
+    return SideNetwork('tf_efficientnet_lite0', **{k: v for k, v in options.items() if k not in _LOADING})

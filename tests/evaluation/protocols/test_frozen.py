@@ -1,0 +1,57 @@
+"""Frozen features: weights that say which network they are of get that network."""
+
+import pytest
+import timm
+import torch
+from mmengine.config import Config
+
+import mmqpt.components  # noqa: F401
+from mmqpt.core.errors import InputError
+from mmqpt.core.weights_file import write_weights
+from mmqpt.core.weights_spec import WeightsSpec
+from mmqpt.evaluation.protocols.features import FeatureStore
+from mmqpt.evaluation.protocols.frozen import RANDOM, FrozenFeatures
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    backbone = {'type': 'TIMMBackbone', 'model_name': 'test_resnet', 'features_only': True}
+    model = {'type': 'IQARegressor', 'backbone': backbone, 'head': {'pooling': 'moments'}, 'input_size': 64}
+    cfg = Config({'model': model})
+    return FrozenFeatures(cfg, [1.0], FeatureStore(tmp_path / 'features'))
+
+
+def encoder(path, name, **options):
+    torch.manual_seed(3)
+    network = timm.create_model(name, **options)
+    tensors = {f'backbone.{key}': value.contiguous() for key, value in network.state_dict().items()}
+    spec = WeightsSpec('backbone', name, (127.0,) * 3, (128.0,) * 3, options)
+    write_weights(path, tensors, spec)
+    return network.eval()
+
+
+def test_weights_of_another_network_are_given_that_network(frozen, tmp_path):
+    other = encoder(tmp_path / 'other.safetensors', 'test_efficientnet', features_only=True)
+    network = frozen.network(str(tmp_path / 'other.safetensors'))
+    photo = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        maps = other((photo * 255 - 127) / 128)
+        found = network.extract_features(photo)
+    means = torch.cat([part for m in maps for part in (m.mean((2, 3)), m.std((2, 3), unbiased=False))], dim=1)
+    torch.testing.assert_close(found, means, rtol=1e-3, atol=2e-3)  # a small number stands under the root
+    keys = [frozen.key(weights) for weights in (RANDOM, str(tmp_path / 'other.safetensors'))]
+    assert [key['backbone']['model_name'] for key in keys] == ['test_resnet', 'test_efficientnet']
+
+
+def test_weights_of_the_configs_network_keep_the_config(frozen, tmp_path):
+    encoder(tmp_path / 'same.safetensors', 'test_resnet')
+    assert frozen.model_of(str(tmp_path / 'same.safetensors')) is frozen.model_cfg
+    torch.save(timm.create_model('test_resnet').state_dict(), tmp_path / 'plain.pth')
+    assert frozen.model_of(str(tmp_path / 'plain.pth')) is frozen.model_cfg
+
+
+def test_weights_that_are_none(frozen, tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such file of weights'):
+        frozen.key(str(tmp_path / 'none.pth'))
+    with pytest.raises(InputError, match='no QPT encoder named'):
+        frozen.key('qpt:nothing')
