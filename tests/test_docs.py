@@ -137,8 +137,11 @@ def test_readme_is_a_first_look():
     assert '](docs/scores.jpg)' in ''.join(lines[:20])
     assert (ROOT / 'docs' / 'scores.jpg').stat().st_size < 300_000
     assert max(len(line) for line in lines if not line.startswith('|')) <= 120
-    pages = {path.name for path in (ROOT / 'docs').glob('*.md')} - {'vocabulary.md', 'benchmarks.md'}
-    assert {page for page in pages if f'(docs/{page}' not in '\n'.join(lines)} == set()  # each page has its reader
+    order = (ROOT / 'mkdocs.yml').read_text(encoding='utf-8')
+    for page in (ROOT / 'docs').glob('*.md'):
+        assert re.search(rf'[ /]{page.name}', order), page.name
+        if not page.name.startswith(('reference', 'vocabulary', 'licence', 'versions', 'zoo', 'data_tools')):
+            assert f'(docs/{page.name}' in '\n'.join(lines), page.name  # each has its reader
 
 
 @pytest.mark.parametrize('page', sorted(path.name for path in (ROOT / 'docs').glob('*.md')))

@@ -51,15 +51,21 @@ def test_the_patched_pyiqa_knows_qpt(patched, photo_folder):
     assert "listed ['qpt']" in done.stdout
 
 
+def write_file(folder):
+    """The page's command, on another folder than site-packages."""
+    (command,) = re.findall(r'^echo "import.*?\.pth"$', PAGE, re.M | re.S)
+    place = "$(python -c 'import site; print(site.getsitepackages()[0])')"
+    assert place in command
+    subprocess.run(['bash', '-c', command.replace(place, str(folder))], check=True)
+    (made,) = folder.iterdir()
+    return made
+
+
 def test_the_file_that_imports_mmqpt_at_every_start(tmp_path):
     """As the page makes it, in a folder that is read as site-packages are."""
-    (code,) = re.findall(r'^python -c "(.*?)"$', PAGE, re.M | re.S)
-    assert 'getsitepackages()[0]' in code
-    code = code.replace('site.getsitepackages()[0]', repr(str(tmp_path)))
-    assert python(code).returncode == 0
-    (made,) = tmp_path.iterdir()
+    made = write_file(tmp_path)
     assert made.name == 'mmqpt_pyiqa.pth'
-    assert str(made.name) in PAGE
+    assert f'`{made.name}`' in PAGE
     done = python(
         'import sys, site; site.addsitedir(sys.argv[1])\n'
         "assert not {'numpy', 'torch', 'pyiqa'} & set(sys.modules)\n"
@@ -71,9 +77,7 @@ def test_the_file_that_imports_mmqpt_at_every_start(tmp_path):
 
 
 def test_that_file_is_silent_once_mmqpt_is_gone(tmp_path):
-    (code,) = re.findall(r'^python -c "(.*?)"$', PAGE, re.M | re.S)
-    python(code.replace('site.getsitepackages()[0]', repr(str(tmp_path))))
-    (made,) = tmp_path.iterdir()
+    made = write_file(tmp_path)
     made.write_text(made.read_text().replace('mmqpt', 'no_such_package'))
     done = python('import sys, site; site.addsitedir(sys.argv[1])', tmp_path)
     assert (done.returncode, done.stderr) == (0, '')
