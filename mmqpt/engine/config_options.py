@@ -34,7 +34,9 @@ DELETE = '_delete_'
 _options: dict[str, Any] = {}  # of the config that is being read
 
 
-def read_config(path: str, options: Mapping[str, Any] | None = None, unused: Mapping[str, str] | None = None) -> Config:
+def read_with_options(
+    path: str, options: Mapping[str, Any] | None = None, unused: Mapping[str, str] | None = None
+) -> Config:
     """A config, with options in it; what its ``custom_imports`` name is imported.
 
     An option of one of the config's own names (``crop``, ``view.min_side``) takes its place where the config defines
@@ -49,7 +51,7 @@ def read_config(path: str, options: Mapping[str, Any] | None = None, unused: Map
         InputError: an option whose name the config doesn't have, that no setting is computed from, or that can't be
             set; a key that nothing takes; a module of ``custom_imports`` that is not there.
     """
-    plain = Config.fromfile(path, import_custom_modules=False)
+    plain = _read(path, {})
     if not options:
         import_components(plain)
         return plain
