@@ -18,7 +18,7 @@ from mmqpt.datasets.photos.listing import list_photos
 from mmqpt.datasets.rated.duplicates import Fingerprints, clusters, fingerprint_photos, near_duplicates
 from mmqpt.datasets.rated.overlap import Overlap, find_overlap
 from mmqpt.degradations import DegradationSpace, apply, load_operators
-from mmqpt.engine.config_file import read_config_file
+from mmqpt.engine.config_file import read_config
 from mmqpt.engine.custom_imports import import_components
 from mmqpt.engine.launch import load_config
 from mmqpt.evaluation.protocols.distortion_run import run_distortions
@@ -92,7 +92,7 @@ def named_distortions(names: Sequence[str]) -> list[Distortion]:
 
 def space_of(path: Path) -> DegradationSpace:
     """The space of a config of pre-training."""
-    cfg = read_config_file(path)
+    cfg = read_config(path)
     import_components(cfg)
     loader = cfg.get('train_dataloader') or {}
     for step in (loader.get('dataset') or {}).get('pipeline') or []:

@@ -7,10 +7,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
 
 from mmqpt.cli.terminal import printable
-from mmqpt.core.errors import InputError, PhotoError
-from mmqpt.core.photo import SUFFIXES, find_photos
+from mmqpt.core.errors import InputError
+from mmqpt.core.photo import SUFFIXES
+from mmqpt.core.photo_search import Search, search_folder, search_pattern
 
 MAP_SUFFIX = '-map.png'
 """How the names of maps end by default."""
@@ -19,7 +22,21 @@ MAP_MARK = 'mmqpt map'
 """The text ``Software`` in the PNG of a map."""
 
 
-def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = False) -> list[str]:
+class Inputs(NamedTuple):
+    """Photos to score, and what else was met on the way to them.
+
+    Args:
+        paths: photos as given; those of folders and patterns sorted; each once.
+        skipped: how many files in folders are no photos, by the end of their names, and what was met again by a link.
+        refused: a sentence for each folder that can't be searched.
+    """
+
+    paths: list[str]
+    skipped: Counter[str]
+    refused: list[str]
+
+
+def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = False) -> Inputs:
     """Photos in the order in which they were named; those of a folder or a pattern sorted; each once.
 
     Args:
@@ -29,42 +46,35 @@ def list_inputs(paths: Iterable[str], recursive: bool = False, null: bool = Fals
         null: whether the list's names end with a NUL instead of a line break.
 
     Returns:
-        Paths as given. A file that does not exist is among them: it is an error of that photo alone.
+        A file that does not exist, and a dead link or a pipe with the name of a photo, are among the paths: each is an
+        error of that photo alone.
 
     Raises:
         InputError: a folder or a list without photos, or a pattern that no file matches.
     """
     found: dict[str, str] = {}
+    skipped: Counter[str] = Counter()
+    refused: list[str] = []
     for path in paths:
         if path == '-':
             some = _from_stdin(null)
         elif os.path.isdir(path):
-            some = _in_folder(path, recursive)
+            met = search_folder(path, SUFFIXES, recursive)
+            some = _photos_of(path, met, recursive)
+            skipped, refused = skipped + met.skipped, refused + met.refused
         elif glob.has_magic(path) and not os.path.lexists(path):
-            some = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
-            if not some:
+            met = search_pattern(path)
+            some = met.photos
+            if not some and not met.refused:
                 raise InputError(f'no file matches {path!r}')
+            skipped, refused = skipped + met.skipped, refused + met.refused
         else:
             some = [path]
         for name in some:
             found.setdefault(os.path.abspath(name), name)
     if not found:
-        raise InputError('no photos were named')
-    return list(found.values())
-
-
-def skipped_kinds(paths: Iterable[str], recursive: bool = False) -> Counter[str]:
-    """How many files in the folders among ``paths`` are not called like photos, by the end of their names.
-
-    Hidden ones don't count; ``recursive`` is as of :func:`list_inputs`.
-    """
-    found: Counter[str] = Counter()
-    for path in paths:
-        for _, folders, names in os.walk(path) if os.path.isdir(path) else ():
-            folders[:] = [name for name in folders if recursive and not name.startswith('.')]
-            ends = (os.path.splitext(name)[1].lower() for name in names if not name.startswith('.'))
-            found.update(end or 'without an ending' for end in ends if end not in SUFFIXES)
-    return found
+        raise InputError(f'no photos were named{"".join(f"; {text}" for text in refused[:3])}')
+    return Inputs(list(found.values()), skipped, refused)
 
 
 def _from_stdin(null: bool) -> list[str]:
@@ -84,15 +94,16 @@ def is_map(path: str) -> bool:
         return False
 
 
-def _in_folder(folder: str, recursive: bool) -> list[str]:
-    try:
-        found = [str(path) for path in find_photos(folder, recursive)]
-    except PhotoError as error:
-        if recursive:
-            raise
-        hint = 'no photos in this folder itself; -r looks into its subfolders'
-        raise InputError(f'{printable(folder)}: {hint}') from error
-    photos = [path for path in found if not is_map(path)]
-    if not photos:
-        raise InputError(f'{printable(folder)}: no photos in this folder, only maps')
-    return photos
+def _photos_of(folder: str, met: Search, recursive: bool) -> list[str]:
+    """The photos and what only has the name of one; InputError where there are none."""
+    photos = [str(Path(path)) for path in met.photos if not is_map(path)]
+    if not photos and not met.broken and not met.refused:
+        if met.photos:
+            raise InputError(f'{printable(folder)}: no photos in this folder, only maps')
+        kinds = printable(met.sentence())
+        hint = '' if recursive else ' itself; -r looks into its subfolders'
+        looked = f' (looked for {", ".join(SUFFIXES)})' if recursive else ''
+        raise InputError(
+            f'{printable(folder)}: no photos in this folder{hint}{looked}{f"; there are {kinds}" if kinds else ""}'
+        )
+    return sorted([*photos, *(str(Path(path)) for path in met.broken)], key=lambda path: path.split(os.sep))

@@ -78,7 +78,9 @@ def map_command(
         target = _target_of_photo(source, out)
         scorer, _ = scorer_and_facts(weights, device, runtime)
         return 0 if _map_photo(scorer, source, target, patch, stride) else 1
-    targets = _targets_of_folder(source, 'maps' if out is None else out, recursive)
+    targets, unsearched = _targets_of_folder(source, 'maps' if out is None else out, recursive)
+    for sentence in unsearched:
+        click.echo(printable(sentence), err=True)
     scorer, _ = scorer_and_facts(weights, device, runtime)
     from tqdm import tqdm
 
@@ -86,8 +88,8 @@ def map_command(
     for photo, target in tqdm(targets.items(), unit=' maps', disable=True if no_progress else None, dynamic_ncols=True):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         failed += not _map_photo(scorer, photo, target, patch, stride)
-    click.echo(f'{len(targets) - failed} maps, {failed} failed', err=True)
-    return 1 if failed else 0
+    click.echo(f'{len(targets) - failed} maps, {failed + len(unsearched)} failed', err=True)
+    return 1 if failed or unsearched else 0
 
 
 def _target_of_photo(photo: str, out: str | None) -> str:
@@ -107,21 +109,20 @@ def _target_of_photo(photo: str, out: str | None) -> str:
     return target
 
 
-def _targets_of_folder(folder: str, out: str, recursive: bool) -> dict[str, str]:
-    """The map of each photo: its path from ``folder``, in ``out``. A file that is there must be a map."""
+def _targets_of_folder(folder: str, out: str, recursive: bool) -> tuple[dict[str, str], list[str]]:
+    """The map of each photo: its path from ``folder``, in ``out``. A file that is there must be a map. Then a sentence
+    for each folder that can't be searched."""
     from mmqpt.cli.inputs import MAP_SUFFIX, is_map, list_inputs
     from mmqpt.cli.terminal import printable
 
     if os.path.lexists(out) and not os.path.isdir(out):
         raise InputError(f'--out must be a folder for the maps of a folder, got the file {printable(out)}')
-    targets = {
-        photo: os.path.join(out, os.path.relpath(photo, folder) + MAP_SUFFIX)
-        for photo in list_inputs([folder], recursive)
-    }
+    photos, _, unsearched = list_inputs([folder], recursive)
+    targets = {photo: os.path.join(out, os.path.relpath(photo, folder) + MAP_SUFFIX) for photo in photos}
     mine = next((path for path in targets.values() if os.path.lexists(path) and not is_map(path)), None)
     if mine is not None:
         raise InputError(f'{printable(mine)} exists and is not a map; give another --out')
-    return targets
+    return targets, unsearched
 
 
 def _map_photo(scorer: Scorer, photo: str, target: str, patch: int, stride: int) -> bool:

@@ -54,7 +54,7 @@ def report_command(
         mmqpt report holiday -r --out holiday.html
         mmqpt report scores.csv
     """
-    from mmqpt.cli.inputs import list_inputs, skipped_kinds
+    from mmqpt.cli.inputs import list_inputs
     from mmqpt.cli.terminal import printable
     from mmqpt.core.files import same_file, target_file
 
@@ -69,11 +69,13 @@ def report_command(
     folder = ''
     failed = 0
     if os.path.isdir(source):
-        paths = list_inputs([source], recursive)
+        paths, skipped, unsearched = list_inputs([source], recursive)
         threads = onnx_threads(options['batch'])
         scorer, meta = scorer_and_facts(options['weights'], options['device'], options['runtime'], threads)
         run = Run(scorer, options['batch'], options['workers'], not options['no_progress'])
-        run.skipped = skipped_kinds([source], recursive)
+        run.skipped = skipped
+        for sentence in unsearched:
+            run.fail(sentence)
         rows = list(run.over(paths))
         failed = run.failed
         click.echo(run.summary(), err=True)

@@ -52,7 +52,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         mmqpt score 'scans/**/*.tif' --bottom 20
         find . -name '*.jpg' -print0 | mmqpt score -0 - --below 0.3
     """
-    from mmqpt.cli.inputs import list_inputs, skipped_kinds
+    from mmqpt.cli.inputs import list_inputs
     from mmqpt.cli.terminal import printable
 
     below, above = options['below'], options['above']
@@ -66,13 +66,15 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
             raise click.UsageError(f'--{name} needs --csv, --json or --parquet')
     if options['resume'] and options['overwrite']:
         raise click.UsageError('give --resume or --overwrite, not both')
-    inputs = list_inputs(paths, recursive, null)
+    inputs, skipped, unsearched = list_inputs(paths, recursive, null)
     threads = onnx_threads(options['batch'])
     scorer, meta = scorer_and_facts(options['weights'], options['device'], options['runtime'], threads)
     printer = _Printer(bool(wanted), null, options)
     bar = not options['no_progress'] and not (printer.streams and sys.stdout.isatty())
     run = Run(scorer, options['batch'], options['workers'], bar)
-    run.skipped = skipped_kinds(paths, recursive)
+    run.skipped = skipped
+    for sentence in unsearched:
+        run.fail(sentence)
     file: ResultFile | None = None
     refused: list[str] = []
     if wanted:
@@ -109,7 +111,7 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
         click.echo(f'\nstopped: {where}', err=True)
         return 130
     printer.finish()
-    if file or len(inputs) + len(refused) > 1 or run.flagged or run.skipped:
+    if file or len(inputs) + len(refused) + len(unsearched) > 1 or run.flagged or run.skipped:
         already = f', {len(known)} were in {printable(name)}' if known else ''
         click.echo(run.summary() + already, err=True)
     return 1 if run.failed else 0

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import stat
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from mmqpt.core.errors import PhotoError, first_line
 from mmqpt.core.limits import MAX_BYTES
 from mmqpt.core.photo_checks import jpeg_ends, png_is_whole, strict_pillow
 from mmqpt.core.photo_limits import check_decoding, check_pixels, check_start, decoding_memory
+from mmqpt.core.photo_search import search_folder
 from mmqpt.core.reduced import REDUCED, check_min_side, reduction
 
 SUFFIXES = (
@@ -183,12 +185,17 @@ def swap_channels(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarra
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=out)
 
 
-def find_photos(folder: str | os.PathLike[str], recursive: bool = True) -> list[Path]:
-    """All photos of a folder, sorted by path.
+def find_photos(
+    folder: str | os.PathLike[str], recursive: bool = True, tell: Callable[[str], object] | None = None
+) -> list[Path]:
+    """All photos of a folder, sorted by path; each file once, whatever links lead to it.
+
+    Folders that can't be searched, dead links and pipes are left out, with a warning.
 
     Args:
         folder: where to search; hidden files and folders are left out.
         recursive: whether to search its subfolders as well.
+        tell: called with a line about all that was left out, files of other kinds among it, instead of the warning.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -197,16 +204,16 @@ def find_photos(folder: str | os.PathLike[str], recursive: bool = True) -> list[
     root = Path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f'no such folder: {root}')
-    found = sorted(
-        path
-        for path in (root.rglob('*') if recursive else root.iterdir())
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith('.') for part in path.relative_to(root).parts)
-        and path.is_file()
-    )
-    if not found:
-        raise PhotoError(f'{root}: no photos in this folder (looked for {", ".join(SUFFIXES)})')
-    return found
+    found = search_folder(str(root), SUFFIXES, recursive)
+    left = found.sentence()
+    if not found.photos:
+        met = f'; there are {left}' if left else ''
+        raise PhotoError(f'{root}: no photos in this folder (looked for {", ".join(SUFFIXES)}){met}')
+    if tell is not None and left:
+        tell(f'{root}: left out {left}')
+    elif found.broken or found.refused:
+        warnings.warn(f'{root}: left out {left}', stacklevel=2)
+    return [Path(path) for path in found.photos]
 
 
 def photo_stamp(path: Path) -> str:

@@ -43,7 +43,7 @@ class SafeConfig(Config):
         return plain.pretty_text.replace('{{', '{\\x7b')  # in strings only: a value that looks like a variable
 
 
-def read_config_file(path: str | os.PathLike[str]) -> SafeConfig:
+def read_config(path: str | os.PathLike[str]) -> SafeConfig:
     """Read a config file; modules of its ``custom_imports`` are not imported yet.
 
     Raises:
@@ -73,11 +73,11 @@ def read_config_file(path: str | os.PathLike[str]) -> SafeConfig:
 
 
 def config_from_text(text: str) -> SafeConfig:
-    """The config of Python code, as :attr:`SafeConfig.pretty_text` gives it; errors as of :func:`read_config_file`."""
+    """The config of Python code, as :attr:`SafeConfig.pretty_text` gives it; errors as of :func:`read_config`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'config.py'
         path.write_text(text, encoding='utf-8')
-        return read_config_file(path)
+        return read_config(path)
 
 
 def put_values(text: str, find: re.Pattern[str], value_of: Callable[[re.Match[str]], str | None], name: str) -> str:

@@ -11,7 +11,7 @@ import mmengine.config.config as mmengine_config
 from mmengine.config import Config, ConfigDict
 
 from mmqpt.core.errors import InputError, did_you_mean, first_line
-from mmqpt.engine.config_file import read_config_file
+from mmqpt.engine.config_file import read_config
 from mmqpt.engine.config_keys import check_new_keys
 from mmqpt.engine.custom_imports import import_components
 
@@ -35,7 +35,9 @@ DELETE = '_delete_'
 _options: dict[str, Any] = {}  # of the config that is being read
 
 
-def read_config(path: str, options: Mapping[str, Any] | None = None, unused: Mapping[str, str] | None = None) -> Config:
+def read_with_options(
+    path: str, options: Mapping[str, Any] | None = None, unused: Mapping[str, str] | None = None
+) -> Config:
     """A config, with options in it; what its ``custom_imports`` name is imported.
 
     An option of one of the config's own names (``crop``, ``view.min_side``) takes its place where the config defines
@@ -50,7 +52,7 @@ def read_config(path: str, options: Mapping[str, Any] | None = None, unused: Map
         InputError: an option whose name the config doesn't have, that no setting is computed from, or that can't be
             set; a key that nothing takes; a module of ``custom_imports`` that is not there.
     """
-    plain = read_config_file(path)
+    plain = _read(path, {})
     if not options:
         import_components(plain)
         return plain
@@ -135,7 +137,7 @@ def _in_place(options: Mapping[str, Any]) -> Iterator[None]:
 def _read(path: str, own: Mapping[str, Any]) -> Config:
     with _in_place(own):
         try:
-            return read_config_file(path)
+            return read_config(path)
         except (InputError, OSError):
             raise
         except Exception as error:  # the config's own code, on a value that it was not written for

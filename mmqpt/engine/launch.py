@@ -12,7 +12,7 @@ import torch.distributed
 from mmengine.config import Config
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.config_options import read_config
+from mmqpt.engine.config_options import read_with_options
 
 TRAINING = (
     *('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks'),
@@ -30,11 +30,11 @@ def load_config(args: argparse.Namespace, unused: Mapping[str, str] | None = Non
 
     Raises:
         FileNotFoundError: no such config.
-        InputError: as of :func:`read_config`.
+        InputError: as of :func:`read_with_options`.
     """
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
-    cfg = read_config(args.config, args.cfg_options, unused)
+    cfg = read_with_options(args.config, args.cfg_options, unused)
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir

@@ -380,6 +380,35 @@ def test_files_that_are_no_photos_are_counted_by_kind(mmqpt, folder):
     assert 'not photos' not in mmqpt('score', 'in/a.jpg', 'in/b.jpg').stderr
 
 
+def test_what_the_file_system_refuses_ends_nothing(mmqpt, folder, monkeypatch):
+    """A locked folder and a dead link are failures of their own; loops end; a linked photo is scored once."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == 'locked':
+            raise PermissionError(13, 'Permission denied', path)
+        return scandir(path)
+
+    monkeypatch.setattr('mmqpt.core.photo_search.os.scandir', refuse)
+    (folder / 'locked').mkdir()
+    (folder / 'dead.jpg').symlink_to('gone.jpg')
+    (folder / 'loop').symlink_to('.')
+    (folder / 'again.jpg').symlink_to('a.jpg')
+    result = mmqpt('score', 'in', '-r')
+    assert result.exit_code == 1
+    assert "in/locked: this folder can't be searched (Permission denied)" in result.stderr
+    assert 'no such photo: in/dead.jpg' in result.stderr
+    assert '1 folder linked a second time' in result.stderr
+    assert '1 photo linked a second time' in result.stderr
+    assert [line.split('\t')[1] for line in result.stdout.splitlines()][:2] == ['in/a.jpg', 'in/b.jpg']
+    pattern = mmqpt('score', 'in/**/a.jpg')
+    assert [line.split('\t')[1] for line in pattern.stdout.splitlines()] == ['in/a.jpg']
+    alone = mmqpt('score', 'in/locked')
+    assert alone.exit_code == 2
+    assert "error: no photos were named; in/locked: this folder can't be searched" in alone.stderr
+    assert mmqpt('score', 'in/locked', 'in/a.jpg').exit_code == 1
+
+
 def test_ndjson_is_a_name_of_json(mmqpt, folder):
     assert mmqpt('score', 'in', '--ndjson', 'x.ndjson').exit_code == 0
     assert [json.loads(line)['path'] for line in Path('x.ndjson').read_text().splitlines()] == ['in/a.jpg', 'in/b.jpg']

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.config_file import SafeConfig, config_from_text, read_config_file
+from mmqpt.engine.config_file import SafeConfig, config_from_text, read_config
 
 HOOKS = ('_substitute_predefined_vars', '_substitute_env_variables')
 VALUES = [
@@ -45,7 +45,7 @@ def write(tmp_path):
 def test_a_variable_is_what_it_is(value, write, monkeypatch):
     monkeypatch.setenv('VALUE', value)
     monkeypatch.setenv('OTHER', 'o"o')
-    cfg = read_config_file(write(CONFIG))
+    cfg = read_config(write(CONFIG))
     assert cfg.plain == value + '/y'
     assert cfg.double == cfg.quoted == value
     assert cfg.raw == f'a\\{value}\\b'
@@ -62,7 +62,7 @@ def test_a_variable_is_what_it_is(value, write, monkeypatch):
 @pytest.mark.parametrize('name', ["O'Brien", 'a"b', 'back\\slash', '{{fileBasename}}', '{{$HOME:x}}', '\\g<0>'])
 def test_so_is_the_name_of_its_folder(name, write):
     path = write("a = '{{ fileDirname }}/w'\nb = '{{fileBasenameNoExtension}}{{fileExtname}}'\n", folder=name)
-    cfg = read_config_file(path)
+    cfg = read_config(path)
     assert cfg.a == str(path.parent).replace('\\', '/') + '/w'
     assert cfg.b == 'config.py'
 
@@ -70,7 +70,7 @@ def test_so_is_the_name_of_its_folder(name, write):
 def test_variables_in_a_base(write, monkeypatch):
     monkeypatch.setenv('VALUE', "O'Brien {{_base_.b}}")
     write("a = '{{$VALUE:x}}'\nb = dict(c=1)\n", name='base.py')
-    cfg = read_config_file(write("_base_ = 'base.py'\nd = '{{$VALUE:x}}'\ne = {{_base_.b}}\nf = _base_.a\n"))
+    cfg = read_config(write("_base_ = 'base.py'\nd = '{{$VALUE:x}}'\ne = {{_base_.b}}\nf = _base_.a\n"))
     assert cfg.a == cfg.d == cfg.f == "O'Brien {{_base_.b}}"
     assert cfg.e == cfg.b == {'c': 1}
 
@@ -81,9 +81,9 @@ def test_variables_in_a_base(write, monkeypatch):
 )
 def test_outside_of_strings_it_is_a_python_value(value, wanted, write, monkeypatch):
     monkeypatch.setenv('VALUE', value)
-    assert read_config_file(write("a = [{{'$VALUE:0,1'}}]\n")).a == wanted
+    assert read_config(write("a = [{{'$VALUE:0,1'}}]\n")).a == wanted
     monkeypatch.delenv('VALUE')
-    assert read_config_file(write("a = [{{'$VALUE:0,1'}}]\n")).a == [0, 1]
+    assert read_config(write("a = [{{'$VALUE:0,1'}}]\n")).a == [0, 1]
 
 
 @pytest.mark.parametrize('value', ["O'Brien", '1],[2', ')', 'koniq', '__import__("os").abort()', '1\n', '[' * 500])
@@ -91,10 +91,10 @@ def test_and_nothing_else(value, write, monkeypatch):
     monkeypatch.setenv('VALUE', value)
     path = write("a = [{{'$VALUE:0,1'}}]\n")
     if value == '1\n':
-        assert read_config_file(path).a == [1]
+        assert read_config(path).a == [1]
         return
     with pytest.raises(InputError, match=r'config\.py: .*VALUE:0,1.* stands for a Python value there'):
-        read_config_file(path)
+        read_config(path)
 
 
 @pytest.mark.parametrize('value', [None, '', ' '])
@@ -103,21 +103,17 @@ def test_missing_and_empty_variables_are_named(value, write, monkeypatch):
     if value is not None:
         monkeypatch.setenv('VALUE', value)
     with pytest.raises(InputError, match=r'environment variable VALUE.*|config\.py'):
-        read_config_file(write("a = '{{$VALUE:}}'\n"))
+        read_config(write("a = '{{$VALUE:}}'\n"))
 
 
 def test_other_kinds_of_configs_take_plain_values_only(write, monkeypatch):
     json, yaml = '{"a": "{{$VALUE:x}}"}', 'a: {{$VALUE:x}}\n'
     monkeypatch.setenv('VALUE', '/data/my photos-1')
-    assert (
-        read_config_file(write(json, name='c.json')).a
-        == read_config_file(write(yaml, name='c.yaml')).a
-        == '/data/my photos-1'
-    )
+    assert read_config(write(json, name='c.json')).a == read_config(write(yaml, name='c.yaml')).a == '/data/my photos-1'
     monkeypatch.setenv('VALUE', 'x", "b": "y')
     for name, text in (('c.json', json), ('c.yaml', yaml)):
         with pytest.raises(InputError, match=rf'{name}: .*VALUE.* can only be put into a config that is Python'):
-            read_config_file(write(text, name=name))
+            read_config(write(text, name=name))
 
 
 @pytest.mark.parametrize(
@@ -134,22 +130,22 @@ def test_other_kinds_of_configs_take_plain_values_only(write, monkeypatch):
 def test_what_is_no_config(name, text, message, write, monkeypatch):
     monkeypatch.setenv('VALUE', 'v')
     with pytest.raises(InputError, match=message):
-        read_config_file(write(text, name=name))
+        read_config(write(text, name=name))
 
 
 def test_other_errors_keep_their_place(write):
     with pytest.raises(FileNotFoundError, match='no such config'):
-        read_config_file('nowhere.py')
+        read_config('nowhere.py')
     with pytest.raises(ZeroDivisionError):
-        read_config_file(write('a = 1\nb = 1 / 0\n'))
+        read_config(write('a = 1\nb = 1 / 0\n'))
 
 
 def test_mmengine_is_as_it_was(write):
     before = [Config.__dict__[name] for name in HOOKS]
-    read_config_file(write(CONFIG))
+    read_config(write(CONFIG))
     assert [Config.__dict__[name] for name in HOOKS] == before
     with pytest.raises(InputError):
-        read_config_file(write('a = (\n'))
+        read_config(write('a = (\n'))
     assert [Config.__dict__[name] for name in HOOKS] == before
 
 

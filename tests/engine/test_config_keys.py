@@ -4,7 +4,7 @@ import pytest
 
 import mmqpt.components  # noqa: F401 (registers its parts)
 from mmqpt.core.errors import InputError
-from mmqpt.engine.config_options import read_config
+from mmqpt.engine.config_options import read_with_options
 from tests.conftest import CONFIGS
 
 CSV = str(CONFIGS / 'finetune' / 'finetune_efficientnet-lite0_1xb16-coslr_csv.py')
@@ -44,7 +44,7 @@ FOLDER = str(CONFIGS / 'qpt' / 'qpt_resnet18_1xb32-coslr_folder.py')
 )
 def test_a_misspelt_key_is_refused(config, key, nearest):
     with pytest.raises(InputError, match=rf'--cfg-options .*takes no .*; did you mean {nearest!r}\?'):
-        read_config(config, {key: 1})
+        read_with_options(config, {key: 1})
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_misspelt_key_is_refused(config, key, nearest):
     ],
 )
 def test_a_key_that_is_taken_passes(config, key):
-    cfg = read_config(config, {key: 'x'})
+    cfg = read_with_options(config, {key: 'x'})
     for part in key.split('.'):
         cfg = cfg[int(part) if part.isdigit() else part]
     assert cfg == 'x'
@@ -90,10 +90,10 @@ def test_a_key_that_is_taken_passes(config, key):
     ],
 )
 def test_types_of_the_docs(options):
-    assert read_config(FOLDER, options) is not None
+    assert read_with_options(FOLDER, options) is not None
 
 
 def test_another_type_takes_other_keys():
     options = {'model.backbone.type': 'ResNet', 'model.backbone.depth': 18}
     with pytest.raises(InputError, match=r"ResNet \(model\.backbone\) takes no 'model_name'"):
-        read_config(CSV, options)
+        read_with_options(CSV, options)

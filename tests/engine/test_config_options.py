@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmqpt.core.errors import InputError
-from mmqpt.engine.config_options import SETTINGS, read_config
+from mmqpt.engine.config_options import SETTINGS, read_with_options
 from mmqpt.engine.launch import load_config
 from tests.conftest import CONFIGS
 
@@ -18,7 +18,7 @@ ANCHOR = CONFIGS / 'qpt' / 'qpt_efficientnet-lite0-anchor_1xb12-coslr-800i_folde
 
 
 def read(path, options, **more) -> Config:
-    return read_config(str(path), options, **more)
+    return read_with_options(str(path), options, **more)
 
 
 def value(cfg, place: str):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS
 
 from mmqpt.datasets.photos.base import PhotoDataset
@@ -36,7 +38,7 @@ class PhotoFolder(PhotoDataset):
         ann_file: str | None = None,
         max_tries: int = 20,
     ) -> None:
-        self.names = Packed(os.fsencode(path) for path in list_photos(data_root, ann_file))
+        self.names = Packed(os.fsencode(path) for path in list_photos(data_root, ann_file, tell=_tell))
         super().__init__(str(data_root), pipeline, max_tries)
 
     @property
@@ -53,3 +55,7 @@ class PhotoFolder(PhotoDataset):
 
     def read(self, index: int) -> None:
         """Nothing: the file is read by the pipeline."""
+
+
+def _tell(sentence: str) -> None:
+    print_log(sentence, 'current', logging.WARNING)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,21 @@ class Packed(Sequence[bytes]):
         return self.data[self.ends[index] : self.ends[index + 1]].tobytes()
 
 
-def list_photos(data_root: str | Path, ann_file: str | Path | None = None) -> list[Path]:
+def list_photos(
+    data_root: str | Path, ann_file: str | Path | None = None, tell: Callable[[str], object] | None = None
+) -> list[Path]:
     """All photos below a folder, or those that a text file lists, one a line.
 
     Args:
         data_root: the folder.
         ann_file: names relative to ``data_root``, or None for all photos.
+        tell: as of :func:`~mmqpt.core.photo.find_photos`.
 
     Raises:
         FileNotFoundError: the folder or the list is missing.
         InputError: no photo in it, or a listed photo is missing or outside of the folder.
     """
-    return find_photos(data_root) if ann_file is None else _read_list(Path(data_root), Path(ann_file))
+    return find_photos(data_root, tell=tell) if ann_file is None else _read_list(Path(data_root), Path(ann_file))
 
 
 def _read_list(root: Path, ann_file: Path) -> list[Path]:
@@ -66,9 +70,19 @@ def _read_list(root: Path, ann_file: Path) -> list[Path]:
     for number, line in enumerate(lines, start=1):
         check_inside(line.strip(), f'{ann_file}, line {number}')
     paths = [root / line.strip() for line in lines if line.strip()]
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if _is_missing(path)]
     if missing:
         raise InputError(f'{ann_file}: {len(missing)} of {len(paths)} photos are missing, the first: {missing[0]}')
     if not paths:
         raise InputError(f'{ann_file}: names no photos')
     return paths
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is no such file. One that may not be looked at is skipped and named when it is read."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False

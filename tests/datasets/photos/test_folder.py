@@ -1,6 +1,7 @@
 """Photos without labels: found, loaded, skipped by name when they can't be read."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -185,6 +186,31 @@ def test_links_inside_the_folder_are_followed(photo_folder, tmp_path):
     ann_file = tmp_path / 'list.txt'
     ann_file.write_text('linked.jpg\n')
     assert PhotoFolder(str(tmp_path / 'photos'), LOAD, ann_file=str(ann_file))[0]['img'].ndim == 3
+
+
+def test_what_is_left_out_of_a_folder_is_told(photo_folder, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr('mmqpt.datasets.photos.folder.print_log', lambda text, *more: told.append(text))
+    (tmp_path / 'linked').symlink_to(photo_folder)
+    (tmp_path / 'x.cr2').touch()
+    (tmp_path / 'dead.jpg').symlink_to('gone.jpg')
+    assert len(PhotoFolder(str(tmp_path), LOAD)) == 6
+    assert told == [
+        f'{tmp_path}: left out 1 .cr2, 1 dead links or other than regular files (first: {tmp_path}/dead.jpg)'
+    ]
+
+
+def test_listed_photos_that_may_not_be_looked_at_are_skipped_later(photo_folder, tmp_path, monkeypatch):
+    stat = Path.stat
+
+    def refuse(path, **more):
+        if path.name == 'locked.jpg':
+            raise PermissionError(13, 'Permission denied', str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(Path, 'stat', refuse)
+    (tmp_path / 'list.txt').write_text(f'{min(photo_folder.iterdir()).name}\nlocked.jpg\n')
+    assert len(PhotoFolder(str(photo_folder), LOAD, ann_file=str(tmp_path / 'list.txt'))) == 2
 
 
 def test_errors_about_the_folder(tmp_path):

@@ -100,12 +100,12 @@ def prepare(labels: Labels, info: SetInfo, decode: bool = True, workers: int = 2
 def match_photos(names: Sequence[str], root: Path, notes: list[str]) -> dict[str, str]:
     """For each name of the labels, its file below ``root``; names without a file are left out.
 
-    Adds to ``notes`` how many were found under a name of other case, or in a subfolder.
+    Adds to ``notes`` how many were found under a name of other case, or in a subfolder; folders that can't be searched.
 
     Raises:
         InputError: a name fits several files equally well, or two names fit one file.
     """
-    files = _files(root)
+    files = _files(root, notes)
     lower: dict[str, list[str]] = defaultdict(list)
     base: dict[str, list[str]] = defaultdict(list)
     for file in files:
@@ -146,14 +146,19 @@ def match_photos(names: Sequence[str], root: Path, notes: list[str]) -> dict[str
     return found
 
 
-def _files(root: Path) -> set[str]:
+def _files(root: Path, notes: list[str]) -> set[str]:
     """Files below a folder, relative to it, with slashes; names that start with a dot are left out.
 
-    Links are followed, but none back to a folder that it lies in: a link to ``.`` would have no end.
+    Links are followed, but none back to a folder that it lies in: a link to ``.`` would have no end. ``notes`` get the
+    folders that can't be searched.
     """
+
+    def refuse(error: OSError) -> None:
+        notes.append(f"{error.filename}: this folder can't be searched ({error.strerror})")
+
     files: set[str] = set()
     above = {str(root): {os.path.realpath(root)}}
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
         real = {name: os.path.realpath(os.path.join(folder, name)) for name in folders if not name.startswith('.')}
         passed = above.pop(str(folder))
         folders[:] = [name for name in real if real[name] not in passed]
