@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mmqpt.core.limits import DECODING
 from mmqpt.core.errors import InputError, PhotoError
+from mmqpt.core.limits import DECODING
 from mmqpt.core.view import View
 from mmqpt.metric import score_many as module
 from mmqpt.metric.open import Scorer
