@@ -55,7 +55,10 @@ def run(args: argparse.Namespace) -> None:
     photo = shrink(read_photo(args.photo), args.side)
     args.out.mkdir(parents=True, exist_ok=True)
     sheet_path, page_path = args.out / 'contact_sheet.png', args.out / 'index.html'
-    cv2.imwrite(str(sheet_path), sheet(photo, rows, args.tile, args.seed)[..., ::-1])
+    done, data = cv2.imencode('.png', sheet(photo, rows, args.tile, args.seed)[..., ::-1])
+    if not done:
+        raise InputError(f"{sheet_path}: a sheet of {len(rows)} operators can't be drawn")
+    sheet_path.write_bytes(data.tobytes())  # OpenCV would say nothing of a full disk
     recipes = draw_recipes(args.preset, args.recipes, args.seed)
     text = page(photo, args.photo.name, rows, recipes, args.preset, args.seed)
     page_path.write_text(text, encoding='utf-8', errors='backslashreplace')

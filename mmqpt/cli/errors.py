@@ -37,6 +37,8 @@ def run(call: Callable[[], object]) -> NoReturn:
     with safe_output():
         try:
             code = call()
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full disk behind it is an error, not a note when Python ends
         except (Exception, KeyboardInterrupt) as error:
             code = exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)

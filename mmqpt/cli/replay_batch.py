@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import replacing
+from mmqpt.core.files import reading, replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,12 +46,13 @@ def run(args: argparse.Namespace) -> None:
     if args.data_root:
         cfg.train_dataloader.dataset.data_root = args.data_root
     weights = args.weights or args.record.parent / str(record['weights'])
-    if not weights.is_file():
+    if not weights.is_file() or (record['weights'] is None and args.weights is None):
         raise InputError(f'{weights}: the weights of this step are not kept any more; give others with --weights')
-    batch, differences = load_batch(record, cfg)
+    with reading(args.record):  # its config may be of another version, or of no training
+        batch, differences = load_batch(record, cfg)
+        model = build_model(cfg, weights).to('cuda' if torch.cuda.is_available() else 'cpu')
     for difference in differences:
         print(f'not as it was: {difference}')
-    model = build_model(cfg, weights).to('cuda' if torch.cuda.is_available() else 'cpu')
     found = replay(record, cfg, batch, model)
     print(f'step {record["step"]}, rank {record["rank"]}: the run had {record["outputs"]}')
     for sample, spread in zip(record['samples'], found['inputs'], strict=True):

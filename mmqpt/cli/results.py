@@ -7,20 +7,43 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.extras import require
 from mmqpt.core.files import replacing, target_file
+from mmqpt.core.limits import MAX_SPARE_ROWS, MAX_SPARE_TEXT, MAX_TEXT_SHARE
 from mmqpt.core.photo_flags import BETWEEN
 from mmqpt.metric.score_many import Scored
 
 COLUMNS = ('path', 'score', 'error', 'flags')
 SUFFIXES = {'.csv': 'csv', '.json': 'json', '.jsonl': 'json', '.ndjson': 'json', '.parquet': 'parquet'}
 _HEADER = (','.join(COLUMNS) + '\n').encode()
+_TEXT = 'a text', lambda value: isinstance(value, str) and '\0' not in value
+_META: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(('weights', 'weights_sha256', 'backbone', 'dataset', 'mmqpt_version', 'kind', 'folder'), _TEXT),
+    'view': (
+        'an object of plain values',
+        lambda value: isinstance(value, dict) and not _has_parts(value),
+    ),
+    'mos_range': (
+        'two finite numbers',
+        lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_finite, value)),
+    ),
+}
+"""What ``FILE.meta.json`` may say; each may be missing or null."""
+
 _SAME = {'kind': 'format', 'weights_sha256': 'weights', 'view': 'size rule'}
+
+
+def _has_parts(value: dict[str, Any]) -> bool:
+    return any(isinstance(inner, (dict, list)) for inner in value.values())
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 class ResultFile:
@@ -272,11 +295,18 @@ def _check_meta(path: str, meta: dict[str, Any], inputs: Iterable[str]) -> None:
 
 
 def _read_meta(path: str) -> dict[str, Any]:
+    name = meta_path(path)
     try:
-        found = json.loads(Path(meta_path(path)).read_text(encoding='utf-8'))
-        return dict(found)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f'{meta_path(path)}: not a JSON object ({error})') from error
+        found = json.loads(Path(name).read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{name}: not a JSON object ({error})') from error
+    if not isinstance(found, dict):
+        raise InputError(f'{name}: not a JSON object, but {type(found).__name__}')
+    for key, (rule, is_right) in _META.items():
+        value = found.get(key)
+        if value is not None and not is_right(value):
+            raise InputError(f'{name}: {key} must be {rule}, got {value!r:.100}')
+    return found
 
 
 def _replace(path: str, data: bytes) -> None:
@@ -303,9 +333,14 @@ def _read_parquet(path: str) -> list[Scored]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-        names = [name for name in COLUMNS if name != 'flags' or name in table.column_names]  # older files have none
-        columns = table.select(names).to_pydict()
+        with pq.ParquetFile(path) as file:
+            _check_size(file, path)
+            known = file.schema_arrow.names
+            names = [name for name in COLUMNS if name != 'flags' or name in known]  # older files have none
+            missing = [name for name in names if name not in known]
+            if missing:
+                raise InputError(f'{path}: not a Parquet file of scores (no column {", ".join(missing)})')
+            columns = file.read(names, use_threads=False).to_pydict()
     except (pa.ArrowException, KeyError, OSError) as error:
         raise InputError(f'{path}: not a Parquet file of scores ({error})') from error
     columns.setdefault('flags', [None] * len(columns['path']))
@@ -314,3 +349,42 @@ def _read_parquet(path: str) -> list[Scored]:
         return [_row(name, score, error, flags, line) for line, (name, score, error, flags) in enumerate(rows, 1)]
     except (ValueError, TypeError) as error:
         raise InputError(f'{path}: {str(error) or "its columns must be texts and numbers"}') from error
+
+
+def _check_size(file: Any, path: str) -> None:
+    """Refuse a small file that unpacks to much: by its number of rows, and by the length of its texts, which are read
+    as they are stored, each once with numbers of the rows that have it."""
+    size = os.path.getsize(path)
+    most = max(MAX_SPARE_ROWS, size)
+    if file.metadata.num_rows > most:
+        raise InputError(f'{path}: refused, {file.metadata.num_rows} rows in {size} bytes (at most {most})')
+    room = MAX_SPARE_TEXT + MAX_TEXT_SHARE * size
+    columns = [group.column(at) for group in _row_groups(file.metadata) for at in range(group.num_columns)]
+    if sum(max(0, column.total_uncompressed_size) for column in columns) > room:
+        raise InputError(f'{path}: refused, it unpacks to more than {room} bytes')
+    _check_texts(path, room)
+
+
+def _row_groups(metadata: Any) -> list[Any]:
+    return [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+
+
+def _check_texts(path: str, room: int) -> None:
+    """Refuse texts that have more than ``room`` bytes once each row has its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    total = 0
+    with pq.ParquetFile(path) as plain:
+        texts = [field.name for field in plain.schema_arrow if pa.types.is_string(field.type) and field.name in COLUMNS]
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for batch in file.iter_batches(batch_size=1 << 16, columns=texts, use_threads=False):
+            for column in batch.columns:
+                if not pa.types.is_dictionary(column.type):
+                    total += column.nbytes
+                    continue
+                lengths = pc.binary_length(column.dictionary).take(column.indices)
+                total += pc.sum(lengths).as_py() or 0
+            if total > room:
+                raise InputError(f'{path}: refused, its texts have more than {room} bytes')

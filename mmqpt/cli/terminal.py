@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -40,10 +41,12 @@ def safe_output() -> Iterator[None]:
         sys.stdout = _Terminal(sys.stdout, _KEPT['stdout'])  # type: ignore[assignment]
     if is_terminal(sys.stderr):
         sys.stderr = _Terminal(sys.stderr, _KEPT['stderr'])  # type: ignore[assignment]
+    shown, logging.raiseExceptions = logging.raiseExceptions, False  # a full disk under a log file is no traceback
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        logging.raiseExceptions = shown
 
 
 class _Terminal:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 
 _LONGEST, _LONGEST_PART = 4096, 255  # bytes, of a path and of a name in it, on Linux
 
@@ -54,6 +54,24 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as partial:
         Path(partial).write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """While the content of a file is looked at, which may be a stranger's: what it lacks, or has of another type,
+    becomes one error that names the file.
+
+    Raises:
+        InputError: for errors of whoever looks at the content.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise InputError(
+            f'{os.fspath(path)}: not what mmqpt writes ({type(error).__name__}: {first_line(error)})'
+        ) from error
 
 
 def target_file(path: str | os.PathLike[str]) -> str:

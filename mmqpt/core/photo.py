@@ -89,8 +89,8 @@ def read_photo(
 
     Raises:
         FileNotFoundError: there is no such file.
-        PhotoError: a folder, empty, truncated, of more than :data:`MAX_PIXELS` pixels or :data:`MAX_BYTES` bytes, one
-            whose decoding would take more than :data:`MAX_DECODING` bytes, of a kind whose pixels are ambiguous, or no image at all; names the photo.
+        PhotoError: a folder, empty, truncated, beyond the limits of :mod:`mmqpt.core.limits` (pixels, bytes, what
+            decoding takes), of a kind whose pixels are ambiguous, or no image at all; names the photo.
         InputError: ``min_side`` is no integer >= 1.
     """
     return read_photo_and_size(source, name, min_side)[0]

@@ -70,8 +70,8 @@ def _check_memory(kind: str, width: int, height: int, name: str) -> None:
     if width * height * each > MAX_DECODING:
         most = int(MAX_DECODING / each)
         raise PhotoError(
-            f'{name}: refused, {width}x{height} has more than {most} pixels, which is the most for this format: decoding '
-            f'it takes {each:g} bytes a pixel'
+            f'{name}: refused, {width}x{height} has more than {most} pixels, the most for this format, whose decoding '
+            f'takes {each:g} bytes a pixel'
         )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.files import replacing
 from mmqpt.core.weights_spec import CHECKSUM_KEY, SPEC_KEY, WeightsSpec, opened_weights, with_sha256
 
@@ -29,8 +30,22 @@ def write_weights(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], s
     text = json.dumps(asdict(spec))
     metadata = {SPEC_KEY: text, CHECKSUM_KEY: checksum(text, tensors), 'format': 'pt'}
     os.makedirs(os.path.dirname(name) or '.', exist_ok=True)
-    with replacing(name) as partial:
-        save_file(dict(tensors), partial, metadata=metadata)
+    save_tensors(name, tensors, metadata)
+
+
+def save_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        OSError: it can't be written, as on a full disk.
+    """
+    with replacing(path) as partial:
+        try:
+            save_file(dict(tensors), partial, metadata=None if metadata is None else dict(metadata))
+        except SafetensorError as error:
+            raise OSError(f'{os.fspath(path)}: not written ({first_line(error)})') from error
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], WeightsSpec]:

@@ -13,13 +13,14 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import COLLATE_FUNCTIONS
 from mmengine.registry import init_default_scope
-from mmengine.utils import import_modules_from_strings
 from mmpretrain.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError, first_line
+from mmqpt.core.files import check_inside
 from mmqpt.datasets.photos.sampler import SampleKey
 from mmqpt.engine.config_file import config_from_text
+from mmqpt.engine.custom_imports import import_components
 from mmqpt.engine.finite_steps import describe_sample
 from mmqpt.engine.train_loop import seed_step
 from mmqpt.models.checkpoint import load_checkpoint_file
@@ -39,10 +40,21 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
         record = json.loads(Path(name).read_text(encoding='utf-8'))
         wanted = [int(record['step']), int(record['seed']), int(record['rank']), str(record['config'])]
         samples = [(int(sample['index']), [int(part) for part in sample['entropy']]) for sample in record['samples']]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f'{name}: not a record of a batch as FiniteStepHook writes it ({error!r})') from error
-    if not samples or not wanted:
+        texts = [record['config'], *(sample['name'] for sample in record['samples'])]
+        texts += [record['weights']] if record['weights'] is not None else []
+        is_right = all(isinstance(text, str) and '\0' not in text for text in texts)
+        is_right = is_right and isinstance(record['outputs'], dict) and min(wanted[:3], default=0) >= 0  # type: ignore[type-var, operator]
+        is_right = is_right and all(index >= 0 and min(entropy) >= 0 for index, entropy in samples)
+        if record['weights'] is not None:
+            check_inside(record['weights'], name)
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise InputError(f'{name}: not a record of a batch as FiniteStepHook writes it ({error!r:.200})') from error
+    if not samples:
         raise InputError(f'{name}: holds no samples')
+    if not is_right:
+        raise InputError(f'{name}: not a record of a batch as FiniteStepHook writes it (a value of another type)')
     return record
 
 
@@ -149,9 +161,16 @@ def config_of(record: dict[str, Any], folder: Path) -> Config:
     try:
         cfg = config_from_text(record['config'])
         init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-        import_modules_from_strings(**cfg.custom_imports)
+        import_components(cfg)
     except Exception as error:  # of any kind: it is code
         raise InputError(f'{folder}: the config in the record can not be read ({error!r})') from error
+    parts = ('model', 'optim_wrapper', 'train_dataloader.dataset')
+    for part in parts:
+        found: Any = cfg
+        for name in part.split('.'):
+            found = found.get(name) if isinstance(found, (Config, dict)) else None
+        if not isinstance(found, dict) or (part != 'optim_wrapper' and not found.get('type')):
+            raise InputError(f'{folder}: the config in the record has no {part}, so it is none of a training')
     return cfg
 
 

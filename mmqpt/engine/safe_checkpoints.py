@@ -34,13 +34,21 @@ class AtomicFileBackend(LocalBackend):
         self._pending: list[str] = []
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes; :func:`replacing` says how."""
+        """Write bytes; :func:`replacing` says how.
+
+        Raises:
+            OSError: they can't be written, as on a full disk; names the file.
+        """
         folder = os.path.dirname(filepath) or '.'
         os.makedirs(folder, exist_ok=True)
-        with replacing(filepath) as partial, open(partial, 'wb') as stream:
-            stream.write(obj)
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with replacing(filepath) as partial, open(partial, 'wb') as stream:
+                stream.write(obj)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            reason = f'{error.strerror or error}; earlier checkpoints are kept, --resume goes on from the newest'
+            raise OSError(error.errno or 0, reason, os.fspath(filepath)) from error
         _sync_folder(folder)
 
     def remove(self, filepath: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,17 +12,17 @@ from typing import Any
 import torch
 import torchvision
 from mmpretrain.registry import MODELS
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mmqpt.core.building import build_stored_backbone, build_within
 from mmqpt.core.errors import InputError, first_line
+from mmqpt.core.files import replacing
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.limits import MAX_IMAGE_SIDE
 from mmqpt.core.network_names import is_classifier
 from mmqpt.core.networks import fixed_size
 from mmqpt.core.timm_backbone import timm_name, without_stages
-from mmqpt.core.weights_file import tensors_below, write_weights
+from mmqpt.core.weights_file import save_tensors, tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.export.allowed import checked_backbone
 from mmqpt.models.backbone import plain_backbone_state
@@ -133,9 +134,12 @@ def export_backbone(checkpoint: str | os.PathLike[str], out: str | os.PathLike[s
     suffix = Path(out).suffix
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     if suffix == '.safetensors':
-        save_file(backbone, os.fspath(out))
+        save_tensors(out, backbone)
     elif suffix == '.pth':
-        torch.save(backbone, out)
+        stream = io.BytesIO()
+        torch.save(backbone, stream)
+        with replacing(out) as partial:
+            Path(partial).write_bytes(stream.getvalue())
     else:
         raise InputError(f'the exported file must end with .safetensors or .pth, got {out}')
     return name

@@ -63,16 +63,9 @@ def score_many(
     threads decode, and the caller's thread scores batches of photos of one size and type; a photo's score then depends
     on its batch, by less than 1e-6.
 
-    Memory: decoding takes at most 850 MB at a time, as much as for 100 megapixels of PNG, or what one larger photo takes. At most ``4 * batch + 2 * workers``
-    photos are ahead of the caller; those that wait for others of their size have at most about 50 megapixels after the
-    size rule, and ``batch + workers`` more may be decoded.
-
-    Args:
-        scorer: the weights.
-        sources: of N photos, each as for :meth:`Scorer.score`; read as needed.
-        batch: photos of one size that the network is given at once; 1 on a CPU and 16 on a GPU by default.
-        workers: threads; as many as there are cores for this process by default.
-        names: of N photos, for results and errors; by default the path, or ``photo 0``, ``photo 1``...
+    Memory: decoding takes at most 850 MB at a time, as much as for 100 megapixels of PNG, or what one larger photo
+    takes. At most ``4 * batch + 2 * workers`` photos are ahead of the caller; those that wait for others of their size
+    have at most about 50 megapixels after the size rule, and ``batch + workers`` more may be decoded.
 
     Raises:
         InputError: ``batch`` or ``workers`` below 1, or a number of names that differs from that of the photos.

@@ -157,8 +157,11 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
         ]
         for _, path in sorted(numbered, reverse=True):
             try:
-                steps = load_checkpoint_file(path).get('meta', {}).get('iter', 0)
+                meta = load_checkpoint_file(path).get('meta')
             except InputError:
+                continue
+            steps = meta.get('iter', 0) if isinstance(meta, dict) else None
+            if not isinstance(steps, int):
                 continue
             newest.append((steps, len(newest), path))
             break

@@ -5,6 +5,9 @@ import json
 import pytest
 from mmengine.runner import Runner
 
+from mmqpt.core.errors import InputError
+from mmqpt.engine.config_file import SafeConfig
+from mmqpt.engine.replay import config_of, read_record
 from tests.engine import conftest as trouble  # noqa: F401, registers PoisonAt
 
 
@@ -33,3 +36,46 @@ def test_weights_that_are_gone(run_command, record):
     done = run_command('replay-batch', record)
     assert done.returncode == 2
     assert 'not kept any more; give others with --weights' in done.err
+
+
+GOOD = {
+    'step': 1, 'seed': 0, 'rank': 0, 'outputs': {}, 'weights': None, 'config': 'a = 1',
+    'samples': [{'index': 0, 'entropy': [1], 'name': 'a.jpg'}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        *({key: value} for key in ('step', 'seed', 'rank') for value in (None, 'x', [], float('inf'), -1)),
+        *({'samples': value} for value in (None, 7, [], ['x'], [{}], [{'index': 'x', 'entropy': [1]}])),
+        *({'samples': [{**GOOD['samples'][0], **bad}]} for bad in ({'entropy': []}, {'entropy': [-1]}, {'name': 7})),
+        *({'weights': value} for value in (7, [], '../../secret.pth', '/etc/secret.pth')),
+        *({'outputs': value} for value in (None, [])),
+        *({'config': value} for value in (7, None, 'a = (', 'a = 1', 'model = 3', 'model = dict(type="X")')),
+    ],
+)
+def test_records_of_strangers_end_in_one_sentence(change, tmp_path):
+    path = tmp_path / 'step_1_rank_0.json'
+    path.write_text(json.dumps({**GOOD, **change}))
+
+    def run():
+        config_of(read_record(path), path)
+
+    with pytest.raises(InputError, match=r'step_1_rank_0\.json: '):
+        run()
+
+
+@pytest.mark.parametrize('text', ['', '[]', 'null', '[' * 100_000, '\xff', '{"step": 1}'])
+def test_records_that_are_none(text, tmp_path):
+    path = tmp_path / 'step_1_rank_0.json'
+    path.write_bytes(text.encode('latin1'))
+    with pytest.raises(InputError, match=r'step_1_rank_0\.json: '):
+        read_record(path)
+
+
+def test_a_record_keeps_any_value_of_its_config(tmp_path):
+    """What the run wrote is read back, whatever it holds."""
+    value = {'type': "O'Brien {{$HOME:x}}", "it's": 1}
+    text = SafeConfig({'model': value, 'optim_wrapper': {'a': 1}, 'train_dataloader': {'dataset': value}}).pretty_text
+    assert config_of({'config': text}, tmp_path).model == value

@@ -1,9 +1,12 @@
 """Files of scores from strangers: names that are no text, scores that are no numbers."""
 
+import json
 import os
 
+import numpy as np
 import pytest
 
+from mmqpt.cli.report_page import write_page
 from mmqpt.cli.results import read_scores
 from mmqpt.cli.terminal import printable
 from mmqpt.core.errors import InputError
@@ -64,3 +67,69 @@ def test_parquet_of_other_types(tmp_path):
 def test_any_name_can_be_shown(name, shown):
     assert printable(name) == shown
     assert printable(name).isprintable()
+
+
+META = {'weights': 'q', 'view': {'min_side': 1}, 'mos_range': [1, 5], 'folder': '/', 'dataset': None}
+
+
+@pytest.mark.parametrize(
+    'key', ['weights', 'weights_sha256', 'view', 'backbone', 'dataset', 'mos_range', 'folder', 'kind']
+)
+@pytest.mark.parametrize(
+    'value', ['ab', 7, -1.5, True, [], [1], [1, 'x'], [1, 1e400], {}, {'a': [1]}, 'a\0b', [[1], [2]]]
+)
+def test_what_lies_beside_scores_may_be_anything(key, value, tmp_path):
+    """It is taken as it is, or refused by one sentence; the page is made of what was taken."""
+    (tmp_path / 's.csv').write_text('path,score,error\na.jpg,0.5,\n')
+    (tmp_path / 's.csv.meta.json').write_text(json.dumps({**META, key: value}))
+    refused = None
+    try:
+        rows, meta = read_scores(str(tmp_path / 's.csv'))
+    except InputError as error:
+        refused = str(error)
+    else:
+        assert meta[key] == value
+        write_page(str(tmp_path / 'p.html'), 'x', rows, meta, str(meta.get('folder') or ''))
+    assert refused is None or f's.csv.meta.json: {key} must be ' in refused
+
+
+@pytest.mark.parametrize('text', ['', '[]', '7', 'null', '"x"', '{', '[' * 100_000, '\udcff', '9' * 5000])
+def test_what_lies_beside_scores_is_no_object(text, tmp_path):
+    (tmp_path / 's.csv').write_text('path,score,error\na.jpg,0.5,\n')
+    (tmp_path / 's.csv.meta.json').write_bytes(text.encode('utf-8', 'surrogateescape'))
+    with pytest.raises(InputError, match=r's\.csv\.meta\.json: not a JSON object'):
+        read_scores(str(tmp_path / 's.csv'))
+
+
+def parquet(file, **columns):
+    pa = pytest.importorskip('pyarrow')
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(columns), file, compression='zstd')
+    return str(file)
+
+
+def test_a_small_parquet_with_many_rows_is_refused(tmp_path):
+    count = 3_000_000
+    pa = pytest.importorskip('pyarrow')
+    path = parquet(
+        tmp_path / 's.parquet', path=pa.array(['a.jpg']).take(pa.array(np.zeros(count, np.int32))),
+        score=np.zeros(count), error=pa.nulls(count, pa.string()),
+    )  # fmt: skip
+    assert os.path.getsize(path) < 100_000
+    with pytest.raises(InputError, match=r's\.parquet: refused, 3000000 rows in \d+ bytes \(at most 100000\)'):
+        read_scores(path)
+
+
+def test_a_small_parquet_with_long_texts_is_refused(tmp_path):
+    pa = pytest.importorskip('pyarrow')
+    names = pa.array(['a' * 100_000]).take(pa.array(np.zeros(1_000, np.int32)))  # 100 MB, stored once
+    path = parquet(tmp_path / 's.parquet', path=names, score=np.zeros(1_000), error=pa.nulls(1_000, pa.string()))
+    assert os.path.getsize(path) < 100_000
+    with pytest.raises(InputError, match=r's\.parquet: refused, its texts have more than \d+ bytes'):
+        read_scores(path)
+
+
+def test_a_parquet_without_the_columns(tmp_path):
+    with pytest.raises(InputError, match=r's\.parquet: not a Parquet file of scores \(no column score, error\)'):
+        read_scores(parquet(tmp_path / 's.parquet', path=['a']))

@@ -112,7 +112,7 @@ def test_the_limit_is_that_of_each_format(monkeypatch):
         ('WEBP', {}), ('JPEG2000', {}), ('AVIF', {}), ('JPEG', {'mode': 'CMYK', 'progressive': True})
     ):  # fmt: skip
         if kind in Image.SAVE or kind != 'AVIF':
-            with pytest.raises(PhotoError, match='32x24 has more than .* the most for this format'):
+            with pytest.raises(PhotoError, match=r'32x24 has more than .* the most for this format'):
                 read_photo(encoded(kind, **options))
 
 

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import save_checkpoint
 
 import mmqpt.components  # noqa: F401
+from mmqpt.cli.errors import exit_code
 from mmqpt.core.errors import InputError
 from mmqpt.engine.safe_checkpoints import AtomicFileBackend, SafeCheckpointHook
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
@@ -69,8 +70,9 @@ def test_an_error_while_writing_keeps_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(OSError, match='No space left'):
+    with pytest.raises(OSError, match=r'No space left on device; earlier checkpoints are kept.*iter_1\.pth') as found:
         get_file_backend(backend_args=ARGS).put(b'new', path)
+    assert exit_code(found.value) == 2
     assert path.read_bytes() == b'old'
     assert os.listdir(tmp_path) == ['iter_1.pth']
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import tempfile
@@ -210,3 +211,110 @@ def onnx_files() -> list[bytes]:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
     onnx.checker.check_model(model)
     return [seal(model.SerializeToString(), spec_text({**spec(), 'weights_checksum': 'a' * 64})).data]
+
+
+CONFIG = 'finetune_efficientnet-lite0_1xb16-coslr_csv'
+"""The config whose options are fuzzed."""
+
+
+@functools.cache
+def metric_tensors() -> dict[str, Any]:
+    """Of a tiny network and its head."""
+    import torch
+
+    from mmqpt.core.head import build_head
+    from mmqpt.core.timm_backbone import create_timm_backbone
+
+    torch.manual_seed(0)
+    found = {f'backbone.{k}': v for k, v in create_timm_backbone('test_resnet', {}).state_dict().items()}
+    return found | {f'head.{k}': v for k, v in build_head(spec()['head']).state_dict().items()}
+
+
+def metric_specs() -> list[bytes]:
+    """JSON of metadata that fits :func:`metric_tensors`."""
+    view = {'min_side': 40, 'max_side': 64, 'crop': 32, 'places': 'five', 'flip': True}
+    args = {'drop_path_rate': 0.1, 'in_chans': 3, 'output_stride': 32}
+    return [json.dumps({**spec(), **change}).encode() for change in ({}, {'view': view}, {'backbone_args': args})]
+
+
+@functools.cache
+def checkpoint_tensors() -> dict[str, Any]:
+    """:func:`metric_tensors` under the names of a checkpoint."""
+    return {k.replace('backbone.', 'backbone.timm_model.'): v for k, v in metric_tensors().items()}
+
+
+def export_metas() -> list[bytes]:
+    """JSON of what ExportSpecHook writes, for :func:`checkpoint_tensors`."""
+    whole: dict[str, Any] = {
+        'kind': 'metric', 'backbone': {'type': 'TIMMBackbone', 'model_name': 'test_resnet'}, 'mean': [120, 110, 100],
+        'std': [58, 57, 57], 'head': spec()['head'], 'view': {'min_side': 32}, 'input_size': 64,
+        'data': {'dataset': 'x', 'mos_range': [1, 5]}, 'config_sha256': '0', 'iterations': 3, 'mmqpt_version': '0.2.0',
+    }  # fmt: skip
+    resnet = {'type': 'ResNet', 'depth': 18, 'norm_cfg': {'type': 'BN', 'eps': 1e-5}, 'out_indices': [0, 3]}
+    start = {'type': 'Pretrained', 'checkpoint': 'x.pth'}
+    changes = ({}, {'backbone': resnet}, {'backbone': {**whole['backbone'], 'init_cfg': start, 'drop_rate': 0.1}})
+    return [json.dumps({**whole, **change}).encode() for change in changes]
+
+
+def metas() -> list[bytes]:
+    """What lies beside a file of scores."""
+    whole = {
+        'weights': 'qpt', 'weights_sha256': '0' * 64, 'view': {'min_side': 384, 'crop': None}, 'backbone': 'b',
+        'dataset': None, 'mos_range': [1, 5], 'mmqpt_version': '0.2.0', 'kind': 'csv', 'folder': '/photos',
+    }  # fmt: skip
+    return [json.dumps(whole, indent=2).encode()]
+
+
+def parquets() -> list[bytes]:
+    """Files of scores, plain and compressed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {'path': ['a.jpg', 'b.jpg'], 'score': [0.5, None], 'error': [None, 'gone'], 'flags': ['blank', '']}
+    found = []
+    for compression in ('none', 'snappy', 'zstd'):
+        stream = io.BytesIO()
+        pq.write_table(pa.table(columns), stream, compression=compression)
+        found.append(stream.getvalue())
+    return found
+
+
+def values() -> list[bytes]:
+    """Values of an environment variable."""
+    return [
+        b'data/photos',
+        b"O'Brien",
+        b'C:\\new',
+        b'{{$HOME:x}}',
+        b'1,5',
+        b'a "b" {c} \\n',
+        b'gr\xc3\xbc\xc3\x9fe \xff',
+    ]
+
+
+def options() -> list[bytes]:
+    """Words after ``--cfg-options``, a line each."""
+    lines = (
+        'train_cfg.max_epochs=3',
+        'model.view.min_side=64',
+        'train_dataloader.batch_size=[1,(2,"a")]',
+        'x.0.y=1e-3',
+    )
+    return [*(line.encode() for line in lines), '\n'.join(lines).encode(), b'crop=64\nmos_range=1,5\ndata_root=a b']
+
+
+def records() -> list[bytes]:
+    """A record of a bad step."""
+    sample = {'name': 'a.jpg', 'index': 3, 'entropy': [1, 2, 3], 'positions': [[0, 1]], 'skipped': [['b', 'c']]}
+    whole: dict[str, Any] = {
+        'step': 2, 'epoch': 0, 'rank': 0, 'seed': 5, 'outputs': {'loss': 'nan'}, 'config': 'a = 1\n',
+        'weights': 'step_2.pth', 'samples': [sample, sample],
+    }  # fmt: skip
+    return [json.dumps(whole).encode(), json.dumps({**whole, 'weights': None}).encode()]
+
+
+def manifests() -> list[bytes]:
+    """The manifest of a folder of shards."""
+    sums = {'sha256': 'a', 'index_sha256': 'b', 'csv_sha256': 'c'}
+    shard = {'name': 'photos-000000.tar', **sums, 'bytes': 9, 'photos': 1}
+    return [json.dumps({'shards': [shard, shard], 'photos': 2}).encode()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -251,6 +252,145 @@ def _sealed_onnx(data: bytes, folder: Path) -> None:
     open_session(check_onnx(sealed, 'fuzzed'))
 
 
+def _meta(data: bytes, folder: Path) -> None:
+    """What lies beside a file of scores."""
+    from mmqpt.cli.report_page import write_page
+    from mmqpt.cli.results import read_scores
+
+    _saved(b'"path","score","error"\n"a.jpg",0.5,""\n', folder, 'fuzzed.csv')
+    _saved(data, folder, 'fuzzed.csv.meta.json')
+    rows, meta = read_scores(str(folder / 'fuzzed.csv'))
+    write_page(str(folder / 'page.html'), 'x', rows, meta, str(meta.get('folder') or ''))
+
+
+def _parquet(data: bytes, folder: Path) -> None:
+    from mmqpt.cli.results import read_scores
+
+    rows, _ = read_scores(str(_saved(data, folder, 'fuzzed.parquet')))
+    _need(all(row.score is None or math.isfinite(row.score) for row in rows), rows)
+
+
+def _metric(data: bytes, folder: Path) -> None:
+    """A spec beside the tensors of a network that could score, with the right checksum."""
+    import torch
+    from safetensors.torch import save
+
+    from mmqpt.core.weights_file import checksum
+    from mmqpt.core.weights_spec import CHECKSUM_KEY, SPEC_KEY
+    from mmqpt.metric.arch import MMQPT
+    from mmqpt.metric.load_backbone import load_backbone
+
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return
+    tensors = seeds.metric_tensors()
+    path = _saved(save(tensors, {SPEC_KEY: text, CHECKSUM_KEY: checksum(text, tensors)}), folder, 'fuzzed.safetensors')
+    try:
+        load_backbone(torch.nn.Linear(2, 2), path)
+    except InputError as error:
+        _need('fuzzed' in str(error), error)
+    net = MMQPT(path)
+    net.fold()
+    _need(net(torch.zeros(1, 3, 40, 33)).shape == (1, 1), net)
+
+
+def _export(data: bytes, folder: Path) -> None:
+    """What a checkpoint says of its network, beside weights that a network could have."""
+    import torch
+
+    from mmqpt.export.convert import export_backbone, export_checkpoint
+
+    try:
+        meta = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    path = folder / 'fuzzed.pth'
+    torch.save({'state_dict': seeds.checkpoint_tensors(), 'meta': {'mmqpt': meta}}, path)
+    refused: InputError | None = None
+    try:
+        export_backbone(path, folder / 'out.pth', 'timm')
+    except InputError as error:
+        refused = error
+    _need(refused is None or 'fuzzed' in str(refused), refused)
+    export_checkpoint(path, folder / 'out.safetensors')
+
+
+def _variable(data: bytes, folder: Path) -> None:
+    """A value of an environment variable, in and outside of strings of a config."""
+    from mmqpt.engine.config_file import config_from_text, read_config
+
+    value = os.fsdecode(data.replace(b'\0', b'')[:100_000])
+    if not value.strip():
+        return
+    text = b'a = \'{{$FUZZED:x}}\'\nb = r\'p{{$FUZZED:x}}q\'\nc = dict(d=["""{{$FUZZED:x}}"""])\n'
+    _saved(text, folder, 'fuzzed.py')
+    os.environ['FUZZED'] = value
+    try:
+        cfg = read_config(folder / 'fuzzed.py')
+        _need(cfg.a == cfg.c.d[0] == value and cfg.b == f'p{value}q', cfg.a)
+        _need(config_from_text(cfg.pretty_text).to_dict() == cfg.to_dict(), cfg.pretty_text)
+        _saved(b"e = [{{'$FUZZED:1,2'}}]\n", folder, 'fuzzed.py')
+        read_config(folder / 'fuzzed.py')
+    finally:
+        del os.environ['FUZZED']
+
+
+def _options(data: bytes, folder: Path) -> None:
+    """``--cfg-options`` of a shipped config, a line each."""
+    import argparse
+
+    import click
+
+    from mmqpt.cli.configs import find_config
+    from mmqpt.cli.options import Parser, add_cfg_options
+    from mmqpt.engine.launch import load_config
+
+    try:
+        words = [word for word in data.decode().split('\n') if word and '\0' not in word]
+    except UnicodeDecodeError:
+        return
+    parser = Parser('fuzzed', add_help=False)
+    add_cfg_options(parser)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            given = parser.parse_args(['--cfg-options', *words]).cfg_options
+        config = find_config(seeds.CONFIG)
+        args = argparse.Namespace(config=config, launcher='none', local_rank=0, work_dir=str(folder), cfg_options=given)
+        _need(isinstance(load_config(args).pretty_text, str), given)
+    except (InputError, click.UsageError) as error:  # about options, not about a file
+        raise InputError(f'fuzzed: {error}') from error
+
+
+def _record(data: bytes, folder: Path) -> None:
+    """``bad_steps/*.json``, up to its config, which is code."""
+    from mmqpt.engine.replay import read_record
+
+    record = read_record(_saved(data, folder, 'fuzzed.json'))
+    _need(isinstance(record['config'], str) and bool(record['samples']), record)
+
+
+def _cell(data: bytes, folder: Path) -> None:
+    """A cell, and a whole results.json."""
+    from mmqpt.evaluation.protocols.cells import _read_cell
+    from mmqpt.evaluation.reports.findings import read_results
+
+    try:
+        read_results(_saved(data, folder, 'results.json').parent)
+    except InputError as error:
+        _need('results.json' in str(error), error)
+    found = _read_cell(_saved(data, folder, 'fuzzed.json'))
+    _need(isinstance(found['cell'], dict), found)
+
+
+def _manifest(data: bytes, folder: Path) -> None:
+    from mmqpt.datasets.photos.shard_files import read_manifest
+
+    (folder / 'fuzzed').mkdir(exist_ok=True)
+    for shard in read_manifest(_saved(data, folder / 'fuzzed', 'manifest.json').parent)['shards']:
+        _need(Path(shard['name']).name == shard['name'], shard)
+
+
 def _table() -> list[bytes]:
     return [
         b'name,mos,scene,split\na.jpg,1.5,x,train\nb/c.jpg,4,y,test\n',
@@ -266,6 +406,15 @@ TARGETS: dict[str, Target] = {
     'spec': Target(seeds.specs, _spec, is_text=True),
     'checkpoint': Target(seeds.checkpoints, _checkpoint),
     'pickle': Target(_pickles, _pickle),
+    'metric': Target(seeds.metric_specs, _metric, is_text=True),
+    'export': Target(seeds.export_metas, _export, is_text=True),
+    'meta': Target(seeds.metas, _meta, is_text=True),
+    'parquet': Target(seeds.parquets, _parquet),
+    'variable': Target(seeds.values, _variable, is_text=True),
+    'options': Target(seeds.options, _options, is_text=True),
+    'record': Target(seeds.records, _record, is_text=True),
+    'cell': Target(lambda: [b'{"key": {"a": 1}, "cell": {"b": [0.5], "format": 1}}'], _cell, is_text=True),
+    'manifest': Target(seeds.manifests, _manifest, is_text=True),
     'ratings': Target(_table, _ratings, is_text=True),
     'labels': Target(_table, _labels, is_text=True),
     'set': Target(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import replacing
+from mmqpt.core.files import reading, replacing
 from mmqpt.datasets.photos.tar_index import index_path
 
 MANIFEST = 'manifest.json'
@@ -66,6 +66,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest, dict) or not isinstance(manifest.get('shards'), list):
         raise InputError(f'{path}: not a manifest of shards')
+    with reading(path):
+        for shard in manifest['shards']:
+            for key in ('name', 'sha256', 'index_sha256', 'csv_sha256'):
+                if not isinstance(shard[key], str):
+                    raise InputError(f'{path}: {key} of a shard must be a text, got {shard[key]!r:.100}')
+            if Path(shard['name']).name != shard['name'] or int(shard['bytes']) < 0:
+                raise InputError(f'{path}: a shard must have a name in its folder and a size, got {shard!r:.200}')
     return manifest
 
 
@@ -73,7 +80,7 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file; InputError names a file that is not JSON."""
     try:
         return json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'{path}: not JSON that can be read ({error})') from error
 
 

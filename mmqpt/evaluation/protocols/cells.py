@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import write_json
+from mmqpt.core.files import reading, write_json
 from mmqpt.evaluation.protocols.features import digest_of
 
 
@@ -77,7 +77,7 @@ def run_cells(out: Path, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     others = len(set((out / 'cells').glob('*.json')) - set(files))
     if others:
         print(f'{others} more results in {out} belong to other runs; the report leaves them out', flush=True)
-    return [json.loads(file.read_text(encoding='utf-8'))['cell'] for file in files]
+    return [_read_cell(file)['cell'] for file in files]
 
 
 def slug(text: str) -> str:
@@ -96,10 +96,17 @@ def _compute(out: Path, cell: Cell) -> dict[str, Any]:
     return result
 
 
+def _read_cell(file: Path) -> dict[str, Any]:
+    """What :func:`run_cells` wrote: the key and the result of a cell."""
+    with reading(file):
+        found = json.loads(file.read_text(encoding='utf-8'))
+        return {'key': dict(found['key']), 'cell': dict(found['cell'])}
+
+
 def _check_cell(file: Path, key: dict[str, Any]) -> None:
     if not file.is_file():
         return
-    found = json.loads(file.read_text(encoding='utf-8'))['key']
+    found = _read_cell(file)['key']
     if found != key:
         different = sorted(name for name in {*found, *key} if found.get(name) != key.get(name))
         raise InputError(

@@ -18,7 +18,7 @@ from mmpretrain.registry import MODELS
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import write_json
+from mmqpt.core.files import reading, write_json
 from mmqpt.datasets.rated.columns import find_columns
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.scales import scale_of
@@ -104,9 +104,10 @@ class FineTune:
         if not self.keep_checkpoints:
             for path in [*folder.glob('epoch_*.pth'), *folder.glob('last_checkpoint')]:
                 path.unlink()
-        result = json.loads(done.read_text(encoding='utf-8'))
         low, high = task.train_set.info.mos_range
-        return low + np.array(result['predicted']) * (high - low), result['chosen']
+        with reading(done):
+            result = json.loads(done.read_text(encoding='utf-8'))
+            return low + np.array(result['predicted'], np.float64) * (high - low), dict(result['chosen'])
 
     @staticmethod
     def _train(cfg: Config, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import reading
 from mmqpt.evaluation.reports import distortion_plots, plots
 from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
 from mmqpt.evaluation.reports.distortion_results import DISTORTION_FORMAT, FIGURES
@@ -62,6 +63,11 @@ def write_distortion_report(folder: str | Path) -> Path:
         InputError: results of something else.
     """
     folder = Path(folder)
+    with reading(folder / 'results.json'):
+        return _write_distortion_report(folder)
+
+
+def _write_distortion_report(folder: Path) -> Path:
     results = read_results(folder, DISTORTION_FORMAT)
     write_distortion_csv(results, folder / 'results.csv')
     report = distortion_report(results)

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import check_inside
+from mmqpt.core.files import check_inside, reading
 from mmqpt.core.photo import swap_channels
 from mmqpt.evaluation.reports import findings, plots, tables
 from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
@@ -43,6 +43,11 @@ def write_report(folder: str | Path, photo_root: str | Path | None = None) -> Pa
         InputError: results or predictions that can't be read; names the file.
     """
     folder = Path(folder)
+    with reading(folder / 'results.json'):
+        return _write_report(folder, photo_root)
+
+
+def _write_report(folder: Path, photo_root: str | Path | None) -> Path:
     results = read_results(folder)
     book = Book(folder / 'plots')
     root = Path(photo_root or results['test_set'].get('photo_root') or folder)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import write_json
+from mmqpt.core.files import check_inside, reading, write_json
 from mmqpt.evaluation.protocols.learners import Method
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 from mmqpt.evaluation.reports.findings import FORMAT, figures_of, read_results
@@ -194,6 +194,11 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
     """
     if out.resolve() in {folder.resolve() for folder in folders}:
         raise InputError(f'{out}: the joined results need a folder of their own')
+    with reading(' and '.join(str(folder / 'results.json') for folder in folders)):
+        return _join_results(folders, out, replicates)
+
+
+def _join_results(folders: Sequence[Path], out: Path, replicates: int) -> dict[str, Any]:
     found = [read_results(folder) for folder in folders]
     first = found[0]
     for folder, results in zip(folders, found, strict=True):
@@ -213,6 +218,7 @@ def join_results(folders: Sequence[Path], out: Path, replicates: int = 1000) -> 
         }
         methods += [{**method, 'name': new[method['name']]} for method in results['methods']]
         for cell in results['cells']:
+            check_inside(cell['predictions'], f'{folder / "results.json"}')
             target = out / 'predictions' / f'{number}_{Path(cell["predictions"]).name}'
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / cell['predictions'], target)
