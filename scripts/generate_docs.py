@@ -79,8 +79,9 @@ RULES = f"""## Rules
 - **Input**: an RGB `uint8` array of shape (H, W, 3), of any size from 1 x 1 and any memory layout.
   It is never modified, and the result is a new array of the same shape. Anything else is refused
   with an `InputError`.
-- **Recipes** are frozen and JSON-able: steps of operator, level (1 to 5), sign (1 or -1) and seed.
-  `apply(recipe, image)` takes no generator: the same recipe gives the same pixels.
+- **Recipes** ([vocabulary](vocabulary.md)) are frozen and JSON-able: steps of operator, level (1 to
+  5), sign (1 or -1) and seed. `apply(recipe, image)` takes no generator: the same recipe gives the
+  same pixels.
 - **Versions**: every operator has one for its pixels (`Operator.version`), which stored recipes
   hold; a recipe is refused only if an operator that it uses has another one now. Every preset has
   one for what a seed draws from it (`Preset.draws`, below): a new operator changes what `large` and

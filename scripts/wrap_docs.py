@@ -47,7 +47,8 @@ def wrap_prose(text: str, width: int = WIDTH) -> str:
                 fence = ''
             continue
         starts = ITEM.match(line)
-        fixed = not line.strip() or FIXED.match(line)
+        code = line.startswith('    ') and not part and (not out or not out[-1].strip() or out[-1].startswith('    '))
+        fixed = not line.strip() or FIXED.match(line) or code
         if fixed or (starts and starts['mark']):
             out += wrapped_lines(part, width)
             part = []

@@ -14,6 +14,7 @@ from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS,
 from PIL import Image
 
 import mmqpt.components  # noqa: F401 (registers what configs name)
+from mmqpt.core.bundled import BUNDLED
 from mmqpt.core.head import HEADS
 from mmqpt.degradations import DegradationSpace
 from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
@@ -25,10 +26,16 @@ REGISTRIES = (MODELS, DATASETS, TRANSFORMS, HOOKS, DATA_SAMPLERS, METRICS)
 TABLES = (HEADS, SCORE_LOSSES, HISTOGRAM_LOSSES)
 CONFIGS = ('_base_ =',)
 """How a block begins that is a whole config: tests/configs and tests/examples read those."""
-NOT_INSTALLED = ('import fiftyone',)
-"""Blocks whose syntax alone is checked."""
+NOT_RUN = {
+    'import fiftyone': 'not installed',
+    'torch.compile(': 'tests/metric/test_compile.py',
+    's3://': 'tests/test_ray.py, on local files',
+}
+"""Blocks whose syntax alone is checked here: what they hold, and why."""
 FEWER = {'for trial in range(300)': 'for trial in range(2)'}
 """What would take minutes, and a smaller form of it."""
+OTHERS = ('scale.md', 'security.md', 'model_card.md')
+"""Pages for readers who know the terms."""
 ELSEWHERE = {'extend_operator.md': 'tests/examples/test_my_operator.py'}
 
 
@@ -65,6 +72,8 @@ def prepare(page, folder, photo_folder, rng):
             write_predictions(
                 folder / f'{name}.csv', Predictions(names, mos, mos + rng.normal(size=40) / 9, names, [''] * 40)
             )
+    if page == 'runtimes.md':
+        shutil.copy(BUNDLED / 'qpt.onnx', folder)
     if page == 'pretraining_photos.md':
         shutil.copytree(photo_folder, folder / 'photos')
         shutil.copytree(photo_folder, folder / 'shards')
@@ -95,7 +104,7 @@ def test_examples_run(path, folder, photo_folder, rng):
         for long, short in FEWER.items():
             block = block.replace(long, short)
         code = compile(block, path.name, 'exec')
-        if block.startswith(CONFIGS) or any(line in block for line in NOT_INSTALLED):
+        if block.startswith(CONFIGS) or any(part in block for part in NOT_RUN):
             continue
         exec(code, names)
         for name, value in names.items():
@@ -148,6 +157,32 @@ def test_readme_is_a_first_look():
 def test_pages_are_finished(page):
     text = (ROOT / 'docs' / page).read_text(encoding='utf-8')
     assert not re.findall(r'^(?:[A-Z]+_[A-Z_]+|[A-Z]{4,}|TODO.*)$', text, re.M)
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'docs').glob('*.md')), ids=lambda path: path.name)
+def test_terms_are_explained(path):
+    """A page that speaks of one of these leads to the vocabulary."""
+    text = re.sub(r'```.*?```|`[^`]*`|^:::.*$', '', path.read_text(encoding='utf-8'), flags=re.M | re.S)
+    used = set(re.findall(r'\b(anchor|EMAN|ladder|recipe|rung)s?\b', text))
+    assert not used or path.name in (*OTHERS, 'vocabulary.md') or 'vocabulary.md' in text, used
+
+
+def test_the_site_has_every_page_once():
+    nav = yaml.safe_load((ROOT / 'mkdocs.yml').read_text(encoding='utf-8').split('\nnav:\n')[1])
+    listed = [page for part in nav for pages in part.values() for page in pages]
+    names = [next(iter(page.values())) if isinstance(page, dict) else page for page in listed]
+    there = [path.name for path in (ROOT / 'docs').glob('*.md')]
+    assert sorted(names) == sorted([*there, 'changelog.md', 'contributing.md'])
+    assert [next(iter(part)) for part in nav] == [
+        'Start', 'Score', 'Train', 'Evaluate', 'Extend', 'Reference', 'Research', 'About',
+    ]  # fmt: skip
+
+
+def test_addresses_stand_in_one_place():
+    """A publisher fills in project_urls of setup.cfg and nothing else."""
+    for path in [ROOT / 'mkdocs.yml', ROOT / 'CITATION.cff', *ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')]:
+        assert 'example.org/mmqpt' not in path.read_text(encoding='utf-8'), path.name
+    assert (ROOT / 'setup.cfg').read_text(encoding='utf-8').count('example.org/mmqpt') == 4
 
 
 def test_links_between_pages_lead_somewhere():

@@ -26,6 +26,7 @@ def test_pages_are_wrapped(path):
         ('> one two three\n> four', '> one two\n> three\n> four'),
         ('one twothre - four', 'one\ntwothre -\nfour'),  # a line that begins with a dash would be an item
         ('https://example.org/long one', 'https://example.org/long\none'),
+        ('text:\n\n    code of words\n    and more\n', 'text:\n\n    code of words\n    and more\n'),
         ('short\nlines stay', 'short\nlines stay'),
         ('| a table of many cells |', '| a table of many cells |'),
         ('# a heading of many words', '# a heading of many words'),

@@ -108,7 +108,7 @@ def headlines(results: Results) -> list[str]:
             words = [row['subset'] or 'all photos'] if len(set(places)) > 1 or row['subset'] else []
             words += [f'with {percent(share)} of the labels'] if len(shares) > 1 else []
             where = f'{_capital(", ".join(words))}: ' if words else ''
-            sentences.append(where + row['verdict'] + _other_way(results, row))
+            sentences.append(where + row['verdict'] + medians_differ(results, row))
     if rows:
         return sentences
     rows = [row for row in results['summary'] if row['subset'] == leading]
@@ -196,7 +196,7 @@ def summary_rows(results: Results, subsets: bool) -> list[Mapping[str, Any]]:
     return sorted(rows, key=lambda row: (_place(results, row), row['fraction'], row['subset'] != MACRO))
 
 
-def _other_way(results: Results, row: Mapping[str, Any]) -> str:
+def medians_differ(results: Results, row: Mapping[str, Any]) -> str:
     """Why the medians of a and b differ the other way than the median of their differences; '' where they don't."""
     medians = []
     for method in (row['a'], row['b']):

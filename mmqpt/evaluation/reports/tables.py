@@ -18,6 +18,7 @@ from mmqpt.evaluation.reports.findings import (
     known,
     labels,
     meaning,
+    medians_differ,
     notes,
     number,
     percent,
@@ -187,7 +188,7 @@ def _comparison_table(results: Results) -> Table:
     columns = ['a', 'b', 'share of labels', 'photos', 'measure', 'a above b', 'a - b [95 %]', 'verdict']
     lines = [
         [row['a'], row['b'], percent(row['fraction']), row['subset'] or ALL, row['metric'], _above(results, row),
-         with_interval(row, 'difference', sign='+'), row['verdict']]
+         with_interval(row, 'difference', sign='+'), row['verdict'] + medians_differ(results, row)]
         for row in sorted(
             results.get('comparisons', ()),
             key=lambda row: (-row['fraction'], row['subset'] != MACRO, row['subset'] != '', row['subset']),
