@@ -5,7 +5,7 @@
 Batch: 12 photos x 4 versions x 2 patches = 96 patches of 128 px a step.
 Result: not measured yet.
 
-The trunk keeps ImageNet's weights, so that nothing it knows is lost; the branch reads its stem and first three stages and gives two
+The trunk keeps ImageNet's weights, so that nothing it knows is lost; the branch reads its first three stages and gives two
 maps of its own (48 and 96 channels), which the loss alone sees. The trunk is computed only that far, once for queries and keys.
 Everything with a number below is a design choice.
 """

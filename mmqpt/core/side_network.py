@@ -3,8 +3,8 @@ first maps.
 
 Side-tuning (Zhang et al., ECCV 2020) adds a small network beside a frozen one; ladder side-tuning (Sung, Cho and
 Bansal, NeurIPS 2022) lets it read the frozen one's maps, so that no gradient passes through the frozen one. What the
-frozen network knows is kept by construction, and training costs a fraction. Here the branch reads the stem and the
-first three stages, strides 2 to 8, where traces of degradation still are; its widths and layers are design choices.
+frozen network knows is kept by construction, and training costs a fraction. Here the branch reads the first three
+stages, strides 2 to 8, where traces of degradation still are; its widths and layers are design choices.
 
 timm knows the network as ``tf_efficientnet_lite0_side`` once this module is imported.
 """
@@ -26,57 +26,53 @@ SIDE = 'side.'
 """What the names of a side branch's parameters begin with."""
 
 _LOADING = ('pretrained_cfg', 'pretrained_cfg_overlay', 'cache_dir')
+_READ = 3
+"""Stages of the trunk that the branch reads."""
+
 _PLACES = (2, 4)
 """Where the branch's maps stand among those of the trunk: after the stage of their stride, 4 and 8."""
 
 
 class SideBranch(nn.Module):
-    """Maps of four first stages -> two maps of its own, at strides 4 and 8.
+    """Maps of three first stages -> two maps of its own, at strides 4 and 8.
 
-    Every step is a 3 x 3 convolution of each channel for itself and one of 1 x 1 px over channels (as in MobileNet),
-    with BatchNorm and ReLU; at each stride the frozen network's maps of that stride join. The first convolution gives
-    two maps a channel, rectified before they are mixed: energies of fine structure.
+    A convolution of 3 x 3 px takes the first stage's map to the stride of the second, whose map joins; then steps of a
+    3 x 3 convolution of each channel for itself and one of 1 x 1 px over channels (as in MobileNet), at the stride of
+    the third, whose map joins as well. BatchNorm and ReLU follow each of them, so that means over space are energies of
+    fine structure. It costs 13 % of the trunk's multiplications.
 
     Args:
-        channels: of the maps that it reads, at strides 2, 2, 4 and 8.
+        channels: of the maps that it reads, at strides 2, 4 and 8.
         widths: channels of its own maps, at strides 4 and 8.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
-        stem, first, second, third = channels
+        first, second, third = channels
         fine, coarse = widths
-        read = stem + first
-        self.enter = nn.Sequential(
-            nn.Conv2d(read, 2 * read, 3, 2, 1, groups=read, bias=False),
-            nn.BatchNorm2d(2 * read),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(2 * read, fine, 1, bias=False),
-            nn.BatchNorm2d(fine),
-            nn.ReLU(inplace=True),
-        )
-        self.fine = _separable(fine + second, fine)
-        self.down = nn.Sequential(
-            nn.Conv2d(fine, fine, 3, 2, 1, groups=fine, bias=False), nn.BatchNorm2d(fine), nn.ReLU(inplace=True)
-        )
+        self.enter = _normalised(nn.Conv2d(first, fine, 3, 2, 1, bias=False))
+        self.fine = _normalised(nn.Conv2d(fine + second, fine, 1, bias=False))
+        self.down = _normalised(nn.Conv2d(fine, fine, 3, 2, 1, groups=fine, bias=False))
         self.coarse = _separable(fine + third, coarse)
         self.last = _separable(coarse, coarse)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Four maps (N, C, H / 2, W / 2) to (N, C, H / 8, W / 8) -> two, at strides 4 and 8."""
-        stem, first, second, third = maps
-        fine = self.fine(torch.cat([self.enter(torch.cat([stem, first], dim=1)), second], dim=1))
+        """Maps of the stages, of which it reads the first three -> two of its own, at strides 4 and 8."""
+        first, second, third = maps[:_READ]
+        fine = self.fine(torch.cat([self.enter(first), second], dim=1))
         coarse = self.coarse(torch.cat([self.down(fine), third], dim=1))
         return [fine, coarse + self.last(coarse)]
+
+
+def _normalised(layer: nn.Conv2d) -> nn.Sequential:
+    return nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True))
 
 
 def _separable(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, 1, 1, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
-        nn.Conv2d(inputs, outputs, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        *_normalised(nn.Conv2d(inputs, outputs, 1, bias=False)),
     )
 
 
@@ -120,7 +116,7 @@ class SideNetwork(nn.Module):
         infos = [dict(info) for info in trunk.feature_info.get_dicts()]
         self._ends = [int(str(info['module']).split('.')[1]) for info in infos]
         channels = [info['num_chs'] for info in infos]
-        self.side = SideBranch([self.conv_stem.out_channels, *channels[:3]], widths)
+        self.side = SideBranch(channels[:_READ], widths)
         self.num_features = self.head_hidden_size = channels[-1] + sum(widths)
         for place, width, name in zip(_PLACES, widths, ('fine', 'last'), strict=True):
             infos.insert(
@@ -157,21 +153,21 @@ class SideNetwork(nn.Module):
         return [self.conv_stem, self.bn1, self.blocks]
 
     def trunk_maps(self, images: Tensor, whole: bool = True) -> list[Tensor]:
-        """The stem's map, then those of the stages; with ``whole=False`` only what the branch reads."""
-        maps = [self.bn1(self.conv_stem(images))]
-        found = maps[0]
+        """The maps of the stages; with ``whole=False`` only those that the branch reads."""
+        maps = []
+        found = self.bn1(self.conv_stem(images))
         for number, block in enumerate(self.blocks):
             found = block(found)
             if number in self._ends:
                 maps.append(found)
-                if not whole and len(maps) == 4:
+                if not whole and len(maps) == _READ:
                     break
         return maps
 
     def forward_features(self, images: Tensor) -> Tensor | list[Tensor]:
         """(N, 3, H, W) -> maps, or one map (N, C, H / 32, W / 32) without ``features_only``."""
         maps = self.trunk_maps(images)
-        fine, coarse = self.side(maps[:4])
+        fine, coarse = self.side(maps)
         if not self.features_only:
             reduced = [F.avg_pool2d(fine, 8, ceil_mode=True), F.avg_pool2d(coarse, 4, ceil_mode=True)]
             return torch.cat([maps[-1], *reduced], dim=1)
@@ -186,7 +182,7 @@ class SideNetwork(nn.Module):
             maps: as of :meth:`trunk_maps`.
             side: as of :class:`SideBranch`.
         """
-        found = list(maps[1:])
+        found = list(maps)
         for place, own in zip(_PLACES, side, strict=True):
             found.insert(place, own)
         return found

@@ -344,7 +344,7 @@ class QPT(BaseSelfSupervisor):
         """(M, C) of the query or key encoder, for what :meth:`_encoder_inputs` gives."""
         if isinstance(inputs, Tensor):
             return pool_features(encoder(inputs), encoder, self.pooling)
-        own = encoder(inputs[:4])
+        own = encoder(inputs)
         return pool_features(
             SideNetwork.with_side(inputs, own) if self.side_tuning == 'all' else own, None, self.pooling
         )
@@ -420,7 +420,7 @@ def _pooled_channels(backbone: nn.Module, side: int, pooling: str, side_tuning: 
     training = network.training
     network.eval()
     maps = network.trunk_maps(torch.zeros(1, 3, side, side))
-    own = network.side(maps[:4])
+    own = network.side(maps)
     network.train(training)
     return pool_features(network.with_side(maps, own) if side_tuning == 'all' else own, None, pooling).shape[1]
 
