@@ -20,6 +20,7 @@ import os
 import platform
 import statistics
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -296,9 +297,11 @@ def report(results: dict[str, Any]) -> str:
         + f'{results["repeats"]} runs.',
         operator_table(results['operators']),
         '## Beside albumentations and kornia',
-        *(others_text(package, found) for package, found in results['others'].items()),
+        *(part for package, found in results['others'].items() for part in others_text(package, found)),
     ]
-    return '\n\n'.join(parts)
+    return '\n\n'.join(
+        part if part.startswith('|') else textwrap.fill(part, 100, break_on_hyphens=False) for part in parts
+    )
 
 
 def operator_table(times: dict[str, dict[str, list[float]]]) -> str:
@@ -311,10 +314,10 @@ def operator_table(times: dict[str, dict[str, list[float]]]) -> str:
     return table(('operator', 'kind', *map(str, LEVELS)), rows)
 
 
-def others_text(package: str, found: dict[str, Any]) -> str:
-    """A table of pairs."""
+def others_text(package: str, found: dict[str, Any]) -> tuple[str, ...]:
+    """What was compared, and a table of pairs."""
     if 'missing' in found:
-        return f'Not measured: {found["missing"]}.'
+        return (f'Not measured: {found["missing"]}.',)
     rows = [
         (f'`{name}`', ms(pair['ours']), f'`{pair["transform"]}`', ms(pair['theirs']))
         for name, pair in found['pairs'].items()
@@ -324,8 +327,8 @@ def others_text(package: str, found: dict[str, Any]) -> str:
         f'{package} {found["version"]}, the closest transform to our level 3. They are not the same operations: '
         'kernels, borders and noise differ, and some of ours are approximations (a median of 7 px, for one). Two '
         f'degraded versions of a photo, drawn from these operators alone: {ms(sample["ours"])} ms for two patches of '
-        f'224 px of each, {ms(sample["theirs"])} ms for the photo by {package}.\n\n'
-        + table(('ours', 'ms', package, 'ms'), rows)
+        f'224 px of each, {ms(sample["theirs"])} ms for the photo by {package}.',
+        table(('ours', 'ms', package, 'ms'), rows),
     )
 
 

@@ -15,6 +15,7 @@ from mmqpt.datasets.transforms.packing import PackPatchPairs, PackRatedPhoto
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.datasets.transforms.quality_crop import RandomQualityCrop
 from mmqpt.datasets.transforms.random_degradation import RandomDegradation
+from mmqpt.engine.few_groups import FewGroupsConstructor
 from mmqpt.engine.finite_steps import FiniteStepHook
 from mmqpt.engine.head_start import HeadStartHook
 from mmqpt.engine.hooks import (
@@ -47,6 +48,7 @@ __all__ = [
     'ConcatRatedSets',
     'DataPositionHook',
     'ExportSpecHook',
+    'FewGroupsConstructor',
     'FiniteStepHook',
     'HeadStartHook',
     'IQADataset',

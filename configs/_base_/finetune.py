@@ -58,6 +58,7 @@ val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='FewGroupsConstructor',  # two groups, not one a parameter
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),
     clip_grad=dict(max_norm=5.0),

@@ -49,6 +49,7 @@ train_dataloader = dict(
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=20)
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='FewGroupsConstructor',  # two groups, not one a parameter
     optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.01),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),  # gentle with what ImageNet taught
     clip_grad=dict(max_norm=5.0),

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmqpt.degradations._filter import BORDER, average_along, exact_weights, gaussian, gaussian_reach, spread_filter
 from mmqpt.degradations._random import LARGEST_NORMAL, generator, normal_field
-from mmqpt.degradations._warp import affine, warp
+from mmqpt.degradations._warp import affine, four_channels, three_channels, warp
 from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.rows import KADID_10K, row
 
@@ -123,11 +123,11 @@ def zoom_blur(image: np.ndarray, amount: float, frame: Frame | None = None) -> n
     """
     frame = frame or Frame.of(image)
     frame_of_all = frame._replace(asked=frame.shown)
-    out = image
+    out = four_channels(image)
     for scale in _zooms(amount, frame.height, frame.width):
         enlarged = warp(out, affine(np.eye(2) / scale, frame.height, frame.width), frame_of_all)
         out = cv2.addWeighted(out, 0.5, enlarged, 0.5, 0)
-    return frame.cut(out)
+    return three_channels(frame.cut(out))
 
 
 def scatter_reach(sigma: float) -> int:
@@ -146,7 +146,7 @@ def glass_reach(sigma: float) -> int:
     levels=(0.45, 0.75, 1.2, 1.9, 3),
     source='Hendrycks and Dietterich, ICLR 2019',
     reach=glass_reach,
-    version=2,
+    version=3,
 )
 def glass_blur(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Frosted glass: every pixel comes from a place ``sigma`` px off (standard deviation), then a Gaussian of 0.8 px.
@@ -160,7 +160,8 @@ def glass_blur(image: np.ndarray, sigma: float, seed: int, frame: Frame | None =
 def scatter(image: np.ndarray, sigma: float, seed: int, frame: Frame) -> np.ndarray:
     """Take every pixel from a place a normal distance (``sigma`` px, rounded to whole px) off in x and in y."""
     moves = normal_field(seed, frame, 2, sigma, depth=cv2.CV_16S)
-    return cv2.remap(image, moves, _NO_MAP, cv2.INTER_NEAREST | cv2.WARP_RELATIVE_MAP, borderMode=BORDER)
+    flags = cv2.INTER_NEAREST | cv2.WARP_RELATIVE_MAP
+    return three_channels(cv2.remap(four_channels(image), moves, _NO_MAP, flags, borderMode=BORDER))
 
 
 def _disc(radius: float) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips
+from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips, product
 from mmqpt.degradations._random import generator
-from mmqpt.degradations._warp import Origin, WarpFootprint, affine, warp
+from mmqpt.degradations._warp import KEPT, Origin, WarpFootprint, affine, warp
 from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.noise import CHROMA_TO_RGB, add
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, TID2013, row
@@ -107,6 +109,7 @@ def channel_shift(image: np.ndarray, pixels: float, seed: int) -> np.ndarray:
     return cv2.merge([red, planes[1], blue])
 
 
+@functools.lru_cache(maxsize=KEPT)
 def _enlarging(pixels: float, _seed: int, height: int, width: int) -> Origin:
     """The origins of one channel of :func:`chromatic_aberration`, enlarged by so many px in the corners."""
     scale = pixels / max(1.0, float(np.hypot((width - 1) / 2, (height - 1) / 2)))
@@ -150,9 +153,16 @@ def chroma_blotches(image: np.ndarray, sigma: float, seed: int, frame: Frame | N
     frame = frame or Frame.of(image)
     down, across = cubic_weights(frame.height, _BLOTCH), cubic_weights(frame.width, _BLOTCH)
     coarse = generator(seed).standard_normal((down.shape[1], across.shape[1], 2)).astype(np.float32) * np.float32(sigma)
-    down, across = down[frame.shown.top : frame.shown.bottom], across[frame.shown.left : frame.shown.right]
-    clouds = (across @ cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
-    return frame.cut(in_strips(image, lambda part, rows: add(part, (down[rows] @ clouds).reshape(part.shape))))
+    across = across[frame.shown.left : frame.shown.right]
+    clouds = product(across, cv2.transform(coarse, CHROMA_TO_RGB)).reshape(len(coarse), -1)
+
+    def blotched(part: np.ndarray, rows: slice) -> np.ndarray:
+        top = frame.shown.top + rows.start
+        bottom = top + len(part)
+        knots = slice(top // _BLOTCH, (bottom - 1) // _BLOTCH + 4)  # the weights of all others are 0
+        return add(part, product(down[top:bottom, knots], clouds[knots]).reshape(part.shape))
+
+    return frame.cut(in_strips(image, blotched))
 
 
 def diffusion_reach(radius: float) -> int:
@@ -168,10 +178,11 @@ def colour_diffusion(image: np.ndarray, radius: float) -> np.ndarray:
     """
     parts = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
     side = (2 * int(radius) + 1,) * 2
-    chroma = parts
+    chroma = np.empty((*parts.shape[:2], 2), np.uint8)
+    cv2.mixChannels([parts], [chroma], [1, 0, 2, 1])
     for _ in range(3):
         chroma = cv2.blur(chroma, side, borderType=BORDER)
-    cv2.mixChannels([chroma], [parts], [1, 1, 2, 2])
+    cv2.mixChannels([chroma], [parts], [0, 1, 1, 2])
     return cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
 
 

@@ -101,7 +101,7 @@ def smear(image: np.ndarray, amount: float) -> np.ndarray:
     source=f'{KADID_10K}: denoise',
     reach=_WIENER_SIDE // 2,
     ties=True,
-    version=2,
+    version=3,
 )
 def denoised_noise(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Add white noise of ``sigma`` grey levels, then smooth away all detail below 1.5 times that.

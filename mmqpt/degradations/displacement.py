@@ -5,13 +5,14 @@ The border is mirrored (reflect-101), except by ``block_shift``, whose patches s
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
-from mmqpt.degradations._filter import covered, cubic_weights
+from mmqpt.degradations._filter import covered, cubic_weights, product
 from mmqpt.degradations._random import generator, whole_numbers
-from mmqpt.degradations._warp import Origin, warp
+from mmqpt.degradations._warp import KEPT, Origin, warp
 from mmqpt.degradations.blur import scatter, scatter_reach
 from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, row
@@ -48,21 +49,25 @@ def elastic(image: np.ndarray, amplitude: float, seed: int, frame: Frame | None 
     left, right = frame.asked.left, frame.asked.right
     knots = slice(left // _GRID, (right - 1) // _GRID + 4)
     columns = across[left:right, knots].T.astype(np.float64)
-    move_x, move_y = np.float32(amplitude) * _knots(seed, frame.height, frame.width)[:, :, knots] @ columns
+    move_x, move_y = product(np.float32(amplitude) * _knots(seed, frame.height, frame.width)[:, :, knots], columns)
 
     def origin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         top, bottom = int(y[0, 0]), int(y[-1, 0]) + 1
         knots = slice(top // _GRID, (bottom - 1) // _GRID + 4)  # the weights of all others are 0
         here = down[top:bottom, knots]
-        return x + (here @ move_x[knots]).astype(np.float32), y + (here @ move_y[knots]).astype(np.float32)
+        shift_x, shift_y = (product(here, move[knots]).astype(np.float32) for move in (move_x, move_y))
+        return np.add(x, shift_x, out=shift_x), np.add(y, shift_y, out=shift_y)
 
     return warp(image, origin, frame)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def _knots(seed: int, height: int, width: int) -> np.ndarray:
     """The field of x and of y at the knots, in standard deviations."""
     shape = (2, cubic_weights(height, _GRID).shape[1], cubic_weights(width, _GRID).shape[1])
-    return generator(seed).standard_normal(shape).astype(np.float32)
+    field = generator(seed).standard_normal(shape).astype(np.float32)
+    field.flags.writeable = False  # it is kept
+    return field
 
 
 @row(
@@ -71,7 +76,7 @@ def _knots(seed: int, height: int, width: int) -> np.ndarray:
     levels=(0.32, 0.5, 0.8, 1.3, 2.2),
     source=f'{KADID_10K}: jitter',
     reach=scatter_reach,
-    version=2,
+    version=3,
 )
 def jitter(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Take every pixel from a place of its own, ``sigma`` px away (standard deviation) and rounded to whole px."""
@@ -130,6 +135,9 @@ def block_shift(image: np.ndarray, share: float, seed: int, frame: Frame | None 
     shift_x = (to_x + offsets[drawn[:, 3]]).clip(0, width - side_x) - to_x
     out = frame.cut(image).copy()
     for area, down, right in zip(*covered(to_y, to_x, side_y, side_x, asked, shift_y, shift_x), strict=True):
-        moved = Region(area.top + down, area.left + right, area.bottom + down, area.right + right)
-        area.cut(out, asked)[...] = moved.cut(image, shown)
+        top, left, bottom, end = area
+        y, x = down - shown.top, right - shown.left
+        out[top - asked.top : bottom - asked.top, left - asked.left : end - asked.left] = image[
+            top + y : bottom + y, left + x : end + x
+        ]
     return out

@@ -6,17 +6,20 @@ no black wedge tells a network that a photo was warped.
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
 from mmqpt.degradations._random import generator
-from mmqpt.degradations._warp import Origin, WarpFootprint, affine, warp
+from mmqpt.degradations._warp import KEPT, Origin, WarpFootprint, affine, warp
 from mmqpt.degradations.frame import Frame
 from mmqpt.degradations.rows import row
 
 _AFFINE = 'common augmentation; design choice'
 
 
+@functools.lru_cache(maxsize=KEPT)
 def rotation(degrees: float, _seed: int, height: int, width: int) -> Origin:
     """The origins of :func:`rotate`."""
     angle = np.deg2rad(degrees)
@@ -40,6 +43,7 @@ def rotate(image: np.ndarray, degrees: float, frame: Frame | None = None) -> np.
     return warp(image, rotation(degrees, 0, frame.height, frame.width), frame)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def shearing(factor: float, _seed: int, height: int, width: int) -> Origin:
     """The origins of :func:`shear`."""
     return affine(np.array([[1.0, factor], [0.0, 1.0]]), height, width)
@@ -61,6 +65,7 @@ def shear(image: np.ndarray, factor: float, frame: Frame | None = None) -> np.nd
     return warp(image, shearing(factor, 0, frame.height, frame.width), frame)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def stretching(factor: float, _seed: int, height: int, width: int) -> Origin:
     """The origins of :func:`stretch`."""
     return affine(np.diag([1 + factor, 1.0]) if factor >= 0 else np.diag([1.0, 1 - factor]), height, width)
@@ -85,6 +90,7 @@ def stretch(image: np.ndarray, factor: float, frame: Frame | None = None) -> np.
     return warp(image, stretching(factor, 0, frame.height, frame.width), frame)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def tilting(amount: float, seed: int, height: int, width: int) -> Origin:
     """The origins of :func:`perspective`."""
     if min(height, width) < 2:
@@ -124,6 +130,7 @@ def perspective(image: np.ndarray, amount: float, seed: int, frame: Frame | None
     return warp(image, tilting(amount, seed, frame.height, frame.width), frame)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def bending(strength: float, _seed: int, height: int, width: int) -> Origin:
     """The origins of :func:`lens`."""
     half_x, half_y = np.float32(max((width - 1) / 2, 0.5)), np.float32(max((height - 1) / 2, 0.5))

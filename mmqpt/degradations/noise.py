@@ -21,7 +21,7 @@ def add(image: np.ndarray, change: np.ndarray) -> np.ndarray:
     return cv2.add(image, change, dtype=cv2.CV_8U)
 
 
-@row('texture', unit='grey levels', levels=(5, 10, 18, 30, 50), source=f'{KADID_10K}: white noise', reach=0, version=2)
+@row('texture', unit='grey levels', levels=(5, 10, 18, 30, 50), source=f'{KADID_10K}: white noise', reach=0, version=3)
 def white_noise(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Add independent normal noise with standard deviation ``sigma`` (grey levels of 255) to every value."""
     frame = frame or Frame.of(image)
@@ -34,21 +34,30 @@ def white_noise(image: np.ndarray, sigma: float, seed: int, frame: Frame | None 
     levels=(6, 12, 21, 34, 55),
     source=f'{KADID_10K}: white noise in colour component',
     reach=0,
-    version=2,
+    version=3,
 )
 def colour_noise(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Add independent normal noise of ``sigma`` grey levels to Cb and Cr (BT.601); luma changes only by clipping."""
     frame = frame or Frame.of(image)
     noise = NormalRows(seed, frame, 2)
+    (_, red), (to_green_blue, to_green_red), (blue, _) = CHROMA_TO_RGB
 
     def noisy(part: np.ndarray, _: slice) -> np.ndarray:
-        return add(part, cv2.transform(noise.read(len(part), sigma), CHROMA_TO_RGB))
+        cb, cr = cv2.split(noise.read(len(part), sigma))
+        of_red, of_blue = (_rounded(value, gain, value, 0) for value, gain in ((cr, red), (cb, blue)))
+        of_green = _rounded(of_blue, to_green_blue / blue, of_red, to_green_red / red)
+        return add(part, cv2.merge([of_red, of_green, of_blue]))
 
     return frame.cut(in_strips(image, noisy))
 
 
+def _rounded(one: np.ndarray, gain: float, two: np.ndarray, other: float) -> np.ndarray:
+    """``gain one + other two`` as int16."""
+    return cv2.addWeighted(one, gain, two, other, 0, dtype=cv2.CV_16S)
+
+
 @row(
-    'texture', unit='grey levels', levels=(0.3, 0.9, 2.2, 5, 11), source='Foi et al., IEEE TIP 2008', reach=0, version=2
+    'texture', unit='grey levels', levels=(0.3, 0.9, 2.2, 5, 11), source='Foi et al., IEEE TIP 2008', reach=0, version=3
 )
 def sensor_noise(image: np.ndarray, gain: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Poisson-Gaussian noise of a sensor at high gain, in its normal approximation.
@@ -72,7 +81,7 @@ def sensor_noise(image: np.ndarray, gain: float, seed: int, frame: Frame | None 
     levels=(0.03, 0.06, 0.11, 0.18, 0.3),
     source=f'{KADID_10K}: multiplicative noise',
     reach=0,
-    version=2,
+    version=3,
 )
 def speckle_noise(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Multiply every value by normal noise of mean 1 and standard deviation ``sigma``."""
@@ -105,7 +114,7 @@ _GRAIN_GAIN = _grain_gain()
     source=DESIGN_CHOICE,
     reach=gaussian_reach(_GRAIN_SIGMA),
     ties=True,
-    version=2,
+    version=3,
 )
 def grain(image: np.ndarray, sigma: float, seed: int, frame: Frame | None = None) -> np.ndarray:
     """Film grain: grey noise of ``sigma`` grey levels in the mid-tones, correlated over about 2 px.
@@ -143,7 +152,7 @@ def impulse_noise(image: np.ndarray, share: float, seed: int, frame: Frame | Non
     shown = frame.shown
     draw = ByteRows(seed, frame, 2).read(shown.height).view('<u2')[:, shown.left : shown.right]
     bound = round(share * 2**15)
-    out = image.copy()
-    out[draw < bound] = 0
-    out[draw >= 2**16 - bound] = 255
-    return frame.cut(out)
+    black, white = (
+        cv2.merge([mask.view(np.uint8) * np.uint8(255)] * 3) for mask in (draw < bound, draw >= 2**16 - bound)
+    )
+    return frame.cut(cv2.add(cv2.subtract(image, black), white))

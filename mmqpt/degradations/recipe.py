@@ -45,6 +45,10 @@ class Step:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 1 << SEED_BITS:
             raise InputError(f'{self.operator}: seed must be an integer from 0 to 2^{SEED_BITS} - 1, got {self.seed!r}')
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Step:
+        """Itself: it can't change."""
+        return self
+
     @property
     def key(self) -> tuple[str, int, int]:
         """What makes two steps the same degradation: operator, signed direction and level, but not the seed."""
@@ -71,6 +75,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'steps', _as_steps(self.steps))
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Recipe:
+        """Itself: it can't change, and the metainfo of a sample is copied with every recipe in it."""
+        return self
 
     @property
     def key(self) -> tuple[tuple[str, int, int], ...]:

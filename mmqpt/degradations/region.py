@@ -82,6 +82,8 @@ def apply_regions(
     start = functools.reduce(Region.joined, (plan[0] for plan in plans)) if first else whole
     image = _run(steps[:first], image, [*[whole] * first, start], height, width)
     pieces = [_run(steps[first:], plan[0].cut(image, start), plan, height, width) for plan in plans]
+    if apart and len(steps) > first:
+        return pieces
     if not apart:
         pieces, shown = pieces * len(regions), shown * len(regions)
     return [region.cut(piece, seen).copy() for region, piece, seen in zip(regions, pieces, shown, strict=True)]

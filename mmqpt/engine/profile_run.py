@@ -46,7 +46,7 @@ def profile_training(cfg: Config, steps: int = 20, warmup: int = 5) -> Profile:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f'{name} must be an integer >= {least}, got {value!r}')
     with tempfile.TemporaryDirectory() as work_dir:
-        runner = _runner(cfg, work_dir)
+        runner = quiet_runner(cfg, work_dir)
         loader = runner.train_dataloader
         device = next(runner.model.parameters()).device
         try:
@@ -152,7 +152,7 @@ def time_loader(loader: DataLoader, steps: int, warmup: int) -> float:
     workers = max(1, loader.num_workers)
     before, timed = (workers * math.ceil(max(count, 1) / workers) for count in (warmup, steps))
     photos = 0
-    batches = _batches(loader)
+    batches = endless_batches(loader)
     for _ in range(before):
         next(batches)
     start = time.perf_counter()
@@ -167,9 +167,9 @@ def time_steps(runner: Runner, steps: int, warmup: int) -> tuple[dict[str, float
     for moment in ('before_run', 'before_train', 'before_train_epoch'):
         runner.call_hook(moment)
     runner.model.train()
-    batches = _batches(runner.train_dataloader)
+    batches = endless_batches(runner.train_dataloader)
     wait = watch.timed('wait', lambda: next(batches))
-    with _timed_parts(runner, watch):
+    with timed_parts(runner, watch):
         for number in range(warmup + steps):
             if number == warmup:
                 watch.reset()
@@ -229,8 +229,8 @@ class Stopwatch:
 
 
 @contextmanager
-def _timed_parts(runner: Runner, watch: Stopwatch) -> Iterator[None]:
-    """Inside, the parts of ``train_step`` add their time to ``watch``."""
+def timed_parts(runner: Runner, watch: Any) -> Iterator[None]:
+    """Inside, the parts of ``train_step`` run within ``watch.timed``, as a :class:`Stopwatch` has it."""
     model = bare_model(runner)
     places = (
         (model.data_preprocessor, 'forward', 'transfer'),
@@ -251,7 +251,7 @@ def _timed_parts(runner: Runner, watch: Stopwatch) -> Iterator[None]:
                 setattr(owner, method, kept)
 
 
-def _runner(cfg: Config, work_dir: str) -> Runner:
+def quiet_runner(cfg: Config, work_dir: str) -> Runner:
     """A runner with loader, model, optimiser and schedulers, whose files all go to ``work_dir``."""
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     for name in ('val', 'test'):
@@ -284,7 +284,7 @@ def _sampled(loader: DataLoader, epoch: int) -> Iterator[list[Any]]:
     yield from loader.batch_sampler or ()
 
 
-def _batches(loader: DataLoader) -> Iterator[Any]:
+def endless_batches(loader: DataLoader) -> Iterator[Any]:
     """Endless batches, epoch after epoch."""
     for epoch in itertools.count():
         if hasattr(loader.sampler, 'set_epoch'):

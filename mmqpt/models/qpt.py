@@ -149,6 +149,8 @@ class QPT(BaseSelfSupervisor):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.pretrained = pretrained
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
+        self._steps_done: int | None = None  # as ``steps``, without asking the device; None after loading
+        self.register_load_state_dict_post_hook(_forget_steps)
         self.anchor = anchor
         if anchor:
             self.anchor_backbone = deepcopy(self.backbone).requires_grad_(False)
@@ -379,10 +381,12 @@ class QPT(BaseSelfSupervisor):
         average_statistics(self._batch_norms())
         if self.queue.within_step:
             return
-        step = self.steps.cpu()  # a GPU has no work left here: whether the queries are finite was just read from it
-        share = float(1 - momentum_at(step, self.momentum))
+        if self._steps_done is None:
+            self._steps_done = int(self.steps)
+        share = float(1 - momentum_at(torch.tensor(self._steps_done), self.momentum))
         move_towards((self.key_backbone, self.key_neck), (self._learned(self.backbone), self.neck), share)
         self.steps += 1
+        self._steps_done += 1
 
     def _copy_key_encoder(self) -> None:
         """The key encoder becomes a copy of the query encoder."""
@@ -423,6 +427,11 @@ def _pooled_channels(backbone: nn.Module, side: int, pooling: str, side_tuning: 
     own = network.side(maps)
     network.train(training)
     return pool_features(network.with_side(maps, own) if side_tuning == 'all' else own, None, pooling).shape[1]
+
+
+def _forget_steps(model: QPT, _keys: Any) -> None:
+    """Other weights may come with another number of steps."""
+    model._steps_done = None
 
 
 def _grid(inputs: Tensor) -> torch.Size:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, features
 from skimage.metrics import peak_signal_noise_ratio as psnr
 
-from mmqpt.degradations import compression
+from mmqpt.degradations import LEVELS, OPERATORS, compression
 from mmqpt.degradations._wavelet import split, through_wavelet
 
 
@@ -90,3 +90,32 @@ def test_avif_says_what_it_needs(monkeypatch):
     monkeypatch.delitem(Image.SAVE, 'AVIF', raising=False)
     with pytest.raises(RuntimeError, match='Pillow with AVIF'):
         compression.avif(np.zeros((8, 8, 3), np.uint8), 20)
+
+
+@pytest.mark.skipif(not features.check('avif'), reason='Pillow without AVIF')
+def test_avif_decodes_on_one_thread(monkeypatch):
+    """Pillow's own number is one a core, in each of a loader's workers."""
+    from PIL import AvifImagePlugin
+
+    found, opened = [], Image.open
+
+    def spy(*args, **options):
+        found.append(AvifImagePlugin.DEFAULT_MAX_THREADS)
+        return opened(*args, **options)
+
+    monkeypatch.setattr(AvifImagePlugin, 'DEFAULT_MAX_THREADS', 3)
+    monkeypatch.setattr(Image, 'open', spy)
+    compression.avif(np.zeros((8, 8, 3), np.uint8), 20)
+    assert found == [1]
+    assert AvifImagePlugin.DEFAULT_MAX_THREADS == 3
+
+
+@pytest.mark.skipif(not features.check('avif'), reason='Pillow without AVIF')
+@pytest.mark.parametrize('level', LEVELS)
+def test_levels_of_codecs_lose_alike(photos, level):
+    """AVIF's are set by the root mean square error of JPEG's and WebP's."""
+    found = {
+        name: np.mean([psnr(photo, OPERATORS[name](photo, level)) for photo in photos])
+        for name in ('jpeg', 'webp', 'avif')
+    }
+    assert found['avif'] == pytest.approx((found['jpeg'] + found['webp']) / 2, abs=0.5)

@@ -66,6 +66,23 @@ def test_channels_and_strips_are_independent():
     assert correlation == pytest.approx(np.eye(3), abs=0.02)
 
 
+def test_two_rows_of_one_draw_are_as_good_as_independent(field):
+    """The second is the difference where the first is the sum."""
+    upper, lower = field[::2].ravel(), field[1::2].ravel()
+    assert np.corrcoef(upper, lower)[0, 1] == pytest.approx(0, abs=0.012)
+    assert np.corrcoef(upper**2, lower**2)[0, 1] == pytest.approx(-0.009, abs=0.012)
+    assert scipy.stats.kstest((upper + lower) / 2**0.5, 'norm').statistic < 0.006
+
+
+@pytest.mark.parametrize('top', [16, 17])
+def test_rows_read_one_by_one_are_those_read_at_once(top):
+    region = Region(top, 3, 40, 30)
+    frame = Frame(41, 32, region, region)
+    rows = NormalRows(2, frame, 3)
+    one_by_one = np.concatenate([rows.read(1, 4.0) for _ in range(region.height)])
+    np.testing.assert_array_equal(one_by_one, normal_field(2, frame, 3, 4.0))
+
+
 def test_integers_are_the_rounded_field():
     exact = normal_field(1, Frame.sized(40, 50), 3, 7.0, mean=2.0)
     rounded = normal_field(1, Frame.sized(40, 50), 3, 7.0, mean=2.0, depth=cv2.CV_16S)

@@ -1,6 +1,7 @@
 """Recipes: JSON there and back, and what they do to a photo."""
 
 import json
+from copy import deepcopy
 from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
 
@@ -285,3 +286,10 @@ def test_a_new_operator_refuses_nothing(monkeypatch):
     stored = Recipe([('jpeg', 3), ('rotate', 2)]).to_json()
     monkeypatch.setitem(OPERATORS, 'newcomer', replace(OPERATORS['jpeg'], name='newcomer'))
     assert Recipe.from_json(stored) == Recipe([('jpeg', 3), ('rotate', 2)])
+
+
+def test_a_copy_of_a_recipe_is_the_recipe():
+    """The metainfo of a sample is copied; recipes can't change."""
+    recipe = Recipe([('jpeg', 3), ('haze', 2)])
+    assert deepcopy([recipe])[0] is recipe
+    assert deepcopy(recipe.steps)[0] is recipe.steps[0]

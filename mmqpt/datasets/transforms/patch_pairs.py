@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -157,12 +158,14 @@ class PatchPairs(SettingsRepr):
         size = self.patch_size
         limit = self.max_overlap * size * size
         for _ in range(100):
-            ys = rng.integers(0, height - size + 1, self.patches)
-            xs = rng.integers(0, width - size + 1, self.patches)
-            overlap = np.clip(size - abs(ys[:, None] - ys), 0, None) * np.clip(size - abs(xs[:, None] - xs), 0, None)
-            np.fill_diagonal(overlap, 0)
-            if overlap.max() <= limit:
-                return [(int(y), int(x)) for y, x in zip(ys, xs, strict=True)]
+            ys = rng.integers(0, height - size + 1, self.patches).tolist()
+            xs = rng.integers(0, width - size + 1, self.patches).tolist()
+            places = list(zip(ys, xs, strict=True))
+            if all(
+                max(0, size - abs(y - other_y)) * max(0, size - abs(x - other_x)) <= limit
+                for (y, x), (other_y, other_x) in itertools.combinations(places, 2)
+            ):
+                return places
         fitting = [grid for grid in self._grids if grid[0] <= height and grid[1] <= width]
         rows, across, columns = fitting[rng.integers(len(fitting))]
         top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - across + 1)
