@@ -45,6 +45,7 @@ GROUPS = (
             'test': Entry('mmqpt.cli.test', 'Score the test part of a set: SRCC, PLCC, KRCC, RMSE.'),
             'evaluate': Entry('mmqpt.cli.evaluate', 'Compare weights over many splits, with a report.'),
             'export': Entry('mmqpt.cli.export', 'Turn a checkpoint into files that need no OpenMMLab.'),
+            'average': Entry('mmqpt.cli.average', 'Average encoders that began at the same weights.'),
             'print-config': Entry('mmqpt.cli.print_config', 'Print a config with its base and overrides.'),
         },
     ),

@@ -45,6 +45,8 @@ class HeadStartHook(Hook):
         lr: learning rate at the beginning.
         weight_decay: of AdamW.
         batches: training batches whose features make one batch here.
+        head_only: whether the run ends there: the backbone stays as it was, and epoch 0, which is validated and saved,
+            is the only one. It needs neither the time nor the memory of a training.
 
     Raises:
         InputError: a bad argument, a model that is not :class:`StartsHead`, or more than one rank.
@@ -60,6 +62,7 @@ class HeadStartHook(Hook):
         lr: float = 1e-3,
         weight_decay: float = 0.05,
         batches: int = 16,
+        head_only: bool = False,
     ) -> None:
         if min(passes, epochs, batches) < 1 or not 0 < lr < math.inf or not 0 <= weight_decay < math.inf:
             raise InputError(
@@ -72,6 +75,7 @@ class HeadStartHook(Hook):
         self.lr = lr
         self.weight_decay = weight_decay
         self.batches = batches
+        self.head_only = head_only
 
     def before_train(self, runner: Runner) -> None:
         """Only at the beginning of a run."""
@@ -95,6 +99,9 @@ class HeadStartHook(Hook):
                 hook.ema_model.module.load_state_dict(bare_model(runner).state_dict())
         if runner.val_loop is not None:
             runner.val_loop.run()
+        if self.head_only:
+            runner.save_checkpoint(runner.work_dir, 'epoch_0.pth', save_optimizer=False, save_param_scheduler=False)
+            runner.train_loop.stop_training = True
 
     @torch.no_grad()
     def _features(self, runner: Runner, model: Any) -> list[tuple[BatchFeatures, list[Any]]]:

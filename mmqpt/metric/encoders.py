@@ -66,7 +66,7 @@ def create_encoder(
         FileNotFoundError: no such file.
         InputError: an unknown name, a file that can't be used, or arguments that timm does not take.
     """
-    path = _find_encoder(name)
+    path = find_encoder(name)
     if out_indices is not None and not features_only:
         raise InputError('out_indices needs features_only=True')
     if features_only and num_classes:
@@ -101,7 +101,16 @@ def _cut(network: nn.Module, known: set[str], num_classes: int) -> None:
             network.reset_classifier(num_classes)  # type: ignore[operator]
 
 
-def _find_encoder(name: str | os.PathLike[str]) -> Path:
+def find_encoder(name: str | os.PathLike[str]) -> Path:
+    """The file of an encoder.
+
+    Args:
+        name: one of :func:`list_encoders`, or a file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: an unknown name.
+    """
     if Path(name).is_file():
         return Path(name)
     known = list_encoders()

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import Standardise
 from mmqpt.engine.head_start import HeadStartHook
+from mmqpt.export.convert import export_checkpoint
 
 START = {'type': 'HeadStartHook', 'epochs': 200, 'lr': 0.02, 'batches': 1}
 
@@ -137,6 +138,17 @@ def test_is_validated_as_epoch_0_and_averaged_weights_begin_there(tiny_finetune,
     assert [epoch for epoch, _ in seen] == [0, 1]
     assert torch.equal(seen[0][1], look.state['head.layers.3.weight'])
     assert list(tmp_path.glob('best_iqa_RMSE_epoch_*.pth'))
+
+
+def test_head_only_ends_there_with_a_checkpoint_to_export(tiny_finetune, tmp_path):
+    begun, runner = look(tiny_finetune(tmp_path), [{**START, 'head_only': True}])
+    assert (runner.iter, runner.epoch) == (0, 0)
+    assert runner.message_hub.get_scalar('val/iqa/SRCC').current() is not None
+    assert not list(tmp_path.glob('epoch_[1-9]*.pth'))
+    spec = export_checkpoint(tmp_path / 'epoch_0.pth', tmp_path / 'out.safetensors')
+    assert spec.kind == 'metric'
+    for name, value in runner.model.state_dict().items():
+        assert torch.equal(value, begun.state[name]), name
 
 
 def test_needs_a_model_with_a_head(tiny_pretrain, tmp_path):

@@ -1,0 +1,27 @@
+"""Average encoders that began at the same weights; the head is fitted anew.
+
+Examples:
+    mmqpt average qpt_efficientnet_lite0 finetuned.safetensors --out between.safetensors
+    mmqpt average a.safetensors b.safetensors c.safetensors --shares 0.5 0.25 0.25 --out soup.safetensors
+    PRETRAINED=between.safetensors mmqpt finetune CONFIG
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument('files', nargs='+', help='two or more exported files, or names of encoders that come along')
+    parser.add_argument('--out', required=True, help='file to write, ending with .safetensors')
+    parser.add_argument('--shares', nargs='+', type=float, help='share of each file, together 1; by default equal ones')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the file."""
+    from mmqpt.export.average import average_encoders
+    from mmqpt.metric.encoders import find_encoder
+
+    spec = average_encoders([find_encoder(name) for name in args.files], args.out, args.shares)
+    print(f'{args.out}: {spec}; fine-tune it on opinion scores, beginning with the head (HeadStartHook)')

@@ -1,0 +1,82 @@
+"""Averages of encoders that began at the same weights."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.weights_file import read_weights, tensors_below, write_weights
+from mmqpt.core.weights_spec import WeightsSpec
+from mmqpt.version import __version__
+
+
+def average_encoders(
+    files: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], shares: Sequence[float] | None = None
+) -> WeightsSpec:
+    """Write an encoder whose weights and BatchNorm statistics are the weighted means of those of several files.
+
+    Networks that were fine-tuned from the same weights lie in one valley of the loss, and a point between them often
+    judges photos of other sources better than each of them: between a network and its own start (WiSE-FT, Wortsman et
+    al., "Robust fine-tuning of zero-shot models", CVPR 2022), or between several fine-tunings (Wortsman et al., "Model
+    soups", ICML 2022). Of networks without a common start the average is of no use, which nothing here can check. The
+    head has to be fitted anew (``HeadStartHook``), so heads are left out.
+
+    Args:
+        files: exported encoders or metrics of one architecture.
+        out: file to write, ending with .safetensors.
+        shares: of each file, each >= 0 and together 1; None for equal ones.
+
+    Raises:
+        InputError: fewer than two files, shares that do not fit, or networks of several architectures or inputs.
+    """
+    names = [os.fspath(file) for file in files]
+    if len(names) < 2:
+        raise InputError(f'an average needs at least two files, got {len(names)}')
+    given = [1 / len(names)] * len(names) if shares is None else [float(share) for share in shares]
+    if len(given) != len(names):
+        raise InputError(f'shares must be one for each of the {len(names)} files, got {len(given)}')
+    if not all(0 <= share <= 1 for share in given) or not math.isclose(sum(given), 1, abs_tol=1e-6):
+        raise InputError(f'shares must be from 0 to 1 and together 1, got {", ".join(f"{share:g}" for share in given)}')
+    if Path(out).suffix != '.safetensors':
+        raise InputError(f'the average must end with .safetensors, got {os.fspath(out)}')
+    tensors, first = read_weights(names[0])
+    backbone = tensors_below(tensors, 'backbone.')
+    means = {key: _weighted(value, given[0]) for key, value in backbone.items()}
+    for name, share in zip(names[1:], given[1:], strict=True):
+        tensors, spec = read_weights(name)
+        for field in ('backbone', 'backbone_args', 'input_mean', 'input_std'):
+            one, other = getattr(first, field), getattr(spec, field)
+            if one != other:
+                raise InputError(
+                    f'{name}: {field} is {other!r}, but {names[0]} has {one!r}; only alike can be averaged'
+                )
+        found = tensors_below(tensors, 'backbone.')
+        unlike = {key for key in {*found, *backbone} if getattr(found.get(key), 'shape', None) != _shape(backbone, key)}
+        if unlike:
+            raise InputError(f'{name}: {min(unlike)} is not as in {names[0]}; only alike can be averaged')
+        means = {key: mean + _weighted(found[key], share) for key, mean in means.items()}
+    spec = WeightsSpec(
+        kind='backbone',
+        backbone=first.backbone,
+        backbone_args=first.backbone_args,
+        input_mean=first.input_mean,
+        input_std=first.input_std,
+        mmqpt_version=__version__,
+    )
+    write_weights(out, {f'backbone.{key}': mean.to(backbone[key].dtype) for key, mean in means.items()}, spec)
+    return spec
+
+
+def _weighted(tensor: Tensor, share: float) -> Tensor:
+    """In double precision, so that the average of a file with itself is that file; counters are averaged, too."""
+    return tensor.to(torch.float64) * share
+
+
+def _shape(tensors: dict[str, Tensor], key: str) -> torch.Size | None:
+    return tensors[key].shape if key in tensors else None

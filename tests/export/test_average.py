@@ -1,0 +1,86 @@
+"""Averages of encoders: the mean of each tensor, and nothing that can't be averaged."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mmqpt.core.errors import InputError
+from mmqpt.core.weights_file import read_weights, write_weights
+from mmqpt.export.average import average_encoders
+from mmqpt.metric.encoders import create_encoder
+
+
+def first_convolution(tensors):
+    return next(key for key, value in tensors.items() if key.startswith('backbone.') and value.dim() == 4)
+
+
+@pytest.fixture
+def moved(metric_weights, tmp_path):
+    """The same network with other weights, head included."""
+    tensors, spec = read_weights(metric_weights)
+    other = {key: value * 3 if value.is_floating_point() else value for key, value in tensors.items()}
+    write_weights(tmp_path / 'moved.safetensors', other, spec)
+    return tmp_path / 'moved.safetensors'
+
+
+def test_each_tensor_is_the_mean_by_share(metric_weights, moved, tmp_path):
+    out = tmp_path / 'mean.safetensors'
+    spec = average_encoders([metric_weights, moved], out, [0.75, 0.25])
+    before, found = read_weights(metric_weights)[0], read_weights(out)[0]
+    assert spec.kind == 'backbone'
+    assert set(found) == {key for key in before if key.startswith('backbone.')}
+    for key, value in found.items():
+        assert value.dtype == before[key].dtype
+        wanted = before[key] * 1.5 if value.is_floating_point() else before[key]
+        torch.testing.assert_close(value, wanted)
+    create_encoder(out)
+
+
+def test_shares_are_equal_by_default_and_a_file_with_itself_is_that_file(metric_weights, moved, tmp_path):
+    out = tmp_path / 'mean.safetensors'
+    average_encoders([metric_weights, metric_weights, metric_weights], out)
+    before = read_weights(metric_weights)[0]
+    assert all(torch.equal(value, before[key]) for key, value in read_weights(out)[0].items())
+    average_encoders([metric_weights, moved], out)
+    key = first_convolution(before)
+    torch.testing.assert_close(read_weights(out)[0][key], before[key] * 2, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ('shares', 'message'),
+    [
+        ([1.0], 'shares must be one for each of the 2 files, got 1'),
+        ([0.5, 0.6], 'shares must be from 0 to 1 and together 1, got 0.5, 0.6'),
+        ([1.5, -0.5], 'shares must be from 0 to 1 and together 1'),
+        ([float('nan'), 1.0], 'shares must be from 0 to 1 and together 1'),
+    ],
+)
+def test_shares_that_do_not_fit(shares, message, metric_weights, moved, tmp_path):
+    with pytest.raises(InputError, match=message):
+        average_encoders([metric_weights, moved], tmp_path / 'x.safetensors', shares)
+
+
+def test_what_can_not_be_averaged(metric_weights, tmp_path):
+    tensors, spec = read_weights(metric_weights)
+    out, other = tmp_path / 'x.safetensors', tmp_path / 'other.safetensors'
+    with pytest.raises(InputError, match='at least two files, got 1'):
+        average_encoders([metric_weights], out)
+    with pytest.raises(InputError, match=r'must end with \.safetensors'):
+        average_encoders([metric_weights, metric_weights], tmp_path / 'x.pth')
+    write_weights(other, tensors, replace(spec, input_mean=(0.0, 0.0, 0.0)))
+    with pytest.raises(InputError, match=r'other\.safetensors: input_mean is \(0\.0, 0\.0, 0\.0\)'):
+        average_encoders([metric_weights, other], out)
+    write_weights(other, tensors, replace(spec, backbone='resnet18'))
+    with pytest.raises(InputError, match=r"backbone is 'resnet18', but .* has 'test_resnet'; only alike"):
+        average_encoders([metric_weights, other], out)
+    name = first_convolution(tensors)
+    for changed in (
+        {key: value for key, value in tensors.items() if key != name},
+        {**tensors, name: tensors[name][:1].contiguous()},
+        {**tensors, 'backbone.a.weight': torch.zeros(1)},
+    ):
+        write_weights(other, changed, spec)
+        with pytest.raises(InputError, match=r'other\.safetensors: .*weight is not as in'):
+            average_encoders([metric_weights, other], out)
+    assert not out.exists()
