@@ -54,14 +54,12 @@ def rated_csv(photo_folder: Path) -> Path:
     """A CSV beside the folder ``rated_photos``: name, mos (1 to 5), split (4 train; 2 and copies of those 4 test)."""
     path, folder = photo_folder.parent / 'rated.csv', photo_folder.parent / 'rated_photos'
     folder.mkdir()
+    photos = sorted(photo_folder.iterdir())
     rows = []
-    for number, photo in enumerate(sorted(photo_folder.iterdir())):
-        mos = f'{1 + 0.7 * number:.1f}'
-        (folder / photo.name).write_bytes(photo.read_bytes())
-        rows.append(f'{photo.name},{mos},{"train" if number < 4 else "test"}')
-        if number < 4:
-            (folder / f'copy_{photo.name}').write_bytes(photo.read_bytes())
-            rows.append(f'copy_{photo.name},{mos},test')
+    for number, photo in enumerate([*photos, *photos[:4]]):
+        name = photo.name if number < 6 else f'copy_{photo.name}'
+        (folder / name).write_bytes(photo.read_bytes())
+        rows.append(f'{name},{1 + 0.7 * (number % 6):.1f},{"train" if number < 4 else "test"}')
     path.write_text('\n'.join(['name,mos,split', *rows]) + '\n')
     return path
 

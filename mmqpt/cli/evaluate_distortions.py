@@ -57,6 +57,7 @@ def evaluate_distortions(args: argparse.Namespace) -> None:
     for encoder in encoders:  # a name that is none costs no minutes
         for part in encoder.parts:
             features.key(part)
+            features.check(part)
     design, overlap, notes = make_design(args, distortions, store)
     cells = run_distortions(args.out, encoders, design, features)
     results = write_distortion_results(

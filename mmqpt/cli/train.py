@@ -9,7 +9,8 @@ Examples:
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 from mmqpt.cli.options import add_config, add_launch_options
 from mmqpt.core.errors import InputError
@@ -43,9 +44,11 @@ def _set_length(cfg: Config, args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Trains."""
+    from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
     from mmqpt.engine.launch import load_config, use_amp
+    from mmqpt.engine.runner_state import bare_model
     from mmqpt.models.checkpoint import newest_checkpoint
 
     unused = {'train_cfg.max_epochs': '--epochs sets it'} if args.epochs is not None else {}
@@ -68,4 +71,24 @@ def run(args: argparse.Namespace) -> None:
             print(f'no checkpoint to resume in {cfg.work_dir}: the run begins')
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    if is_main_process():
+        _say_if_not_exportable(bare_model(runner))
+    runner.train()
+
+
+def _say_if_not_exportable(model: Any) -> None:
+    """A training whose result no metric can load is still a training; its user should know before it begins."""
+    from mmqpt.export.convert import check_exportable
+
+    try:
+        check_exportable(model)
+    except InputError as error:
+        told = f'its checkpoints can not be exported for scoring as things are: {error}'
+        _warn(f'This backbone trains, but {told} (mmqpt export --backbone-name)')
+
+
+def _warn(sentence: str) -> None:
+    from mmengine.logging import print_log
+
+    print_log(sentence, 'current', logging.WARNING)

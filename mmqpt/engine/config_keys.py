@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -168,8 +169,12 @@ def _find(kind: Any) -> Any:
     if not isinstance(kind, str):
         return None
     for registry in vars(registries).values():
+        if isinstance(registry, Registry) and kind in registry.module_dict:
+            return registry.get(kind)
+    for registry in vars(registries).values():  # those of MMEngine's, which mmpretrain's inherit
         if isinstance(registry, Registry):
-            found = registry.get(kind)
-            if found is not None:
-                return found
+            with contextlib.suppress(RuntimeError):  # no such name
+                found = registry.get(kind)
+                if found is not None:
+                    return found
     return None

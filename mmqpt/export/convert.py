@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torchvision
 from mmpretrain.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmqpt.core.building import build_stored_backbone, build_within
 from mmqpt.core.errors import InputError, first_line
@@ -20,13 +20,14 @@ from mmqpt.core.files import replacing
 from mmqpt.core.head import build_head, pool_features
 from mmqpt.core.limits import MAX_IMAGE_SIDE
 from mmqpt.core.network_names import is_classifier
-from mmqpt.core.networks import fixed_size
-from mmqpt.core.timm_backbone import timm_name, without_stages
+from mmqpt.core.networks import fixed_size, size_step
+from mmqpt.core.timm_backbone import names_for_timm, timm_name, without_stages
 from mmqpt.core.weights_file import save_tensors, tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.export.allowed import checked_backbone
 from mmqpt.models.backbone import plain_backbone_state
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
+from mmqpt.models.protocol import Exportable
 
 _ODD = (
     KeyError,
@@ -200,6 +201,8 @@ def _checked_backbone(
     ours.load_state_dict(tensors)
     plain = plain_backbone_state(ours)
     theirs = build_stored_backbone(name, args, plain)
+    if meta['backbone']['type'] != 'TIMMBackbone':
+        plain = names_for_timm(plain, theirs.state_dict()) or plain
     try:
         theirs.load_state_dict(plain)
     except RuntimeError as error:
@@ -207,13 +210,39 @@ def _checked_backbone(
     ours.eval()
     theirs.eval()
     side = fixed_size(ours) or min(int(meta.get('input_size') or _SIDE), MAX_IMAGE_SIDE)
-    photo = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        a = pool_features(ours(photo), ours, 'stages')
-        b = pool_features(theirs(photo), theirs, 'stages')
+    crop = fixed_size(ours) or size_step(ours) > 1 or (meta.get('view') or {}).get('crop')
+    for size in [(side, side)] if crop else [(side, side), (side + 1, side + 75)]:
+        _compare_features(ours, theirs, size, name)
+    return plain
+
+
+@torch.no_grad()
+def _compare_features(ours: nn.Module, theirs: nn.Module, size: tuple[int, int], name: str) -> None:
+    """Refuse a network of timm that gives other features of a random photo of that height and width."""
+    photo = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    a = pool_features(ours(photo), ours, 'stages')
+    b = pool_features(theirs(photo), theirs, 'stages')
     if a.shape != b.shape:
         raise InputError(f"timm's {name} gives {b.shape[1]} features, the checkpoint's backbone {a.shape[1]}")
     difference = float((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
     if not difference <= _TOLERANCE:
         raise InputError(f"timm's {name} gives other features than the checkpoint's backbone (by {difference:.1e})")
-    return plain
+
+
+def check_exportable(model: nn.Module) -> None:
+    """Whether checkpoints of a model can be exported, before it is trained.
+
+    Args:
+        model: QPT or IQARegressor; others are left alone.
+
+    Raises:
+        InputError: its backbone is none that timm has, or not known to be; says what to do.
+    """
+    if not isinstance(model, Exportable):
+        return
+    meta = model.export_spec()
+    weights = model.state_dict()  # type: ignore[attr-defined]
+    state = {name: value.cpu() for name, value in weights.items() if name.startswith('backbone.')}
+    with torch.random.fork_rng(devices=[]):
+        name, args = timm_name(meta['backbone'])
+        _checked_backbone(state, meta, name, args)

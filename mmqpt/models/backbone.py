@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from mmqpt.core.bundled import BUNDLED
-from mmqpt.core.errors import UNREADABLE, InputError
+from mmqpt.core.errors import UNREADABLE, InputError, first_line
 from mmqpt.core.head import POOLINGS, pool_features
 from mmqpt.core.network_names import COUNTER, inner_name, may_be_classifier, part_of, plain_name, whole_name
-from mmqpt.core.networks import batch_norms, fixed_size, gives_stages
+from mmqpt.core.networks import batch_norms, fixed_size, gives_stages, size_step
 from mmqpt.core.side_network import SIDE
 from mmqpt.core.weights_spec import opened_weights
 
@@ -28,30 +28,82 @@ IMAGENET_PACKAGES = {
 ENCODERS = {'efficientnet_lite0': BUNDLED / 'encoder-efficientnet-lite0.safetensors'}
 """QPT's encoders that come with mmqpt, pre-trained without opinion scores: name after ``qpt:`` -> file."""
 
+_ODD = ((1, 75), (33, 9))
+"""What is added to the sides of the square for the two odd images."""
+
 
 def build_backbone(
-    backbone: dict[str, Any] | nn.Module, input_size: int, pooling: str = 'last'
+    backbone: dict[str, Any] | nn.Module,
+    input_size: int,
+    pooling: str = 'last',
+    sizes: Sequence[tuple[int, int]] | None = None,
 ) -> tuple[nn.Module, int]:
-    """Build a backbone and ask it for the length of its pooled features.
+    """Build a backbone, ask it for the length of its pooled features, and try it on the sizes that it will meet.
 
     Args:
         backbone: a config, or a module.
         input_size: side in px of the black square that it is tried on; one of a fixed size is tried on that.
         pooling: what is kept of its features, one of ``POOLINGS``.
+        sizes: height and width in px of the images that it is tried on; by default that square and two odd ones near
+            it. A backbone that says which sizes it takes is tried on the square alone.
 
     Returns:
         The module and the length.
+
+    Raises:
+        InputError: a backbone that can't be built, or that does not take one of these sizes.
     """
     if pooling not in POOLINGS:
         raise InputError(f'pooling must be one of {", ".join(POOLINGS)}, got {pooling!r}')
-    module = backbone if isinstance(backbone, nn.Module) else MODELS.build(backbone)
+    name = _name_of(backbone)
+    module = backbone if isinstance(backbone, nn.Module) else _build(backbone, name)
     side = fixed_size(module) or input_size
+    if fixed_size(module) is not None or size_step(module) > 1:
+        sizes = [(side, side)]
+    elif sizes is None:
+        sizes = [(side, side), *((side + offset, side + further) for offset, further in _ODD)]
     training = module.training
     module.eval()
-    with torch.no_grad():
-        channels = pool_features(module(torch.zeros(1, 3, side, side)), module, pooling).shape[1]
+    lengths = {size: _length_at(module, size, pooling, name) for size in sizes}
+    for size, length in lengths.items():
+        if length != lengths[sizes[0]]:
+            other = f'one of {sizes[0][1]} x {sizes[0][0]} px {lengths[sizes[0]]}'
+            shown = f'a photo of {size[1]} x {size[0]} px gives {length} features, {other}'
+            raise InputError(f'{name}: {shown}, so photos of any size have no common head')
     module.train(training)
-    return module, channels
+    return module, lengths[sizes[0]]
+
+
+def _build(backbone: dict[str, Any], name: str) -> nn.Module:
+    try:
+        module: nn.Module = MODELS.build(backbone)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, LookupError, ArithmeticError) as error:
+        if isinstance(error, KeyError) and 'registry' in str(error):
+            raise  # MMEngine's, which names the type
+        raise InputError(f"{name}: this backbone can't be built ({first_line(error)})") from error
+    return module
+
+
+@torch.no_grad()
+def _length_at(module: nn.Module, size: tuple[int, int], pooling: str, name: str) -> int:
+    """The length of the pooled features of a black image of that height and width."""
+    try:
+        return int(pool_features(module(torch.zeros(1, 3, *size)), module, pooling).shape[1])
+    except Exception as error:  # whatever its author's code raises at a size that it was not written for
+        shown = f'{size[1]} x {size[0]} px'
+        reason = first_line(error)
+        hint = (
+            'choose one that takes any size, or a view that cuts crops of one that it takes (crop, and max_side=None)'
+        )
+        raise InputError(f'{name}: this backbone does not take photos of {shown} ({reason:.150}); {hint}') from error
+
+
+def _name_of(backbone: dict[str, Any] | nn.Module) -> str:
+    if isinstance(backbone, nn.Module):
+        return type(backbone).__name__
+    return str(backbone.get('model_name') or backbone.get('type'))
 
 
 def load_pretrained(backbone: nn.Module, weights: str) -> None:

@@ -51,7 +51,7 @@ class IQARegressor(BaseModel):
 
     Raises:
         InputError: an unknown loss or head, a loss on histograms without a ``DistributionHead``, or a view that gives
-            photos of sizes that the backbone does not take.
+            photos of sizes that the backbone does not take: two odd ones are tried where it cuts no crops.
     """
 
     def __init__(
@@ -77,8 +77,13 @@ class IQARegressor(BaseModel):
         self._backbone_cfg = dict(backbone)
         self._head_cfg = dict(head or {})
         self.pooling = self._head_cfg.get('pooling', 'last')
-        self.backbone, self.channels = build_backbone(backbone, input_size, self.pooling)
-        self.input_size = fixed_size(self.backbone) or input_size
+        self.view = View(**(view or {}))
+        # Only without an upper bound are the crops of a very long strip as large as those of other photos.
+        self._shown = self.view.crop if self.view.max_side is None else None
+        sizes = None if self._shown is None else [(self._shown, self._shown)]
+        self.backbone, self.channels = build_backbone(backbone, input_size, self.pooling, sizes)
+        tried = input_size if self._shown is None or size_step(self.backbone) > 1 else self._shown
+        self.input_size = fixed_size(self.backbone) or tried
         self.head = build_head({'channels': self.channels, **self._head_cfg})
         for term in losses:
             if term.on_histograms and not isinstance(self.head, DistributionHead):
@@ -86,7 +91,6 @@ class IQARegressor(BaseModel):
             if term.on_histograms and scales is not None:
                 raise InputError(f'loss {term.name!r} is on histograms of one scale: it does not go with scales')
         self.scales = _scales(scales)
-        self.view = View(**(view or {}))
         self._check_sizes()
         self.norm_eval = norm_eval
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -261,9 +265,7 @@ class IQARegressor(BaseModel):
 
     def _check_sizes(self) -> None:
         """A ViT or Swin may take photos of one size only, or of multiples of its patches."""
-        side, step, view = fixed_size(self.backbone), size_step(self.backbone), self.view
-        # Only without an upper bound are the crops of a very long strip as large as those of other photos.
-        shown = view.crop if view.max_side is None else None
+        side, step, view, shown = fixed_size(self.backbone), size_step(self.backbone), self.view, self._shown
         if side is not None and shown != side:
             raise InputError(
                 f'this backbone takes photos of {side} px only: view must have crop={side}, min_side >= {side} and '

@@ -3,9 +3,12 @@
 import argparse
 
 import pytest
+import torch
 from mmengine.runner import Runner
 
-from mmqpt.cli.train import add_options, run
+from mmqpt.cli.train import _say_if_not_exportable, add_options, run
+from mmqpt.core.errors import InputError
+from mmqpt.models.iqa_regressor import IQARegressor
 
 
 @pytest.fixture
@@ -16,7 +19,8 @@ def started(monkeypatch, tiny_finetune, tmp_path):
 
     def start(*options):
         seen = []
-        monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: seen.append(cfg) or argparse.Namespace(train=lambda: None))
+        fake = argparse.Namespace(train=lambda: None, model=torch.nn.Identity())
+        monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: seen.append(cfg) or fake)
         parser = argparse.ArgumentParser()
         add_options(parser)
         run(parser.parse_args([str(config), '--work-dir', str(tmp_path / 'run'), *options]))
@@ -39,3 +43,32 @@ def test_resume_takes_the_newest_or_the_named_checkpoint(started, finetuned_chec
     cfg = started('--resume', 'other.pth')
     assert (cfg.resume, cfg.load_from) == (True, 'other.pth')
     assert started().resume is False
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'said'),
+    [
+        ({'type': 'TIMMBackbone', 'model_name': 'test_resnet'}, ''),
+        ({'type': 'MobileNetV3', 'arch': 'small_050'}, ''),
+        ({'type': 'RegNet', 'arch': 'regnetx_400mf'}, ''),
+        ({'type': 'ShuffleNetV2'}, 'what timm calls this backbone is not known'),
+        ({'type': 'ResNet', 'depth': 18, 'strides': (1, 1, 2, 2)}, 'what timm calls this backbone is not known'),
+        ({'type': 'MobileNetV3', 'arch': 'small', 'conv_cfg': None, 'norm_cfg': {'type': 'BN'}}, 'is not known'),
+    ],
+)
+def test_a_backbone_that_can_not_be_exported_is_said_to_be_at_the_start(backbone, said, monkeypatch):
+    told = []
+    model = IQARegressor(backbone, input_size=32)
+    monkeypatch.setattr('mmqpt.cli.train._warn', told.append)
+    _say_if_not_exportable(model)
+    assert bool(told) == bool(said)
+    if said:
+        assert 'its checkpoints can not be exported' in told[0]
+        assert said in told[0]
+
+
+def test_a_base_learning_rate_needs_its_switch(started):
+    with pytest.raises(InputError, match=r'base_batch_size: has no effect here; it needs --auto-scale-lr'):
+        started('--cfg-options', 'auto_scale_lr.base_batch_size=8')
+    with pytest.raises(InputError, match=r'train_cfg\.max_epochs: has no effect here; --epochs sets it'):
+        started('--epochs', '3', '--cfg-options', 'train_cfg.max_epochs=8')

@@ -70,7 +70,16 @@ def test_bad_value_of_an_argument(name, args, message):
         ({'type': 'ResNet', 'depth': 50, 'norm_eval': True}, None, ('resnet50', {})),
         ({'type': 'ResNet', 'depth': 18, 'out_indices': (0, 3)}, None,
          ('resnet18', {'features_only': True, 'out_indices': [1, 4]})),
-        ({'type': 'ResNeXt', 'depth': 50}, 'resnext50_32x4d', ('resnext50_32x4d', {})),
+        ({'type': 'ResNet', 'depth': 50, 'groups': 2}, 'mine', ('mine', {})),
+        ({'type': 'ResNeXt', 'depth': 50}, None, ('resnext50_32x4d', {})),
+        ({'type': 'ResNeXt', 'depth': 101, 'width_per_group': 8}, None, ('resnext101_32x8d', {})),
+        ({'type': 'ResNetV1d', 'depth': 34, 'frozen_stages': 1}, None, ('resnet34d', {})),
+        ({'type': 'MobileNetV2'}, None, ('mobilenetv2_100', {})),
+        ({'type': 'MobileNetV3', 'arch': 'large'}, None,
+         ('mobilenetv3_large_100', {'features_only': True, 'out_indices': [4], 'bn_eps': 1e-3})),
+        ({'type': 'EfficientNetV2', 'arch': 's'}, None, ('tf_efficientnetv2_s', {})),
+        ({'type': 'RegNet', 'arch': 'regnetx_1.6gf'}, None, ('regnetx_016', {})),
+        ({'type': 'ConvNeXt', 'arch': 'small'}, None, ('convnext_small', {'global_pool': 'avg'})),
     ],
 )  # fmt: skip
 def test_what_timm_calls_a_backbone(backbone, given, expected):
@@ -79,7 +88,15 @@ def test_what_timm_calls_a_backbone(backbone, given, expected):
     assert backbone == before
 
 
-@pytest.mark.parametrize('backbone', [{'type': 'ResNeXt', 'depth': 50}, {'type': 'ResNet', 'depth': 50, 'groups': 2}])
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        {'type': 'ShuffleNetV2'},
+        {'type': 'ResNet', 'depth': 50, 'groups': 2},
+        {'type': 'MobileNetV2', 'act_cfg': {'type': 'ReLU'}},
+        {'type': 'ConvNeXt', 'arch': 'tiny', 'out_indices': [0, 3]},
+    ],
+)
 def test_unknown_names_are_asked_for(backbone):
     with pytest.raises(InputError, match=r'what timm calls this backbone is not known: .*; give its name'):
         timm_name(backbone)

@@ -11,10 +11,22 @@ from safetensors.torch import save_file
 import mmqpt.components  # noqa: F401
 from mmqpt.core.errors import InputError
 from mmqpt.models.backbone import build_backbone, load_pretrained, plain_backbone_state
+from mmqpt.models.iqa_regressor import IQARegressor
 
 
 def tiny(name='test_resnet', **options):
     return MODELS.build({'type': 'TIMMBackbone', 'model_name': name, **options})
+
+
+def named(name, **options):
+    return {'type': 'TIMMBackbone', 'model_name': name, **options}
+
+
+class Jumpy(torch.nn.Module):
+    """As many features as a photo has columns."""
+
+    def forward(self, images):
+        return images.mean(dim=(1, 2))
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
@@ -202,3 +214,33 @@ def test_a_side_network_takes_weights_of_its_trunk_or_of_all_of_it(tmp_path):
     assert torch.equal(backbone.timm_model.side.enter[0].weight, source.timm_model.side.enter[0].weight)
     with pytest.raises(InputError, match=r'\d+ keys missing \(first: side\.last'):
         load_pretrained(backbone, str(tmp_path / 'part.pth'))
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'said'),
+    [
+        (
+            {'type': 'MlpMixer', 'arch': 's', 'patch_size': 32},
+            r'MlpMixer: .* photos of 299 x 225 px \(The MLP',
+        ),
+        (named('pit_ti_224'), r'pit_ti_224: this backbone does not take photos of 299 x 225 px \(The size of tensor'),
+        (named('crossvit_tiny_240'), r"crossvit_tiny_240: this backbone can't be built \(Only token or avg pooling"),
+        (named('nope'), r"nope: this backbone can't be built \(Unknown model"),
+        (named('test_resnet', fo=3), r"test_resnet: this backbone can't be built \(.*unexpected keyword argument 'fo'"),
+        ({'type': 'ResNet', 'depth': 19}, r"ResNet: this backbone can't be built \(.*invalid depth 19"),
+        ({'type': 'Conformer', 'arch': 'tiny'}, r'Conformer: this backbone does not take photos of 224 x 224 px'),
+        (Jumpy(), r'Jumpy: a photo of 299 x 225 px gives 299 features, one of 224 x 224 px 224'),
+    ],
+    ids=str,
+)
+def test_a_backbone_of_some_sizes_only_is_refused(backbone, said):
+    with pytest.raises(InputError, match=said):
+        build_backbone(backbone, 224)
+
+
+def test_it_passes_where_it_meets_one_size():
+    assert build_backbone(named('pit_ti_224'), 224, sizes=[(224, 224)])[1] == 256
+    view = {'min_side': 224, 'max_side': None, 'crop': 224}
+    assert IQARegressor(named('pit_ti_224'), view=view).input_size == 224
+    with pytest.raises(InputError, match=r'does not take photos of 192 x 192 px'):
+        IQARegressor(named('pit_ti_224'), view={**view, 'crop': 192})

@@ -23,7 +23,7 @@ from mmqpt.datasets.rated.columns import find_columns
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.scales import scale_of
 from mmqpt.datasets.rated.sets import write_set
-from mmqpt.evaluation.protocols.frozen import RANDOM, model_config, weights_key
+from mmqpt.evaluation.protocols.frozen import RANDOM, check_weights, model_config, weights_key
 from mmqpt.evaluation.protocols.learners import Method, joined_weights
 from mmqpt.evaluation.protocols.tasks import Task
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
@@ -94,6 +94,10 @@ class FineTune:
             'min_steps': self.min_steps,
             'config': parts,
         }
+
+    def check(self, method: Method) -> None:
+        """See :class:`Learner`."""
+        check_weights(model_config(self.cfg), method.weights)
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from mmqpt.core.view import View
 from mmqpt.core.weights_file import read_weights
 from mmqpt.core.weights_spec import SPEC_KEY, file_sha256, read_metadata
 from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_features, photo_features
-from mmqpt.models.backbone import weights_path
+from mmqpt.models.backbone import load_pretrained, weights_path
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 RANDOM = 'random'
@@ -126,6 +126,15 @@ class FrozenFeatures:
         model.init_weights()
         return model.to(self.device).eval()
 
+    def check(self, weights: str) -> None:
+        """Load weights once, so that those that do not fit are named before anything is computed.
+
+        Raises:
+            FileNotFoundError: no such file.
+            InputError: weights of another network.
+        """
+        check_weights(self.model_cfg, weights)
+
     def of_photos(self, weights: str, paths: Sequence[Path]) -> np.ndarray:
         """float32 (N, scales x C) of photos under the size rule of the config."""
 
@@ -156,6 +165,18 @@ class FrozenFeatures:
         whole = View(min_side=1, max_side=None)
         key = {**self.key(weights), 'view': None, 'of': 'images'}
         return self.store.get_stamped(key, stamps, compute, f'features of {weights}')
+
+
+def check_weights(model: Mapping[str, Any], weights: str) -> None:
+    """Build the network of a config's ``model`` and load weights into it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: the network can't be built, or the weights are not its.
+    """
+    if weights != RANDOM:
+        with torch.random.fork_rng(devices=[]):
+            load_pretrained(MODELS.build({**model, 'pretrained': None}).backbone, weights)
 
 
 def model_config(cfg: Config) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, did_you_mean
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets.rated.ratings import Rating
 from mmqpt.datasets.rated.scales import scale_of
@@ -67,6 +67,9 @@ class Learner(Protocol):
     def key(self, method: Method) -> dict[str, Any]:
         """All that a result depends on except the task; JSON-able."""
 
+    def check(self, method: Method) -> None:
+        """Refuse weights that do not fit, before the first task."""
+
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """Predictions for ``task.test``, higher is better, and what was chosen on the validation part.
 
@@ -107,6 +110,11 @@ class LinearProbe:
             'penalties': list(PENALTIES),
             'floor': FLOOR,
         }
+
+    def check(self, method: Method) -> None:
+        """See :class:`Learner`."""
+        for weights in joined_weights(method):
+            self.features.check(weights)
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""
@@ -151,6 +159,16 @@ class PyiqaMetric:
 
         name, file = _metric_name(method)
         return {'learner': self.title, 'metric': name, 'pyiqa': version('pyiqa'), 'weights': file and weights_key(file)}
+
+    def check(self, method: Method) -> None:
+        """See :class:`Learner`. The metric itself is built with the first task: that may download its weights."""
+        import pyiqa
+
+        name, _ = _metric_name(method)
+        if name not in pyiqa.list_models():
+            raise InputError(f'pyiqa has no metric {name!r}{did_you_mean(name, pyiqa.list_models())}')
+        if name not in pyiqa.list_models('NR'):
+            raise InputError(f'pyiqa:{name} needs a reference photo; only no-reference metrics can be compared')
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""

@@ -42,6 +42,9 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
     names = [method.name for method, _ in methods]
     if len(set(names)) != len(names):
         raise InputError(f'two methods have one name: {", ".join(names)}')
+    for method, learner in methods:  # before the first of many hours
+        learner.key(method)
+        learner.check(method)
     found = [(method, learner, task) for method, learner in methods for task in tasks]
     cells = [
         Cell(
