@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mmqpt.cli.terminal import printable
 from mmqpt.core.errors import InputError, PhotoError
-from mmqpt.core.photo import SUFFIXES, find_photos
+from mmqpt.core.photo import SUFFIXES, find_photos, open_regular
 
 MAP_SUFFIX = '-map.png'
 """How the names of maps end by default."""
@@ -78,9 +78,9 @@ def is_map(path: str) -> bool:
     if not path.endswith(MAP_SUFFIX):
         return False
     try:
-        with open(path, 'rb') as file:
+        with open_regular(path) as file:
             return f'tEXtSoftware\0{MAP_MARK}'.encode() in file.read(4096)  # before the pixels
-    except OSError:
+    except (OSError, PhotoError):
         return False
 
 

@@ -146,7 +146,7 @@ class _OpenShard:
 
     def __init__(self, paths: Sequence[Path], scanned: dict[int, np.ndarray], shard: int) -> None:
         self.index = scanned[shard] if shard in scanned else load_index(paths[shard], check=False)
-        self.descriptor = os.open(paths[shard], os.O_RDONLY)
+        self.descriptor = os.open(paths[shard], os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0))  # never waits for a pipe
 
     def entry(self, row: int) -> tuple[int, int, int]:
         """Start of the header, start of the photo, size.
