@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import glob
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class PhotoShards(PhotoDataset):
         if self._scanned:
             print_log(
                 f'PhotoShards: searched {len(self._scanned)} shards without an index; '
-                f'mmqpt make-shards --index {root} saves that',
+                f'mmqpt make-shards --index {shlex.quote(root)} saves that',
                 'current',
             )
         self.ends = np.cumsum(counts)
