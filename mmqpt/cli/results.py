@@ -341,7 +341,9 @@ def _read_parquet(path: str) -> list[Scored]:
             if missing:
                 raise InputError(f'{path}: not a Parquet file of scores (no column {", ".join(missing)})')
             columns = file.read(names, use_threads=False).to_pydict()
-    except (pa.ArrowException, KeyError, OSError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, ValueError, LookupError, TypeError, OSError, ArithmeticError) as error:
         raise InputError(f'{path}: not a Parquet file of scores ({error})') from error
     columns.setdefault('flags', [None] * len(columns['path']))
     rows = zip(*(columns[name] for name in COLUMNS), strict=True)

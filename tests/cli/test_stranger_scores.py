@@ -151,3 +151,12 @@ def test_a_damaged_parquet_does_not_end_the_process(tmp_path):
     )
     done = subprocess.run([sys.executable, '-c', code, path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_a_parquet_whose_names_are_no_text(tmp_path):
+    """Found by fuzzing: pyarrow does not look at the bytes of texts before Python does."""
+    pa = pytest.importorskip('pyarrow')
+    names = pa.array([b'\x80.jpg']).view(pa.string())
+    path = parquet(tmp_path / 's.parquet', path=names, score=[0.5], error=pa.nulls(1, pa.string()))
+    with pytest.raises(InputError, match=r's\.parquet: not a Parquet file of scores'):
+        read_scores(path)
