@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mmqpt.cli.terminal import printable
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import SUFFIXES
+from mmqpt.core.photo import SUFFIXES, open_regular
 from mmqpt.core.photo_search import Search, search_folder, search_pattern
 
 MAP_SUFFIX = '-map.png'
@@ -88,9 +88,9 @@ def is_map(path: str) -> bool:
     if not path.endswith(MAP_SUFFIX):
         return False
     try:
-        with open(path, 'rb') as file:
+        with open_regular(path) as file:
             return f'tEXtSoftware\0{MAP_MARK}'.encode() in file.read(4096)  # before the pixels
-    except OSError:
+    except (OSError, PhotoError):
         return False
 
 

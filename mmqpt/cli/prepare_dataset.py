@@ -14,6 +14,7 @@ code 2; --allow-missing leaves them out.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -177,4 +178,5 @@ def write_prepared(args: argparse.Namespace, prepared: PreparedSet, labels: Labe
     for protocol in dict.fromkeys(splits.values()):
         columns = [column for column, name in splits.items() if name == protocol]
         print(f'{columns[0]}{f" to {columns[-1]}" if len(columns) > 1 else ""}: {protocol}')
-    print(f'to train: export DATA_ROOT={labels.photo_root} ANN_FILE={out}')
+    root, table = shlex.quote(str(labels.photo_root)), shlex.quote(str(out))  # to be pasted into a shell
+    print(f'to train: export DATA_ROOT={root} ANN_FILE={table}')

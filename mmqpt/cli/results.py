@@ -341,7 +341,9 @@ def _read_parquet(path: str) -> list[Scored]:
             if missing:
                 raise InputError(f'{path}: not a Parquet file of scores (no column {", ".join(missing)})')
             columns = file.read(names, use_threads=False).to_pydict()
-    except (pa.ArrowException, KeyError, OSError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, ValueError, LookupError, TypeError, OSError, ArithmeticError) as error:
         raise InputError(f'{path}: not a Parquet file of scores ({error})') from error
     columns.setdefault('flags', [None] * len(columns['path']))
     rows = zip(*(columns[name] for name in COLUMNS), strict=True)
@@ -359,14 +361,11 @@ def _check_size(file: Any, path: str) -> None:
     if file.metadata.num_rows > most:
         raise InputError(f'{path}: refused, {file.metadata.num_rows} rows in {size} bytes (at most {most})')
     room = MAX_SPARE_TEXT + MAX_TEXT_SHARE * size
-    columns = [group.column(at) for group in _row_groups(file.metadata) for at in range(group.num_columns)]
-    if sum(max(0, column.total_uncompressed_size) for column in columns) > room:
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    # their columns are not asked for: pyarrow ends the process at some that are damaged
+    if sum(max(0, group.total_byte_size) for group in groups) > room:
         raise InputError(f'{path}: refused, it unpacks to more than {room} bytes')
     _check_texts(path, room)
-
-
-def _row_groups(metadata: Any) -> list[Any]:
-    return [metadata.row_group(number) for number in range(metadata.num_row_groups)]
 
 
 def _check_texts(path: str, room: int) -> None:

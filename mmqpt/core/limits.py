@@ -64,8 +64,11 @@ MAX_IMAGE_SIDE = 1024
 MAX_TRIAL_SIDE = 512
 """px: the short side of what a network is tried on before its first photo."""
 
-MAX_MIN_SIDE, MAX_PLACES = 4096, 1000
+MAX_MIN_SIDE, MAX_PLACES = 2048, 1000
 """px and number of crops of a size rule in weights, or a file could make each photo take for ever."""
+
+MAX_VIEW = 1 << 28
+"""px that the crops of one photo may have together, mirror images included, by a size rule in weights."""
 
 MAX_NESTING, MAX_VALUES = 8, 10_000
 """Arguments of a network: lists in lists, and values in all."""

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.limits import MAX_MIN_SIDE, MAX_PLACES, MAX_TENSORS
+from mmqpt.core.limits import MAX_MIN_SIDE, MAX_PLACES, MAX_TENSORS, MAX_VIEW
 from mmqpt.core.rating_scales import COMMON, check_scales
 from mmqpt.core.view import View
 from mmqpt.version import __version__
@@ -219,6 +219,11 @@ def _check_view(view: dict[str, Any]) -> None:
             f'min_side of view must be at most {MAX_MIN_SIDE} px and places at most {MAX_PLACES}, '
             f'got {found.min_side} and {found.places}'
         )
+    if found.crop is not None:
+        count = found.places if isinstance(found.places, int) else len(found.corners(found.min_side, found.crop)) ** 2
+        count *= 1 + found.flip
+        if count > 2 * MAX_PLACES or count * found.crop**2 > MAX_VIEW:
+            raise InputError(f'view asks for {count} crops of {found.crop} px for each photo, which is too many')
 
 
 def _are_finite(values: Any, count: int) -> bool:

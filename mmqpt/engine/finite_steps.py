@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class FiniteStepHook(Hook):
         shown = 'none' if loss is None else _float(loss)
         runner.logger.warning(
             f'step {runner.iter + 1}: the loss ({shown}) or a gradient is not finite; the step was skipped '
-            f'({self.skipped} so far). Look at it: mmqpt replay-batch {where}'
+            f'({self.skipped} so far). Look at it: mmqpt replay-batch {shlex.quote(str(where))}'
         )
         if self.in_a_row >= self.max_in_a_row:
             raise InputError(

@@ -10,7 +10,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from mmqpt.core.errors import UNREADABLE, InputError
+from mmqpt.core.errors import UNREADABLE, InputError, first_line
 from mmqpt.metric.arch import MMQPT
 
 _OTHER = 'was not saved by this run of pyiqa'
@@ -41,8 +41,10 @@ def export_pyiqa(
     network, train = _parts(os.fspath(options))
     try:
         net = MMQPT(**network)
-    except TypeError as error:
-        raise InputError(f'{os.fspath(options)}: network: {error}') from error
+    except InputError:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        raise InputError(f'{os.fspath(options)}: network: {first_line(error)}') from error
     state = _state(os.fspath(checkpoint))
     try:
         net.load_state_dict(state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def _onnx_beside(path: Path) -> tuple[Path, str | None]:
     if not is_installed('onnxruntime'):
         return beside, "onnxruntime is not installed: pip install 'mmqpt'"
     if not beside.is_file():
-        return beside, f'there is no {beside.name} beside it (`mmqpt export {path.name} {beside.name} --onnx` makes it)'
+        made = f'mmqpt export {shlex.quote(path.name)} {shlex.quote(beside.name)} --onnx'
+        return beside, f'there is no {beside.name} beside it (`{made}` makes it)'
     checksum = read_metadata(path).get(CHECKSUM_KEY)
     if checksum is None or made_from(beside) != checksum:
         return beside, f'{beside.name} beside it was made from other weights; export it again'

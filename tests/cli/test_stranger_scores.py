@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -133,3 +135,28 @@ def test_a_small_parquet_with_long_texts_is_refused(tmp_path):
 def test_a_parquet_without_the_columns(tmp_path):
     with pytest.raises(InputError, match=r's\.parquet: not a Parquet file of scores \(no column score, error\)'):
         read_scores(parquet(tmp_path / 's.parquet', path=['a']))
+
+
+def test_a_damaged_parquet_does_not_end_the_process(tmp_path):
+    """Found by fuzzing: pyarrow aborts when it is asked for the metadata of a column whose histogram is damaged."""
+    path = parquet(tmp_path / 's.parquet', path=['a.jpg', 'b.jpg'], score=[0.5, None], error=[None, 'gone'])
+    code = (
+        'import sys\nfrom mmqpt.cli.results import read_scores\n'
+        'data = open(sys.argv[1], "rb").read()\n'
+        'for at in range(len(data) - 700, len(data), 7):\n'
+        '    for value in (0, 1, 127, 255):\n'
+        '        open(sys.argv[1], "wb").write(data[:at] + bytes([value]) + data[at + 1:])\n'
+        '        try: read_scores(sys.argv[1])\n'
+        '        except ValueError: pass\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code, path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_a_parquet_whose_names_are_no_text(tmp_path):
+    """Found by fuzzing: pyarrow does not look at the bytes of texts before Python does."""
+    pa = pytest.importorskip('pyarrow')
+    names = pa.array([b'\x80.jpg']).view(pa.string())
+    path = parquet(tmp_path / 's.parquet', path=names, score=[0.5], error=pa.nulls(1, pa.string()))
+    with pytest.raises(InputError, match=r's\.parquet: not a Parquet file of scores'):
+        read_scores(path)

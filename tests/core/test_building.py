@@ -70,7 +70,12 @@ def test_a_network_larger_than_its_file_is_refused(change, tmp_path):
         ({'backbone_args': {'checkpoint_path': 'x.pth'}}, 'have no argument checkpoint_path'),
         ({'backbone_args': {'cache_dir': 'x', 'nope': 1}}, 'have no argument cache_dir, nope'),
         ({'head': {'channels': 10**30}}, 'at most 65536, got 1000000000000000000000000000000'),
-        ({'view': {'min_side': 100_000, 'max_side': None}}, 'min_side of view must be at most 4096 px'),
+        ({'view': {'min_side': 100_000, 'max_side': None}}, 'min_side of view must be at most 2048 px'),
+        ({'view': {'min_side': 2000, 'max_side': None, 'crop': 1}}, '4000000 crops of 1 px for each photo'),
+        (
+            {'view': {'min_side': 2000, 'max_side': None, 'crop': 2000, 'places': 900, 'flip': True}},
+            '1800 crops of 2000 px for each photo',
+        ),
         ({'view': {'min_side': 64, 'crop': 64, 'places': 10**9}}, 'places at most 1000, got 64 and 1000000000'),
     ],
 )

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.view import View
-from mmqpt.core.weights_file import checksum, read_weights, write_weights
+from mmqpt.core.weights_file import checksum, read_weights, save_tensors, write_weights
 from mmqpt.core.weights_spec import FORMAT, WeightsSpec, read_metadata
 from mmqpt.version import __version__
 
@@ -274,3 +274,18 @@ def test_a_spec_is_a_sentence():
     assert str(spec) == (
         'encoder of resnet18, trained on d for 9 iterations; scores 0 and 1 stand for opinion scores of 1 and 5'
     )
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path, monkeypatch):
+    """safetensors raises its own, which is none of OSError."""
+    from safetensors import SafetensorError
+
+    def full(tensors, path, metadata):
+        raise SafetensorError('Error while serializing: I/O error: No space left on device (os error 28)')
+
+    (tmp_path / 'w.safetensors').write_bytes(b'old')
+    monkeypatch.setattr('mmqpt.core.weights_file.save_file', full)
+    with pytest.raises(OSError, match=r'w\.safetensors: not written .*No space left on device'):
+        save_tensors(tmp_path / 'w.safetensors', {})
+    assert (tmp_path / 'w.safetensors').read_bytes() == b'old'
+    assert len(list(tmp_path.iterdir())) == 1

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tests.fuzz.targets import TARGETS, run
 
-HANG = 20.0  # seconds for one input
+HANG = 20.0  # seconds of computing for one input
+WAITING = 6  # times as long may pass by the clock: others may use the machine
 MEMORY = 5 << 30  # bytes in all that a process may take
 
 
@@ -99,14 +100,21 @@ def _wait(process: subprocess.Popen, current: Path) -> str | None:
     import psutil
 
     current.unlink(missing_ok=True)
+    begun, computed = 0.0, 0.0  # when the input came, and what the process had computed by then
     while process.poll() is None:
         time.sleep(0.2)
         try:
-            memory = psutil.Process(process.pid).memory_info().rss
+            child = psutil.Process(process.pid)
+            memory, times = child.memory_info().rss, child.cpu_times()
         except psutil.Error:
             continue
-        age = time.time() - current.stat().st_mtime if current.is_file() else 0.0
-        if memory > MEMORY or age > HANG:
+        if not current.is_file():
+            continue
+        spent = times.user + times.system
+        if current.stat().st_mtime != begun:
+            begun, computed = current.stat().st_mtime, spent
+        age = time.time() - begun
+        if memory > MEMORY or spent - computed > HANG or age > HANG * WAITING:
             process.kill()
             process.wait()
             return f'{memory >> 20} MiB taken' if memory > MEMORY else f'no end after {age:.0f} s'

@@ -217,6 +217,10 @@ CONFIG = 'finetune_efficientnet-lite0_1xb16-coslr_csv'
 """The config whose options are fuzzed."""
 
 
+HEAD = {'type': 'QualityHead', 'channels': 96, 'hidden': 8, 'dropout': 0.1, 'pooling': 'last'}
+"""Of a network that ``test_resnet`` of timm fits."""
+
+
 @functools.cache
 def metric_tensors() -> dict[str, Any]:
     """Of a tiny network and its head."""
@@ -227,14 +231,15 @@ def metric_tensors() -> dict[str, Any]:
 
     torch.manual_seed(0)
     found = {f'backbone.{k}': v for k, v in create_timm_backbone('test_resnet', {}).state_dict().items()}
-    return found | {f'head.{k}': v for k, v in build_head(spec()['head']).state_dict().items()}
+    return found | {f'head.{k}': v for k, v in build_head(HEAD).state_dict().items()}
 
 
 def metric_specs() -> list[bytes]:
     """JSON of metadata that fits :func:`metric_tensors`."""
     view = {'min_side': 40, 'max_side': 64, 'crop': 32, 'places': 'five', 'flip': True}
     args = {'drop_path_rate': 0.1, 'in_chans': 3, 'output_stride': 32}
-    return [json.dumps({**spec(), **change}).encode() for change in ({}, {'view': view}, {'backbone_args': args})]
+    changes: tuple[dict[str, Any], ...] = ({}, {'view': view}, {'backbone_args': args})
+    return [json.dumps({**spec(), 'head': HEAD, **change}).encode() for change in changes]
 
 
 @functools.cache
@@ -247,7 +252,7 @@ def export_metas() -> list[bytes]:
     """JSON of what ExportSpecHook writes, for :func:`checkpoint_tensors`."""
     whole: dict[str, Any] = {
         'kind': 'metric', 'backbone': {'type': 'TIMMBackbone', 'model_name': 'test_resnet'}, 'mean': [120, 110, 100],
-        'std': [58, 57, 57], 'head': spec()['head'], 'view': {'min_side': 32}, 'input_size': 64,
+        'std': [58, 57, 57], 'head': HEAD, 'view': {'min_side': 32}, 'input_size': 64,
         'data': {'dataset': 'x', 'mos_range': [1, 5]}, 'config_sha256': '0', 'iterations': 3, 'mmqpt_version': '0.2.0',
     }  # fmt: skip
     resnet = {'type': 'ResNet', 'depth': 18, 'norm_cfg': {'type': 'BN', 'eps': 1e-5}, 'out_indices': [0, 3]}

@@ -1,5 +1,6 @@
 """Every door by which a checkpoint or weights enter: what a stranger put into the file is refused and never runs."""
 
+import json
 import os
 import pickle
 
@@ -267,3 +268,43 @@ def test_a_number_cut_off_in_a_pickle(tmp_path):
     (tmp_path / 'cut.pth').write_bytes(pickle.dumps({'a': 1 << 20}, protocol=2)[:-5])
     with pytest.raises(InputError, match=r'cut\.pth: not a checkpoint that can be loaded safely'):
         load_checkpoint_file(tmp_path / 'cut.pth')
+
+
+@pytest.mark.parametrize('change', [{'head': 7}, {'head': [1]}, {'view': 'x'}, {'nope': 1}, {'backbone_path': [1]}])
+def test_options_of_a_pyiqa_run_of_any_shape(change, tmp_path):
+    network = {'type': 'MMQPT', 'backbone_path': str(mmqpt.list_weights()['qpt']), **change}
+    train = {'name': 'x', 'mos_normalize': True, 'mos_range': [1, 5]}
+    (tmp_path / 'o.yml').write_text(yaml.safe_dump({'network': network, 'datasets': {'train': train}}))
+    (tmp_path / 'net.pth').write_bytes(b'')
+    with pytest.raises(InputError):
+        export_pyiqa(tmp_path / 'o.yml', tmp_path / 'net.pth', tmp_path / 'out.safetensors')
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        *({key: value} for key in ('mean', 'std', 'head', 'view', 'kind') for value in (None, 7, 'x', [], {'a': [1]})),
+        *({'data': value} for value in (None, 7, [1])),
+        {'input_size': 'x'}, {'input_size': -5}, {'input_size': 10**9}, {'scales': 7}, {'iterations': 'x', 'mean': 1},
+    ],
+)  # fmt: skip
+def test_what_a_checkpoint_says_of_its_network_may_be_anything(change, tmp_path):
+    from tests.fuzz import seeds
+
+    meta = {**json.loads(seeds.export_metas()[0]), **change}
+    torch.save({'state_dict': seeds.checkpoint_tensors(), 'meta': {'mmqpt': meta}}, tmp_path / 'odd.pth')
+    message = 'odd.pth'
+    try:
+        export_checkpoint(tmp_path / 'odd.pth', tmp_path / 'out.safetensors')
+    except InputError as error:
+        message = str(error)
+    assert 'odd.pth' in message
+
+
+@pytest.mark.parametrize('state', [None, 7, [], {'a': 1}, {'backbone.timm_model.x': 'y'}])
+def test_and_so_may_its_weights(state, tmp_path):
+    from tests.fuzz import seeds
+
+    torch.save({'state_dict': state, 'meta': {'mmqpt': json.loads(seeds.export_metas()[0])}}, tmp_path / 'odd.pth')
+    with pytest.raises(InputError, match=r'odd\.pth'):
+        export_checkpoint(tmp_path / 'odd.pth', tmp_path / 'out.safetensors')

@@ -1,6 +1,7 @@
 """The fuzzing tool itself: every target knows right from wrong, a finding is one, and a crash does not end the run."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_a_hang_is_a_finding_with_its_input(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, 'HANG', 0.5)
     code = 'open(work + "/input.bin", "wb").write(b"slow")\nimport time\ntime.sleep(60)'
     _, _, [finding] = fake_child(tmp_path, monkeypatch, code)
-    assert finding.startswith('no end after 1 s: ') or finding.startswith('no end after 0 s: ')
+    assert re.match(r'no end after [34] s: ', finding)
     [kept] = tmp_path.glob('photo_list_*.bin')
     assert kept.read_bytes() == b'slow'
 

@@ -63,6 +63,8 @@ class PhotoLMDB(PhotoDataset):
     def __init__(self, data_root: str, pipeline: Sequence[dict[str, Any]], max_tries: int = 20) -> None:
         if not Path(data_root).exists():
             raise FileNotFoundError(f'no such LMDB: {data_root}')
+        if not (Path(data_root).is_file() or Path(data_root).is_dir()):
+            raise InputError(f'{data_root}: no regular file and no folder, so no LMDB')
         self.data_root = str(data_root)
         with self._environment().begin() as transaction:
             self.keys = Packed(key for key in transaction.cursor().iternext(values=False) if not key.startswith(b'__'))

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.files import replacing
 from mmqpt.core.limits import MAX_BYTES
-from mmqpt.core.photo import FIRST_FORMATS, MORE_FORMATS, read_photo
+from mmqpt.core.photo import FIRST_FORMATS, MORE_FORMATS, open_regular, read_photo
 from mmqpt.datasets.photos.shard_files import STATE, shard_name, write_json_synced, write_whole
 from mmqpt.datasets.photos.tar_index import index_path, scan_tar, write_index
 
@@ -149,10 +149,9 @@ def _add_photos(
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a file; OSError if it can't be opened, PhotoError if it is too large."""
-    if path.stat().st_size > MAX_BYTES:
-        raise PhotoError(f'{path.name}: refused, the file has more than {MAX_BYTES} bytes')
-    return path.read_bytes()
+    """The bytes of a file; OSError if it can't be opened, PhotoError if it is too large, or no regular file."""
+    with open_regular(path, path.name) as file:
+        return file.read(MAX_BYTES)
 
 
 def photo_suffix(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import glob
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class PhotoShards(PhotoDataset):
         if self._scanned:
             print_log(
                 f'PhotoShards: searched {len(self._scanned)} shards without an index; '
-                f'mmqpt make-shards --index {root} saves that',
+                f'mmqpt make-shards --index {shlex.quote(root)} saves that',
                 'current',
             )
         self.ends = np.cumsum(counts)
@@ -146,7 +147,7 @@ class _OpenShard:
 
     def __init__(self, paths: Sequence[Path], scanned: dict[int, np.ndarray], shard: int) -> None:
         self.index = scanned[shard] if shard in scanned else load_index(paths[shard], check=False)
-        self.descriptor = os.open(paths[shard], os.O_RDONLY)
+        self.descriptor = os.open(paths[shard], os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0))  # never waits for a pipe
 
     def entry(self, row: int) -> tuple[int, int, int]:
         """Start of the header, start of the photo, size.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import tarfile
 from pathlib import Path, PurePosixPath
 
@@ -102,7 +103,7 @@ def load_index(tar: Path, check: bool = True) -> np.ndarray:
     if not tar.is_file():
         index_is_there = f' (its index is there: {path})' if path.is_file() else ''
         raise FileNotFoundError(f'no such shard: {tar}{index_is_there}')
-    again = f'rebuild it: mmqpt make-shards --index {tar}'
+    again = f'rebuild it: mmqpt make-shards --index {shlex.quote(str(tar))}'
     try:
         rows = np.load(path, mmap_mode='r', allow_pickle=False)
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmpretrain.registry import MODELS, TRANSFORMS
 from torch import Tensor, nn
 
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.photo import read_photo, swap_channels
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
@@ -58,7 +58,10 @@ def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -
     model.eval()
     first = [patches_of(model, independent, path, number) for number, path in enumerate(paths[:_FIRST])]
     start = model.untrained_backbone(torch.cat(first))
-    model.load_state_dict(state['state_dict'])
+    try:
+        model.load_state_dict(state['state_dict'])
+    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+        raise InputError(f'{checkpoint}: not the weights of this config ({first_line(error)})') from error
     return {
         'photos': len(paths),
         'chance': 1 / (1 + (independent.versions - 1) * independent.patches),
