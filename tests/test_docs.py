@@ -42,8 +42,6 @@ def test_readme_is_a_first_look():
     assert '](docs/scores.jpg)' in ''.join(lines[:20])
     assert (ROOT / 'docs' / 'scores.jpg').stat().st_size < 300_000
     assert max(len(line) for line in lines if not line.startswith('|')) <= 120
-    pages = {path.name for path in (ROOT / 'docs').glob('*.md')} - {'vocabulary.md', 'benchmarks.md'}
-    assert {page for page in pages if f'(docs/{page}' not in '\n'.join(lines)} == set()  # each page has its reader
 
 
 @pytest.mark.parametrize('page', sorted(path.name for path in (ROOT / 'docs').glob('*.md')))
