@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmqpt.cli.terminal import printable
-from mmqpt.core.errors import InputError
+from mmqpt.core.errors import InputError, PhotoError
 from mmqpt.core.photo import SUFFIXES, open_regular
 from mmqpt.core.photo_search import Search, search_folder, search_pattern
 
