@@ -56,8 +56,8 @@ def page() -> str:
         ),
         paragraph(
             'See them on a photo of yours: `mmqpt browse photo.jpg` writes a page below 5 MB with every operator at '
-            'its five levels, what it does and in which unit, and recipes drawn from a preset. Warps, vignettes and what '
-            'shows on parts of a photo are shown whole, everything else at full resolution.'
+            'its five levels, what it does and in which unit, and recipes drawn from a preset. Warps, vignettes and '
+            'what shows on parts of a photo are shown whole, everything else at full resolution.'
         ),
         RULES,
         '## Spaces',
