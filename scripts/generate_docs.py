@@ -54,6 +54,11 @@ def page() -> str:
             'three kinds are those of the QPT paper (CVPR 2023), as are shuffle, skip and high order. It names no '
             'operator, level or probability: all of those are design choices of this project.'
         ),
+        paragraph(
+            'See them on a photo of yours: `mmqpt browse photo.jpg` writes a page below 5 MB with every operator at '
+            'its five levels, what it does and in which unit, and recipes drawn from a preset. Warps, vignettes and '
+            'what shows on parts of a photo are shown whole, everything else at full resolution.'
+        ),
         RULES,
         '## Spaces',
         SPACES,

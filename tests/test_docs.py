@@ -34,7 +34,7 @@ NOT_RUN = {
 """Blocks whose syntax alone is checked here: what they hold, and why."""
 FEWER = {'for trial in range(300)': 'for trial in range(2)'}
 """What would take minutes, and a smaller form of it."""
-OTHERS = ('scale.md', 'security.md', 'model_card.md')
+OTHERS = ('model_card.md', 'openmmlab.md', 'paper.md', 'scale.md', 'security.md')
 """Pages for readers who know the terms."""
 ELSEWHERE = {'extend_operator.md': 'tests/examples/test_my_operator.py'}
 
@@ -165,6 +165,17 @@ def test_terms_are_explained(path):
     text = re.sub(r'```.*?```|`[^`]*`|^:::.*$', '', path.read_text(encoding='utf-8'), flags=re.M | re.S)
     used = set(re.findall(r'\b(anchor|EMAN|ladder|recipe|rung)s?\b', text))
     assert not used or path.name in (*OTHERS, 'vocabulary.md') or 'vocabulary.md' in text, used
+
+
+def test_runs_answer_questions_and_the_newest_come_first():
+    text = (ROOT / 'docs' / 'experiments.md').read_text(encoding='utf-8')
+    questions = text.split('## Questions')[1].split('\n## ')[0]
+    sections = re.findall(r'^## (\d+)\. ', text, re.M)
+    assert sections == sorted(sections, key=int, reverse=True)
+    assert set(re.findall(r'[Ss]ection\s(\d+)', questions)) == set(sections)
+    for question in re.split(r'\n(?=\*\*)', questions):
+        answers = re.findall(r'^- \[?Section\s(\d+)', question, re.M)
+        assert answers == sorted(answers, key=int, reverse=True), question
 
 
 def test_the_site_has_every_page_once():

@@ -114,7 +114,9 @@ def name_text(row: Operator, sign: int) -> str:
 
 def unit_text(row: Operator) -> str:
     """The parameter and what it is counted in."""
-    return row.parameter if row.unit in ('1', row.parameter) else f'{row.parameter}, {row.unit}'
+    if row.unit == '1':
+        return row.parameter
+    return row.unit if row.parameter in row.unit.split() else f'{row.parameter}, {row.unit}'
 
 
 def sheet(photo: np.ndarray, rows: list[Operator], tile: int, seed: int) -> np.ndarray:
@@ -136,7 +138,7 @@ def sheet(photo: np.ndarray, rows: list[Operator], tile: int, seed: int) -> np.n
             left = NAME_WIDTH + column * (tile + GAP)
             out[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
             if column:
-                draw_text(out, f'{row.value(column, sign):g}', left, top + tall + LABEL_HEIGHT - 5)
+                draw_text(out, f'{row.value(column, sign):g}', left, top + shown.shape[0] + LABEL_HEIGHT - 5)
     return out
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmqpt.cli.browse_page import draw_recipes, page, shows_whole, tile_of
+from mmqpt.cli.browse_page import draw_recipes, page, shows_whole, tile_of, unit_text
 from mmqpt.degradations import OPERATORS
 
 
@@ -45,6 +45,9 @@ def test_rows_say_what_an_operator_does():
     text = page(photo, 'a <b>', [OPERATORS['gaussian_blur'], OPERATORS['lens']], [], 'single', 0)
     assert 'Blur with a Gaussian of standard deviation <code>sigma</code> px, cut at 3 sigma.' in text
     assert 'sigma, px' in text
+    assert [unit_text(OPERATORS[name]) for name in ('jpeg', 'lens', 'lost_blocks')] == [
+        'libjpeg quality', 'strength', 'share of the area',
+    ]  # fmt: skip
     assert text.count('; whole photo<') == 2  # both directions of the lens
     assert 'a &lt;b&gt;' in text
     assert '>1: 0.7 px<' in text
