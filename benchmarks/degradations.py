@@ -33,6 +33,7 @@ from PIL import Image
 
 from mmqpt.cli.errors import run
 from mmqpt.core.errors import InputError
+from mmqpt.core.memory import keep_freed_memory
 from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.datasets.transforms.load_photo import LoadPhoto
 from mmqpt.datasets.transforms.packing import PackPatchPairs
@@ -54,6 +55,7 @@ def main() -> None:
     if args.repeats < 1 or args.samples < 1:
         raise InputError('--repeats and --samples must be >= 1')
     cv2.setNumThreads(1)
+    keep_freed_memory()  # as a training's loader does
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         paths = find_photos(args.photos) if args.photos else sample_photos(Path(folder))

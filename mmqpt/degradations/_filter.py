@@ -59,18 +59,29 @@ def spread_filter(image: np.ndarray, kernel: np.ndarray, step: int) -> np.ndarra
     return np.ascontiguousarray(out[:height, :width])
 
 
-def average_along(image: np.ndarray, kernel: np.ndarray, shifts: list[tuple[int, int]]) -> np.ndarray:
-    """Filter with a small ``kernel``, then average the image with itself moved by each shift (x, y) px in turn.
+def average_along(image: np.ndarray, kernel: np.ndarray | float, shifts: list[tuple[int, int]]) -> np.ndarray:
+    """Filter, then average the image with itself moved by each shift (x, y) px in turn.
 
-    ``k`` shifts that double in length cost ``k`` additions and spread the kernel over ``2^k`` places: a long line from
+    ``k`` shifts that double in length cost ``k`` additions and spread the filter over ``2^k`` places: a long line from
     a short one. The result is centred where the sum of the shifts is even; where it is odd, draw the kernel half a px
     off.
+
+    Args:
+        image: uint8 (H, W, 3).
+        kernel: a small kernel to filter with, or the px of a round Gaussian.
+        shifts: whole px.
     """
-    reach_y, reach_x = kernel.shape[0] // 2, kernel.shape[1] // 2
+    if isinstance(kernel, np.ndarray):
+        reach_y, reach_x = kernel.shape[0] // 2, kernel.shape[1] // 2
+    else:
+        reach_y = reach_x = gaussian_reach(kernel)
     far_x, far_y = (sum(abs(shift[axis]) for shift in shifts) for axis in (0, 1))
     top, left = far_y // 2 + reach_y, far_x // 2 + reach_x
     out = cv2.copyMakeBorder(image, top, far_y - far_y // 2 + reach_y, left, far_x - far_x // 2 + reach_x, BORDER)
-    out = cv2.filter2D(out, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    if isinstance(kernel, np.ndarray):
+        out = cv2.filter2D(out, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    else:
+        out = gaussian(out, kernel)
     out = out[reach_y : len(out) - reach_y, reach_x : out.shape[1] - reach_x]
     for x, y in shifts:
         height, width = len(out) - abs(y), out.shape[1] - abs(x)

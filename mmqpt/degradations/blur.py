@@ -19,6 +19,8 @@ from mmqpt.degradations.rows import KADID_10K, row
 _NO_MAP = np.empty(0)
 _GLASS_SIGMA = 0.8
 _SMALL = 1.3
+_WIDE = 0.9
+_DENSE = 1.25
 _WIDE_DISC = 4
 
 
@@ -30,22 +32,31 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def anisotropic_reach(sigma: float) -> int:
     """Half the kernel and half the longest triangle."""
-    passes = _doublings(sigma, _SMALL)
-    spacing = np.sqrt(6 * max(0.0, sigma**2 - _SMALL**2) / max(4**passes - 1, 1))
-    return 4 + int(np.ceil((spacing * (2**passes - 1)) + passes + 1))
+    wide = sigma / 4 >= _WIDE
+    passes, spacing = _triangle(sigma, sigma / 4 if wide else min(sigma, _SMALL), _DENSE if wide else 1)
+    return (gaussian_reach(sigma / 4) if wide else 4) + int(np.ceil((spacing * (2**passes - 1)) + passes + 1))
 
 
-@row('texture', unit='px', levels=(1, 1.6, 2.5, 3.9, 6), source='Real-ESRGAN', reach=anisotropic_reach)
+def _triangle(sigma: float, small: float, density: float) -> tuple[int, float]:
+    """How often to double, and how far apart places lie, to widen a Gaussian of ``small`` px to ``sigma``."""
+    passes = _doublings(sigma, small / density)
+    return passes, float(np.sqrt(6 * (sigma**2 - small**2) / max(4**passes - 1, 1)))
+
+
+@row('texture', unit='px', levels=(1, 1.6, 2.5, 3.9, 6), source='Real-ESRGAN', reach=anisotropic_reach, version=2)
 def anisotropic_blur(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
     """Blur with a Gaussian of ``sigma`` px along a line at an angle drawn by ``seed``, and a quarter of that across it.
 
-    Beyond 1.3 px the Gaussian along the line is built from a small one at evenly spaced places under a triangle.
+    Beyond 1.3 px the Gaussian along the line is built from a small one at evenly spaced places under a triangle; from
+    0.9 px across it on, that small one is round.
     """
     direction = _direction(seed)
-    along = min(sigma, _SMALL)
-    passes = _doublings(sigma, _SMALL)
-    spacing = np.sqrt(6 * (sigma**2 - along**2) / max(4**passes - 1, 1))
+    wide = sigma / 4 >= _WIDE
+    along = sigma / 4 if wide else min(sigma, _SMALL)
+    passes, spacing = _triangle(sigma, along, _DENSE if wide else 1)
     shifts = 2 * [_whole(spacing * 2**i * direction) for i in range(passes)]
+    if wide:
+        return average_along(image, along, shifts)
     y, x = np.mgrid[-4:5, -4:5] + 0.0
     u, v = x * direction[0] + y * direction[1], x * direction[1] - y * direction[0]
     kernel = np.exp(-0.5 * ((u / along) ** 2 + (v / max(sigma / 4, 0.35)) ** 2))

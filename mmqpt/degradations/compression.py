@@ -33,7 +33,7 @@ def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     unit='grey levels',
     levels=(14, 24, 40, 64, 100),
     source=f'{KADID_10K}: JPEG 2000',
-    reach=16,
+    reach=8,
     grid=32,
     approximate=True,
     version=2,
