@@ -10,7 +10,7 @@ from typing import Any
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_spec import WeightsSpec, file_sha256
 from mmqpt.degradations import OPERATORS
-from mmqpt.evaluation.reports.tables import markdown_text as text_of
+from mmqpt.evaluation.reports.markdown import markdown_text as text_of
 
 BLIND = 0.75  # share of correctly ordered pairs of levels below which an operator is listed as not seen
 

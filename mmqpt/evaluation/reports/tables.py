@@ -27,6 +27,7 @@ from mmqpt.evaluation.reports.findings import (
     summary_rows,
     with_interval,
 )
+from mmqpt.evaluation.reports.markdown import markdown_text
 from mmqpt.evaluation.statistics.groups import MACRO
 
 MEASURES = ('SRCC', 'PLCC', 'PLCC4', 'PLCC5', 'KRCC', 'RMSE', 'RMSE4', 'RMSE5')
@@ -224,14 +225,6 @@ def _labels(results: Results, row: Mapping[str, Any], count: int | None = None) 
 
 def _plain(value: Any) -> str:
     return f'{value:g}' if isinstance(value, float) else str(value)
-
-
-def markdown_text(text: str) -> str:
-    """Text that GitHub shows as it is, on one line."""
-    text = ' '.join(str(text).split())
-    brackets = r'\[\]' if text.startswith('[') or re.search(r'\][(\[:]', text) else ''  # would make a link
-    text = re.sub(rf'([\\`*|~$#&{brackets}])', r'\\\1', text).replace('<', '&lt;').replace('>', '&gt;')
-    return re.sub(r'(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])', r'\\_', text)
 
 
 def _bullets(lines: Sequence[str]) -> str:
