@@ -29,6 +29,9 @@ class Fake:
     def key(self, method):
         return {'method': method.weights}
 
+    def check(self, method):
+        pass
+
     def predict(self, method, task, folder):
         mos = np.array([rating.mos for rating in task.test])
         return mos + {'a': 0.1, 'b': 2.0}[method.weights] * np.random.default_rng(1).normal(size=len(mos)), {}
