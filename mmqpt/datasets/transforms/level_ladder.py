@@ -71,7 +71,7 @@ class LevelLadder(SettingsRepr):
         if not 0 < shrink <= 1:
             raise InputError(f'shrink must be a factor over 0 and up to 1, got {shrink}')
         self.from_level = dict(from_level or {})
-        weights = dict(weights or {})
+        self.weights = weights = dict(weights or {})
         for name, value in (('leave_out', leave_out), ('from_level', self.from_level), ('weights', weights)):
             unknown = sorted(set(value) - set(OPERATORS))
             if unknown:
