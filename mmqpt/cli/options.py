@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import shlex
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class ArgparseCommand(ExitCodes):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Parses the arguments and runs the module."""
+        logging.getLogger('bitsandbytes.backends.cpu.ops').addFilter(_not_about_kernels)
         try:
             module = importlib.import_module(self.module)
             parser = Parser(
@@ -46,6 +48,11 @@ class ArgparseCommand(ExitCodes):
             return module.run(args)
         except ModuleNotFoundError as error:
             raise name_extra(error, ctx.command_path) from error
+
+
+def _not_about_kernels(record: logging.LogRecord) -> bool:
+    """bitsandbytes, which mmpretrain's dependencies import, misses kernels that nothing here uses."""
+    return 'gemm_4bit_forward' not in record.getMessage()
 
 
 class Parser(argparse.ArgumentParser):

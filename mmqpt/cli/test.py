@@ -13,12 +13,18 @@ from pathlib import Path
 from mmqpt.cli.options import add_config, add_launch_options
 from mmqpt.core.errors import InputError
 
+PREDICTIONS = 'work_dirs/predictions.csv'
+"""Where the shipped configs write predictions without OUT_FILE."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint of that config')
-    parser.add_argument('--out', help='JSON file for the metrics; metrics.json in the work dir by default')
+    parser.add_argument(
+        '--out',
+        help='JSON file for the metrics; metrics.json in the work dir by default: test/ beside the checkpoint',
+    )
     add_launch_options(parser)
 
 
@@ -30,6 +36,9 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.engine.launch import load_config
     from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
+    beside = args.work_dir is None
+    if beside:  # its run, in a folder of its own: the logs and the config of the run stay as they are
+        args.work_dir = str(Path(args.checkpoint).parent / 'test')
     cfg = load_config(args, {'model.pretrained': 'the checkpoint holds all weights', 'load_from': 'give CHECKPOINT'})
     if export_spec_of(load_checkpoint_file(args.checkpoint)).get('kind') != 'metric':
         raise InputError(f'{args.checkpoint}: not a fine-tuned checkpoint of mmqpt')
@@ -37,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'{args.config}: has no test_dataloader')
     cfg.model.pretrained = None  # the checkpoint holds everything
     cfg.load_from = args.checkpoint
+    if beside and cfg.test_evaluator.get('out_file') == PREDICTIONS:
+        cfg.test_evaluator.out_file = str(Path(cfg.work_dir) / 'predictions.csv')
     metrics = Runner.from_cfg(cfg).test()
     if is_main_process():
         out = Path(args.out or Path(cfg.work_dir) / 'metrics.json')

@@ -23,6 +23,7 @@ from mmqpt.engine.runner_state import bare_model, batches_per_step, ends_step, s
 from mmqpt.engine.safe_checkpoints import save_now
 from mmqpt.engine.schedules import fit_schedules, lengthen_schedules
 from mmqpt.engine.stopping import IgnoreCtrlC, RunStopped, StopRequest, without_sigchld_handler
+from mmqpt.models.logs import leave_out_frozen_parameters
 from mmqpt.models.protocol import CountsSteps
 
 
@@ -74,6 +75,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InputError(f'max_epochs or max_iters must be an integer >= 1, got {limit!r}')
         super().__init__(runner, dataloader, max_epochs=max_epochs or 1, **options)
+        leave_out_frozen_parameters(runner.logger)  # the optimiser is built after the loop
         if not len(self.dataloader):
             raise InputError(
                 f'{len(self.dataloader.dataset)} photos give no batch of {self.dataloader.batch_size} on '

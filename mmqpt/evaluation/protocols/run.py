@@ -15,6 +15,7 @@ from mmqpt.evaluation.protocols.cells import Cell, run_cells, slug
 from mmqpt.evaluation.protocols.features import digest_of
 from mmqpt.evaluation.protocols.learners import Learner, Method
 from mmqpt.evaluation.protocols.tasks import Task
+from mmqpt.evaluation.protocols.trained_on import warning_of
 from mmqpt.evaluation.statistics.groups import grouped_srcc
 from mmqpt.evaluation.statistics.measures import COMPARED, measures
 from mmqpt.evaluation.statistics.predictions import Predictions, write_predictions
@@ -45,6 +46,8 @@ def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Seque
     for method, learner in methods:  # before the first of many hours
         learner.key(method)
         learner.check(method)
+        for warning in sorted({warning_of(method, task.test_set.info.name) for task in tasks} - {''}):
+            print(f'warning: {warning}', flush=True)
     found = [(method, learner, task) for method, learner in methods for task in tasks]
     cells = [
         Cell(
@@ -75,6 +78,7 @@ def _compute(out: Path, method: Method, learner: Learner, task: Task, folder: Pa
         subsets[name], more = _measures(predictions.subset(name), same_scale)
         notes += [f'{name}: {note}' for note in more]
     notes += _about_subsets(predictions)
+    notes += [warning for warning in [warning_of(method, task.test_set.info.name)] if warning]
     cell = {
         'method': method.name,
         'split': task.split,

@@ -29,6 +29,9 @@ class Fake:
     def key(self, method):
         return {'learner': self.title, 'noise': self.noise, 'constant': self.constant}
 
+    def check(self, method):
+        """All fit."""
+
     def predict(self, method, task, folder):
         assert folder.is_dir()
         if len(self.calls) == self.stop_at:
