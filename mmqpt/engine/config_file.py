@@ -162,11 +162,33 @@ def _literal(value: str | bytes) -> str:
 def _python_value(value: str, place: str, name: str) -> str:
     try:
         found = ast.literal_eval(f'[{value}]')
+        if isinstance(found, list) and found:
+            return ', '.join(_code(one) for one in found)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not found:
-        raise InputError(f'{name}: {place} stands for a Python value there (a number, True, None...), got {value!r}')
-    return ', '.join(repr(one).replace('{{', '{\\x7b') for one in found)  # only strings can have two braces
+        pass
+    raise InputError(f'{name}: {place} stands for a Python value there (a number, True, None...), got {value!r}')
+
+
+def _code(value: Any) -> str:
+    """Python code of a plain value: ``repr``, but for infinity, and for braces in strings.
+
+    Raises:
+        ValueError: a complex number.
+    """
+    if isinstance(value, complex):
+        raise ValueError(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
+    if isinstance(value, (str, bytes)):
+        return _literal(value)
+    if isinstance(value, dict):
+        return '{' + ', '.join(f'{_code(key)}: {_code(inner)}' for key, inner in value.items()) + '}'
+    if isinstance(value, set):
+        return f'set([{", ".join(map(_code, value))}])'
+    if isinstance(value, (list, tuple)):
+        inner = ', '.join(map(_code, value))
+        return f'[{inner}]' if isinstance(value, list) else f'({inner}{"," if len(value) == 1 else ""})'
+    return repr(value)
 
 
 @contextmanager

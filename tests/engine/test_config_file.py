@@ -77,7 +77,15 @@ def test_variables_in_a_base(write, monkeypatch):
 
 @pytest.mark.parametrize(
     ('value', 'wanted'),
-    [('1,5', [1, 5]), ('0', [0]), ('(1, 5)', [(1, 5)]), ("'{{'", ['{{']), ("{'a': ['{{x']}", [{'a': ['{{x']}])],
+    [
+        ('1,5', [1, 5]),
+        ('0', [0]),
+        ('(1, 5)', [(1, 5)]),
+        ("'{{'", ['{{']),
+        ("{'a': ['{{x']}", [{'a': ['{{x']}]),
+        ('1e999', [float('inf')]),
+        ("(1,), {2}, {'a': -1e999}, b'{{'", [(1,), {2}, {'a': -float('inf')}, b'{{']),
+    ],
 )
 def test_outside_of_strings_it_is_a_python_value(value, wanted, write, monkeypatch):
     monkeypatch.setenv('VALUE', value)
@@ -86,7 +94,9 @@ def test_outside_of_strings_it_is_a_python_value(value, wanted, write, monkeypat
     assert read_config(write("a = [{{'$VALUE:0,1'}}]\n")).a == [0, 1]
 
 
-@pytest.mark.parametrize('value', ["O'Brien", '1],[2', ')', 'koniq', '__import__("os").abort()', '1\n', '[' * 500])
+@pytest.mark.parametrize(
+    'value', ["O'Brien", '1],[2', ')', 'koniq', '1e999j', '__import__("os").abort()', '1\n', '[' * 500]
+)
 def test_and_nothing_else(value, write, monkeypatch):
     monkeypatch.setenv('VALUE', value)
     path = write("a = [{{'$VALUE:0,1'}}]\n")

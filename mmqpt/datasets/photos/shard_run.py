@@ -14,13 +14,14 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import reading
 from mmqpt.datasets.photos.listing import list_photos
 from mmqpt.datasets.photos.shard_files import MANIFEST, STATE, read_json, shard_name, write_json_synced
 from mmqpt.datasets.photos.shard_writer import ShardJob, ShardRecord, state_path, write_shard, write_unreadable
@@ -173,12 +174,18 @@ def _is_whole(out: Path, number: int) -> bool:
     if not path.is_file():
         return False
     tar = out / f'{shard_name(number)}.tar'
-    return tar.is_file() and tar.stat().st_size == read_json(path)['bytes']
+    return tar.is_file() and tar.stat().st_size == _read_record(path).bytes
+
+
+def _read_record(path: Path) -> ShardRecord:
+    with reading(path):
+        found = ShardRecord(**read_json(path))
+        return replace(found, unreadable=[(str(name), str(reason)) for name, reason in found.unreadable])
 
 
 def _finish(out: Path, arguments: ShardArguments, shards: int, photos: int, max_unreadable: float) -> dict[str, Any]:
     """Write ``unreadable.csv`` and the manifest from the records of the shards."""
-    records = [ShardRecord(**read_json(state_path(out, number))) for number in range(shards)]
+    records = [_read_record(state_path(out, number)) for number in range(shards)]
     unreadable = sorted((name, reason) for record in records for name, reason in record.unreadable)
     write_unreadable(out / UNREADABLE, unreadable)
     manifest = {
