@@ -3,7 +3,7 @@
     DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv \\
         mmqpt finetune configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
 
-Batch: 16 crops of 480 px of photos of 512, of all three subsets, and 16 ladders of two crops of 160 px a step.
+Batch: 16 whole photos of 512 px, of all three subsets, and 16 ladders of two crops of 160 px a step.
 Result: docs/experiments.md.
 
 The subsets were rated on scales of their own (mean MOS .42, .49 and .74): the network predicts one common quality, and a
@@ -15,7 +15,7 @@ below is a design choice.
 _base_ = './finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py'
 
 scale = dict(scale_column='subset')
-crop, ladder_crop = 480, 160  # nearly the whole photo: it was rated as a whole, and is tested so
+crop, ladder_crop = 512, 160  # the whole photo: it was rated as a whole, and is tested so
 view = dict(min_side=320, max_side=512, crop=None)
 ladder = dict(
     type='LevelLadder',
@@ -48,9 +48,10 @@ whole = [
     dict(crop=224, blank=0.25, **ladder),
     dict(type='PackRatedPhoto'),
 ]
-custom_hooks = [*_base_.custom_hooks, dict(type='HeadStartHook', pipeline=whole)]  # the head first, on whole photos
-optim_wrapper = dict(optimizer=dict(lr=2e-4), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5))))
-train_cfg = dict(max_epochs=4)
+head_only = True  # False: then everything, for three epochs, which validation did not reward
+custom_hooks = [*_base_.custom_hooks, dict(type='HeadStartHook', pipeline=whole, head_only=head_only)]
+optim_wrapper = dict(optimizer=dict(lr=5e-5), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.6))))
+train_cfg = dict(max_epochs=3)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=100),
     dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
