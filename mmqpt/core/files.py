@@ -21,7 +21,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """A temporary name to write to. At the end it becomes the file; after an error, nothing has changed.
 
     It is a hidden name in the folder of the file, so that scans skip it, and has the same ending, which some writers go
-    by. Links are followed: what they point to is replaced. A file that is replaced keeps its mode.
+    by. Links are followed: what they point to is replaced. A file that is replaced keeps its mode; a new one has that of
+    any new file there, also where its writer makes private ones, as safetensors does.
 
     Args:
         path: of the file to write or to replace.
@@ -35,13 +36,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     stem, suffix = os.path.splitext(name)
     partial = os.path.join(folder, f'.{stem[:40]}.{secrets.token_hex(4)}.partial{suffix}')
     try:
+        try:
+            mode = os.stat(target).st_mode
+        except FileNotFoundError:
+            mode = _mode_of_new_files(partial)
         yield partial
-        with contextlib.suppress(FileNotFoundError):  # a new file
-            os.chmod(partial, stat.S_IMODE(os.stat(target).st_mode))
+        os.chmod(partial, stat.S_IMODE(mode))
         os.replace(partial, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(partial)
+
+
+def _mode_of_new_files(path: str) -> int:
+    """By the umask, which can only be asked for by changing it, and by the folder."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(handle).st_mode
+    finally:
+        os.close(handle)
+        os.remove(path)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -5,7 +5,9 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside, replacing, same_file, target_file, write_json
@@ -140,3 +142,18 @@ def test_a_replaced_file_keeps_its_mode(tmp_path, mode):
         with replacing(tmp_path / name) as partial:
             Path(partial).write_text('new')
         assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize('umask', [0o022, 0o077, 0o002])
+def test_a_new_file_has_the_mode_of_new_files(tmp_path, umask):
+    """Also where its writer makes private ones, as safetensors does: a wheel of unreadable weights is of no use."""
+    before = os.umask(umask)
+    try:
+        write(tmp_path / 'text', 'one')
+        with replacing(tmp_path / 'private') as name:
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))
+        with replacing(tmp_path / 'weights.safetensors') as name:
+            save_file({'a': np.zeros(2)}, name)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o666 & ~umask}
