@@ -21,8 +21,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """A temporary name to write to. At the end it becomes the file; after an error, nothing has changed.
 
     It is a hidden name in the folder of the file, so that scans skip it, and has the same ending, which some writers go
-    by. Links are followed: what they point to is replaced. A file that is replaced keeps its mode; a new one has that of
-    any new file there, also where its writer makes private ones, as safetensors does.
+    by. Links are followed: what they point to is replaced. A file that is replaced keeps its mode; a new one gets that
+    of any new file there, also where its writer makes private ones, as safetensors does.
 
     Args:
         path: of the file to write or to replace.
