@@ -84,7 +84,8 @@ def make(photos: Path, out: Path) -> dict[str, float]:
             found[f'linear probe, mean SRCC within subsets: {row["method"]}'] = row['metrics']['SRCC']['median']
 
     variables = {'DATA_ROOT': images, 'ANN_FILE': out / 'small.csv', 'PRETRAINED': checkpoint}
-    options = ['head_only=False', f'train_cfg.max_epochs={EPOCHS}', f'param_scheduler.1.T_max={EPOCHS}', 'param_scheduler.0.end=5']
+    options = ['head_only=False', f'train_cfg.max_epochs={EPOCHS}']
+    options += [f'param_scheduler.1.T_max={EPOCHS}', 'param_scheduler.0.end=5']
     options += [f'custom_hooks.{place_of_hook("EMAHook")}.momentum=0.05', 'default_hooks.checkpoint.save_best=None']
     command('finetune', FINETUNE, '--work-dir', out / 'finetune', '--cfg-options', *options, **variables)
     tuned = out / 'finetune' / f'epoch_{EPOCHS}.pth'
