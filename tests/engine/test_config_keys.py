@@ -31,7 +31,7 @@ FOLDER = str(CONFIGS / 'qpt' / 'qpt_resnet18_1xb32-coslr_folder.py')
         (CSV, 'optim_wrapper.clip_grad.maxnorm', 'max_norm'),
         (CSV, 'optim_wrapper.paramwise_cfg.custom_keys.bakcbone.lr_mult', 'backbone'),
         (CSV, 'param_scheduler.0.start_facto', 'start_factor'),
-        (CSV, 'default_hooks.loger.interval', 'logger'),
+        (CSV, 'default_hooks.loggr.interval', 'logger'),
         (CSV, 'default_hooks.logger.intreval', 'interval'),
         (CSV, 'custom_hooks.2.max_in_row', 'max_in_a_row'),
         (CSV, 'randomness.sed', 'seed'),
