@@ -226,7 +226,10 @@ def test_a_side_network_takes_weights_of_its_trunk_or_of_all_of_it(tmp_path):
         (named('pit_ti_224'), r'pit_ti_224: this backbone does not take photos of 299 x 225 px \(The size of tensor'),
         (named('crossvit_tiny_240'), r"crossvit_tiny_240: this backbone can't be built \(Only token or avg pooling"),
         (named('nope'), r"nope: this backbone can't be built \(Unknown model"),
-        (named('test_resnet', fan=3), r"test_resnet: this backbone can't be built \(.*unexpected keyword argument 'fan'"),
+        (
+            named('test_resnet', fan=3),
+            r"test_resnet: this backbone can't be built \(.*unexpected keyword argument 'fan'",
+        ),
         ({'type': 'ResNet', 'depth': 19}, r"ResNet: this backbone can't be built \(.*invalid depth 19"),
         ({'type': 'Conformer', 'arch': 'tiny'}, r'Conformer: this backbone does not take photos of 224 x 224 px'),
         (Jumpy(), r'Jumpy: a photo of 299 x 225 px gives 299 features, one of 224 x 224 px 224'),
