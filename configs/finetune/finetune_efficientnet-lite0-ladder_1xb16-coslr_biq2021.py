@@ -1,4 +1,4 @@
-"""The first leg of the shipped weights: EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with opinions and with ladders.
+"""The first leg of the weights of version 0.1: EfficientNet-Lite0 of QPT, fine-tuned on BIQ2021 with opinions and with ladders.
 
     DATA_ROOT=biq2021/images ANN_FILE=biq2021.csv \\
         mmqpt finetune configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py
