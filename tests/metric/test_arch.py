@@ -57,7 +57,7 @@ def test_gradient_reaches_the_photo_as_a_loss(metric_weights):
     assert photo.grad.abs().sum() > 0
 
 
-def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, tiny_finetune, photo_folder, tmp_path):
+def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, tiny_finetune, rated_csv, tmp_path):
     """What mmqpt test computes in OpenMMLab is what the exported file computes in pyiqa."""
     runner = Runner.from_cfg(tiny_finetune(tmp_path, load_from=str(finetuned_checkpoint)))
     runner.test()
@@ -65,7 +65,8 @@ def test_scores_equal_those_of_the_training_code(metric, finetuned_checkpoint, t
     assert len(lines) == 6
     for line in lines:
         name, _, score, predicted = line.split(',')
-        assert metric(str(photo_folder / name)).item() == pytest.approx(float(score), abs=1e-5)
+        photo = rated_csv.parent / 'rated_photos' / name
+        assert metric(str(photo)).item() == pytest.approx(float(score), abs=1e-5)
         assert float(predicted) == pytest.approx(1 + 4 * float(score))
 
 
