@@ -5,9 +5,10 @@
         mmqpt finetune configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
 
 ladder.safetensors is what finetune_efficientnet-lite0-ladder_... and ...-ladder-leg2_... make (the weights of version 0.1);
-without PRETRAINED the encoder that comes with mmqpt is taken as it is. About 15 minutes on a CPU core, and the checkpoint
-is epoch_0.pth. With head_only=False: then 16 whole photos of 512 px, of all three subsets, and 16 ladders of two crops of
-160 px a step.
+without PRETRAINED the encoder that comes with mmqpt is taken as it is. About 15 minutes on a CPU core; the checkpoint is
+epoch_0.pth.
+
+Batch: with head_only=False, 16 whole photos of 512 px, of all three subsets, and 16 ladders of two crops of 160 px a step.
 Result: mean SRCC .752 within the subsets of the 2,000 official test photos; docs/experiments.md, section 5.
 
 The subsets were rated on scales of their own (mean MOS .42, .49 and .74): the network predicts one common quality, and a

@@ -27,7 +27,7 @@ train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
-    dict(type='CosineAnnealingLR', T_max=iterations, by_epoch=False),
+    dict(type='CosineAnnealingLR', by_epoch=False),
 ]
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
 log_processor = dict(by_epoch=False)

@@ -47,7 +47,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
-    dict(type='CosineAnnealingLR', T_max=iterations, by_epoch=False),
+    dict(type='CosineAnnealingLR', by_epoch=False),
 ]
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
 log_processor = dict(by_epoch=False)

@@ -54,5 +54,5 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),  # gentle with what ImageNet taught
     clip_grad=dict(max_norm=5.0),
 )
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)]
 auto_scale_lr = dict(base_batch_size=12)

@@ -44,5 +44,5 @@ train_dataloader = dict(
 )
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=100)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4))
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)]
 auto_scale_lr = dict(base_batch_size=32)

@@ -124,7 +124,7 @@ def add_cfg_options(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_launch_options(parser: argparse.ArgumentParser) -> None:
+def add_common_options(parser: argparse.ArgumentParser) -> None:
     """The options that OpenMMLab's users know."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints; work_dirs/<config name> by default')
     add_cfg_options(parser)

@@ -21,7 +21,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmqpt.cli.options import add_config, add_launch_options
+from mmqpt.cli.options import add_common_options, add_config
 
 UNUSED = {
     'train_dataloader.dataset.data_root': 'give --data-root',
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--ann-file', type=Path, help='use only the photos that this text file lists, one a line')
     parser.add_argument('--photos', type=int, default=200, help='how many of them, drawn at random')
     parser.add_argument('--out', type=Path, help='JSON file to write')
-    add_launch_options(parser)
+    add_common_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

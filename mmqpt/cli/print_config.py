@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 
-from mmqpt.cli.options import add_config, add_launch_options
+from mmqpt.cli.options import add_common_options, add_config
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_config(parser)
-    add_launch_options(parser)
+    add_common_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmqpt.cli.options import add_config, add_launch_options
+from mmqpt.cli.options import add_common_options, add_config
 from mmqpt.core.errors import InputError
 
 PREDICTIONS = 'work_dirs/predictions.csv'
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         '--out',
         help='JSON file for the metrics; metrics.json in the work dir by default: test/ beside the checkpoint',
     )
-    add_launch_options(parser)
+    add_common_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mmqpt.cli.options import add_config, add_launch_options
+from mmqpt.cli.options import add_common_options, add_config
 from mmqpt.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--epochs', type=int, help="length of the run instead of the config's; schedules follow")
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the global batch size')
-    add_launch_options(parser)
+    add_common_options(parser)
 
 
 def _set_length(cfg: Config, args: argparse.Namespace) -> None:

@@ -23,7 +23,8 @@ _CUTS = ('features_only', 'out_indices', 'feature_cls')
 _UNUSED = ('pretrained', 'checkpoint_path')
 _GENERAL = frozenset({
     'features_only', 'out_indices', 'feature_cls', 'feature_concat', 'flatten_sequential', 'output_stride',
-    'output_fmt', 'bn_eps', 'bn_momentum', 'num_classes', 'in_chans', 'global_pool', 'drop_rate', 'drop_path_rate', 'img_size',
+    'output_fmt', 'bn_eps', 'bn_momentum', 'num_classes', 'in_chans',
+    'global_pool', 'drop_rate', 'drop_path_rate', 'img_size',
 })  # fmt: skip
 """Arguments of timm that many networks take, or that choose what they give."""
 
