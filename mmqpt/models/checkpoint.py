@@ -157,7 +157,7 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
         ]
         for _, path in sorted(numbered, reverse=True):
             try:
-                meta = load_checkpoint_file(path).get('meta')
+                meta = load_checkpoint_file(path).get('meta', {})
             except InputError:
                 continue
             steps = meta.get('iter', 0) if isinstance(meta, dict) else None

@@ -80,7 +80,8 @@ def test_bad_records(tmp_path):
         (tmp_path / 'bad.json').write_text(content)
         with pytest.raises(InputError, match=r'bad\.json: not a record'):
             read_record(tmp_path / 'bad.json')
-    (tmp_path / 'bad.json').write_text('{"step": 1, "seed": 0, "rank": 0, "config": "a = 1", "samples": []}')
+    empty = {'step': 1, 'seed': 0, 'rank': 0, 'config': 'a = 1', 'weights': None, 'outputs': {}, 'samples': []}
+    (tmp_path / 'bad.json').write_text(json.dumps(empty))
     with pytest.raises(InputError, match=r'bad\.json: holds no samples'):
         read_record(tmp_path / 'bad.json')
     with pytest.raises(InputError, match='the config in the record can not be read'):
