@@ -193,8 +193,4 @@ def _own_units(result: _Result, usual: tuple[float, float]) -> float:
 def _read_column(ann_file: str, column: str) -> dict[str, str]:
     ratings = read_ratings(ann_file, (-float('inf'), float('inf')))
     check_columns(ratings, [column], ann_file)
-    subsets: dict[str, str] = {}
-    for rating in ratings:
-        if subsets.setdefault(rating.name, rating.row[column]) != rating.row[column]:
-            raise InputError(f'{ann_file}: {rating.name!r} has two values in column {column!r}')
-    return subsets
+    return {rating.name: rating.row[column] for rating in ratings}
