@@ -47,6 +47,7 @@ def average_encoders(
         raise InputError(f'the average must end with .safetensors, got {os.fspath(out)}')
     tensors, first = read_weights(names[0])
     backbone = tensors_below(tensors, 'backbone.')
+    shapes = {(key, value.shape) for key, value in backbone.items()}
     means = {key: _weighted(value, given[0]) for key, value in backbone.items()}
     for name, share in zip(names[1:], given[1:], strict=True):
         tensors, spec = read_weights(name)
@@ -57,9 +58,9 @@ def average_encoders(
                     f'{name}: {field} is {other!r}, but {names[0]} has {one!r}; only alike can be averaged'
                 )
         found = tensors_below(tensors, 'backbone.')
-        unlike = {key for key in {*found, *backbone} if getattr(found.get(key), 'shape', None) != _shape(backbone, key)}
+        unlike = {(key, value.shape) for key, value in found.items()} ^ shapes
         if unlike:
-            raise InputError(f'{name}: {min(unlike)} is not as in {names[0]}; only alike can be averaged')
+            raise InputError(f'{name}: {min(unlike)[0]} is not as in {names[0]}; only alike can be averaged')
         means = {key: mean + _weighted(found[key], share) for key, mean in means.items()}
     spec = WeightsSpec(
         kind='backbone',
@@ -76,7 +77,3 @@ def average_encoders(
 def _weighted(tensor: Tensor, share: float) -> Tensor:
     """In double precision, so that the average of a file with itself is that file; counters are averaged, too."""
     return tensor.to(torch.float64) * share
-
-
-def _shape(tensors: dict[str, Tensor], key: str) -> torch.Size | None:
-    return tensors[key].shape if key in tensors else None
