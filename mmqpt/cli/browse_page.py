@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmqpt.core.fit import fit_box
 from mmqpt.degradations import KINDS, LEVELS, DegradationSpace, Operator, Recipe, apply
 
 NAME_WIDTH = 210
@@ -66,15 +67,6 @@ class Tile:
 def shrink(photo: np.ndarray, side: int) -> np.ndarray:
     """Reduce to at most ``side`` px."""
     return fit_box(photo, side, side)
-
-
-def fit_box(photo: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Reduce to at most ``width`` x ``height`` px; never enlarge."""
-    scale = min(width / photo.shape[1], height / photo.shape[0])
-    if scale >= 1:
-        return photo
-    size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
-    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
 
 
 def draw_recipes(preset: str, count: int, seed: int) -> list[Recipe]:

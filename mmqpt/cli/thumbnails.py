@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.fit import fit_box
 from mmqpt.core.photo import read_photo, swap_channels
 
 CARD = 240
@@ -30,10 +31,7 @@ def embedded_thumbnail(path: str, side: int = CARD) -> str | None:
         pixels = read_photo(path, min_side=side)
     except (InputError, OSError):
         return None
-    height, width = pixels.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = swap_channels(np.ascontiguousarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)))
+    small = swap_channels(np.ascontiguousarray(fit_box(pixels, side, side)))
     data = cv2.imencode('.webp', small, [cv2.IMWRITE_WEBP_QUALITY, 65])[1].tobytes()
     return f'data:image/webp;base64,{base64.b64encode(data).decode()}'
 

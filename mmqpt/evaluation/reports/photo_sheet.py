@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.fit import fit_box
 from mmqpt.core.photo import read_photo
 from mmqpt.evaluation.reports.plot_style import Heading, new_figure, shortened, styled
 from mmqpt.evaluation.statistics.predictions import Predictions
@@ -90,10 +90,7 @@ def thumbnail(path: str | Path, side: int) -> np.ndarray | str:
         return 'photo not found'
     except (OSError, ValueError):
         return 'photo unreadable'
-    height, width = photo.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    return fit_box(photo, side, side)
 
 
 @styled
