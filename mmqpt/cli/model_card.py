@@ -1,10 +1,13 @@
 """Write the model card of an exported file, to publish beside it.
 
-Example:
+Examples:
     mmqpt model-card qpt.safetensors --results work_dirs/finetune/results.json --method QPT \\
         --order order.json --note licence="CC-BY-4.0" --out MODEL_CARD.md
 
---results is what mmqpt evaluate wrote, --order what `mmqpt level-order --out` wrote.
+    mmqpt model-card encoder.safetensors --results work_dirs/distortions/results.json --out ENCODER_CARD.md
+
+--results is what mmqpt evaluate wrote (for an encoder, mmqpt evaluate distortions with its start as the first one),
+--order what `mmqpt level-order --out` wrote.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from mmqpt.evaluation.reports.model_card import model_card
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument('weights', help='exported file of kind metric')
+    parser.add_argument('weights', help='exported file, of a metric or an encoder')
     parser.add_argument('--results', type=Path, help='results.json of a protocol')
-    parser.add_argument('--method', help='which of its methods these weights are')
+    parser.add_argument('--method', help='which of its methods or encoders these weights are')
     parser.add_argument('--order', type=Path, help='JSON file of mmqpt level-order')
     parser.add_argument('--note', nargs='+', default=[], metavar='NAME=TEXT', help='further rows of the first table')
     parser.add_argument('--out', type=Path, help='Markdown file; printed by default')

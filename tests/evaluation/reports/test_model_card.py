@@ -5,6 +5,7 @@ import pytest
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import read_weights
 from mmqpt.core.weights_spec import file_sha256
+from mmqpt.evaluation.reports.distortion_results import DISTORTION_FORMAT
 from mmqpt.evaluation.reports.model_card import model_card
 from mmqpt.evaluation.statistics.groups import MACRO
 from mmqpt.export.convert import export_checkpoint
@@ -68,16 +69,79 @@ def test_leads_with_how_good_and_with_the_figures_that_mean_most(metric_weights)
     assert 'differences between subsets' not in model_card(metric_weights, RESULTS, 'A')
 
 
-def test_mistakes(metric_weights, pretrained_checkpoint, tmp_path):
+def test_mistakes(metric_weights):
     for method in (None, 'C'):
         with pytest.raises(InputError, match=r'the results have no method .*; there are: A, B'):
             model_card(metric_weights, RESULTS, method)
     for broken in ({'operators': []}, {'photos': [], 'operators': [{}]}):
         with pytest.raises(InputError, match='order: not what the tool writes'):
             model_card(metric_weights, order=broken)
-    export_checkpoint(pretrained_checkpoint, tmp_path / 'backbone.safetensors')
-    with pytest.raises(InputError, match='a backbone without a quality head'):
-        model_card(tmp_path / 'backbone.safetensors')
+
+
+def row(measure, distortion, difference, low, high):
+    return {
+        'a': 'QPT', 'b': 'ImageNet', 'measure': measure, 'distortion': distortion,
+        'difference': difference, 'low': low, 'high': high,
+    }  # fmt: skip
+
+
+KNOWN = {
+    'format': DISTORTION_FORMAT,
+    'command': 'mmqpt evaluate distortions',
+    'cells': [{'encoder': name} for name in ('ImageNet', 'QPT', 'other')],
+    'photos': {'count': 200, 'side': 256},
+    'distortions': [{'name': 'JPEG'}, {'name': 'Jitter'}],
+    'summary': [
+        {'encoder': name, 'measure': 'level', 'distortion': '', 'value': value}
+        for name, value in (('ImageNet', 0.7), ('QPT', 0.75), ('other', 0.1))
+    ]
+    + [{'encoder': 'QPT', 'measure': 'order', 'distortion': '', 'value': None}],
+    'comparisons': [
+        row('level', '', 0.05, 0.04, 0.06),
+        row('level_each', 'JPEG', 0.1, 0.05, 0.15),
+        row('level_each', 'Jitter', 0.02, -0.01, 0.04),
+        {'a': 'QPT', 'b': 'ImageNet', 'measure': 'order', 'distortion': '', 'verdict': 'too few photos'},
+        {**row('level', '', 9.0, 8.0, 10.0), 'a': 'other'},
+    ],
+    'blind': {'QPT': ['Jitter']},
+    'warnings': ['3 photos were trained on'],
+}
+
+
+@pytest.fixture
+def encoder(pretrained_checkpoint, tmp_path):
+    path = tmp_path / 'backbone.safetensors'
+    export_checkpoint(pretrained_checkpoint, path)
+    return path
+
+
+def test_an_encoder_leads_with_what_it_knows_better_than_its_start(encoder):
+    card = model_card(encoder, KNOWN, 'QPT', notes={'licence': 'CC-BY'})
+    assert '| level SRCC | 0.700 | 0.750 | +0.050 [0.040, 0.060] |' in card
+    assert '| level order | - | - | - |' in card
+    assert '| JPEG | - | - | +0.100 [0.050, 0.150] |' in card
+    assert '| Jitter |' not in card  # its interval holds 0
+    assert 'less well than ImageNet, one distortion at a time (SRCC):\n\nnone whose interval excludes 0.' in card
+    assert 'Blind to the level of: Jitter.' in card
+    assert '**3 photos were trained on**' in card
+    assert card.index('+0.050') < card.index('## Intended use') < card.index('## The file')
+    assert f'`{file_sha256(encoder)}`' in card
+    assert '| licence | CC-BY |' in card
+    assert 'head of' not in card
+    assert 'score' not in card.split('## The file')[1]
+    assert 'Not measured in this card.' in model_card(encoder)
+
+
+def test_mistakes_about_an_encoder(encoder):
+    with pytest.raises(InputError, match='has no scores to put in order'):
+        model_card(encoder, order=ORDER)
+    with pytest.raises(InputError, match='an encoder needs those of mmqpt evaluate distortions'):
+        model_card(encoder, RESULTS, 'A')
+    for name in (None, 'ImageNet', 'nobody'):
+        with pytest.raises(InputError, match=r"no encoder .* with 'ImageNet'; there are: QPT, other"):
+            model_card(encoder, KNOWN, name)
+    with pytest.raises(InputError, match='results: not what the tool writes'):
+        model_card(encoder, {**KNOWN, 'summary': [{}]}, 'QPT')
 
 
 def test_names_of_strangers_stay_text(metric_weights):
