@@ -526,7 +526,7 @@ def test_forward_gives_features():
         ({'recipe_positives': 0}, 'recipe_positives must be an integer >= 1, got 0'),
         ({'recipe_positives': True}, 'recipe_positives must be an integer >= 1, got True'),
         ({'momentum': 1}, 'momentum must be at least 0 and below 1, got 1'),
-        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be > 0, got 0'),
+        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be a number > 0, got 0'),
         (
             {'neck': {'type': 'MoCoV2Neck', 'in_channels': 3, 'hid_channels': 8, 'out_channels': 8}},
             'in_channels 3, but',
