@@ -27,7 +27,6 @@ from mmqpt.engine.stopping import IgnoreCtrlC, RunStopped, StopRequest, without_
 from mmqpt.models.logs import leave_out_frozen_parameters
 from mmqpt.models.protocol import CountsSteps
 
-
 SHORTENED_EVERY = 1_000
 """Steps after which the log is shortened."""
 
