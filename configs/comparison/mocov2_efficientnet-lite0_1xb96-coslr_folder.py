@@ -12,11 +12,10 @@ momentum is .999 from the first step on, where QPT's rises to it (.955 at step 1
 a design choice. It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
 """
 
-_base_ = '../_base_/default_runtime.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/photo_folder.py', '../_base_/comparison.py']
 
 patch_size = 128
 batch_size = 96
-iterations = 800
 
 model = dict(
     type='MoCo',
@@ -46,14 +45,7 @@ view_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='PhotoFolder',
-        data_root='{{$DATA_ROOT:data/photos}}',
         pipeline=[
             dict(type='LoadPhoto'),
             dict(type='NumpyToPIL', to_rgb=True),
@@ -62,14 +54,6 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(type='ResumableTrainLoop', max_iters=iterations)
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01), clip_grad=dict(max_norm=5.0)
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
-    dict(type='CosineAnnealingLR', by_epoch=False),
-]
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=batch_size)

@@ -10,13 +10,12 @@ and neck are those of qpt_efficientnet-lite0-scratch_...; set the steps of both 
 and everything else with a number below is a design choice. It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
 """
 
-_base_ = './mocov2_efficientnet-lite0_1xb96-coslr_folder.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/photo_folder.py', '../_base_/comparison.py']
 
 patch_size = 128
 batch_size = 48
 
 model = dict(
-    _delete_=True,
     type='SimCLR',
     backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),
     neck=dict(
@@ -58,4 +57,6 @@ train_dataloader = dict(
         ],
     ),
 )
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
+log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=batch_size)

@@ -12,7 +12,7 @@ maps of its own (48 and 96 channels), which the loss alone sees. The trunk is co
 Mixed places did best with one seed; the default space does as well as `camera`. Everything with a number below is a design choice.
 """
 
-_base_ = './qpt_efficientnet-lite0_1xb12-coslr_folder.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/qpt_efficientnet-lite0.py']
 
 iterations = 1000
 
@@ -20,7 +20,7 @@ model = dict(
     backbone=dict(model_name='tf_efficientnet_lite0_side', features_only=True),
     side_tuning='side',
     pooling='moments',
-    neck=dict(type='StandardisedNeck'),
+    neck=dict(type='StandardisedNeck', hid_channels=512, out_channels=128),
     norm_eval=False,
     queue_length=512,  # 5 steps: a run of 1,000 steps takes 690 keys at most
 )
@@ -28,7 +28,7 @@ train_pipeline = [
     dict(type='LoadPhoto'),
     dict(
         type='PatchPairs',
-        patch_size=128,
+        patch_size=_base_.patch_size,
         versions=4,
         patches=2,
         max_overlap=0.5,
@@ -38,12 +38,10 @@ train_pipeline = [
     dict(type='PackPatchPairs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
+train_cfg = dict(type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(
     optimizer=dict(lr=2e-3),
-    paramwise_cfg=dict(
-        _delete_=True, norm_decay_mult=0.0, bias_decay_mult=0.0
-    ),  # the branch starts from random weights
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),  # the branch starts from random weights
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),

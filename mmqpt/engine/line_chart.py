@@ -96,6 +96,6 @@ def _ticks(low: float, high: float) -> list[float]:
     if span <= 0:
         return [low]
     unit = 10 ** math.floor(math.log10(span / 3))
-    unit *= next(factor for factor in (5, 2, 1) if span / (factor * unit) >= 3)
+    unit *= next((factor for factor in (5, 2) if span / (factor * unit) >= 3), 1)
     first, last = math.ceil(low / unit - 1e-9), math.floor(high / unit + 1e-9)
     return [round(number * unit, 12) for number in range(first, last + 1)]

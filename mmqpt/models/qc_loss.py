@@ -222,6 +222,12 @@ def qc_statistics(logits: QCLogits, degradation_share: float | None = None) -> d
     }
 
 
+@torch.no_grad()
+def degradation_accuracy(query: Tensor, positive: Tensor, degradation: Tensor) -> Tensor:
+    """``acc_degradation`` of :func:`qc_statistics`, a scalar; arguments as in :func:`qc_logits`."""
+    return qc_statistics(qc_logits(query, positive, degradation, query[:0], temperature=1.0))['acc_degradation']
+
+
 def qc_similarities(logits: QCLogits, temperature: float) -> dict[str, Tensor]:
     """Mean cosine of queries and keys, each a scalar.
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmqpt.core.errors import InputError
 from mmqpt.models.qc_head import QCHead
 from mmqpt.models.qc_loss import (
+    degradation_accuracy,
     largest_degradation_mass,
     qc_logits,
     qc_loss,
@@ -201,6 +202,9 @@ def test_accuracies_count_only_their_kind():
     statistics = qc_statistics(qc_logits(query, positive, degradation, far[None], 0.2))
     assert statistics['acc_degradation'] == 0.5
     assert statistics['acc_content'] == 1
+    both = torch.stack([near, far]).expand(2, 2, 2)
+    assert degradation_accuracy(query, positive, degradation) == 0.5
+    assert degradation_accuracy(query, both, degradation) == 0.25
     no_content = qc_statistics(qc_logits(query, positive, degradation, far[None], 0.2, torch.tensor([False])))
     assert math.isnan(no_content['acc_content'])
     assert no_content['chance_level'].item() == pytest.approx(math.log(2))
