@@ -271,8 +271,8 @@ def test_the_neck_on_given_weights_is_normalised_by_the_first_batch(started, nec
     images = model._prepared(inputs / 2)
     model.loss(inputs / 2)
     with torch.no_grad():
-        key = model._project(model._pooled(model.backbone, images), model.key_neck)
-        query = model._project(model._pooled(model.backbone, images), model.neck)
+        key = model._project(model.part.features(model.backbone, images), model.key_neck)
+        query = model._project(model.part.features(model.backbone, images), model.neck)
     assert F.cosine_similarity(key, query).min() > 0.99
     model.steps.fill_(0)
     before = {name: value.clone() for name, value in model.key_neck.state_dict().items()}
