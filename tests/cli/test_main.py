@@ -66,7 +66,7 @@ def test_help_of_a_plain_installation():
     assert {name: code for name, code in ended.items() if code != '0'} == dict.fromkeys(NEED_OPENCV, '2')
     assert set(ended) == set(COMMANDS)
     for name in NEED_OPENCV:
-        assert f"mmqpt {name} needs cv2, which is not installed: pip install 'mmqpt[degradations]'" in done.stderr
+        assert f" {name} needs cv2, which is not installed: pip install 'mmqpt[degradations]'" in done.stderr
 
 
 @pytest.mark.parametrize('command', COMMANDS)

@@ -195,8 +195,9 @@ def test_commands_without_torch(command, mixed, tmp_path):
     assert [path for path in tmp_path.iterdir() if path.suffix in ('.csv', '.html', '.png')]
 
 
-KINDS = {'jpg': {}, 'png': {}, 'webp': {}, 'avif': {}, 'tiff': {}, 'gif': {}, 'bmp': {}, 'jp2': {}, 'ppm': {}}
-KINDS['jpg'] = {'exif': bytes.fromhex('457869660000') + b'II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0'}
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+KINDS = {'jpg': {'exif': TURNED}, **{kind: {} for kind in ('png', 'webp', 'avif', 'tiff', 'gif', 'bmp', 'jp2', 'ppm')}}
 
 
 def test_every_kind_of_photo_is_scored_without_opencv(photos, tmp_path):
