@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import swap_channels
 from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.datasets.transforms.rng import sample_rng
 from mmqpt.degradations import DegradationSpace, Recipe, Region, apply_regions, draw_different, redraw_seeds
