@@ -6,8 +6,10 @@ Batch: 96 photos x 2 views of 128 px a step: 96 queries and 96 keys, as many as 
 Result: 200 steps with a queue of 4,032: linear probe on BIQ2021 .588 (QPT .568, random weights .463); docs/experiments.md, section 4.
 
 The views are those of mmpretrain's MoCo v2 config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser,
-schedule, temperature, queue and momentum are those of the QPT config, so that nothing but the task differs; that, and everything else
-with a number below, is a design choice. It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
+temperature and length of the queue in steps are those of qpt_efficientnet-lite0-scratch_...; set the steps of both alike. Besides the
+task these differ: the neck has no BatchNorm, keys are normalised by their own batch, the queue begins with random keys, and the
+momentum is .999 from the first step on, where QPT's rises to it (.955 at step 190). That, and everything else with a number below, is
+a design choice. It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
 """
 
 _base_ = '../_base_/default_runtime.py'
@@ -20,7 +22,7 @@ model = dict(
     type='MoCo',
     queue_len=480,  # 5 steps, as many as the QPT config has; a multiple of the batch, as mmpretrain demands
     feat_dim=128,
-    momentum=0.001,
+    momentum=0.001,  # of the new weights, as MMEngine counts: QPT's would be 0.999
     backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),
     neck=dict(type='MoCoV2Neck', in_channels=1280, hid_channels=512, out_channels=128, with_avg_pool=True),
     head=dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2),

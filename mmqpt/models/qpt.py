@@ -46,10 +46,11 @@ class QPT(BaseSelfSupervisor):
     Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
     statistics alike, with ``m`` of :func:`momentum_at`. Statistics are those of all ranks, so that keys do not depend
     on the rank that makes them. The key encoder always normalises with those averaged statistics, never with those of
-    the batch, so BatchNorm can't tell which patches were in one batch (EMAN, Cai et al., CVPR 2021). Without
-    ``pretrained`` weights the statistics start as those of the first batch: with BatchNorm's own, mean 0 and variance
-    1, all keys of a network with random weights are nearly alike, and the queries follow them to one point
-    (docs/experiments.md, section 4). This, like everything that the paper does not state, is a design choice.
+    the batch, so BatchNorm can't tell which patches were in one batch (EMAN, Cai et al., CVPR 2021). Statistics of
+    parts with random weights, which are the neck and without ``pretrained`` the backbone too, start as those of the
+    first batch: with BatchNorm's own, mean 0 and variance 1, all keys are nearly alike, and the queries follow them to
+    one point (docs/experiments.md, section 4). This, like everything that the paper does not state, is a design
+    choice.
 
     With gradient accumulation all batches of a step see one key encoder and one queue, as one large batch would: the
     key encoder moves before the first of them, and their keys enter the queue after the last (:meth:`begin_batch`).
@@ -137,7 +138,8 @@ class QPT(BaseSelfSupervisor):
             width = self.neck.eval()((torch.zeros(2, channels),))[0].shape[1]
         self.neck.train()
         self.pooling = pooling
-        self._statistics_started = bool(pretrained)
+        self._statistics_started = bool(pretrained)  # of the backbone
+        self._neck_started = False
         self._last_embeddings: Embeddings | None = None
         self._ends_step = True
         self.queue = KeyQueue(queue_length, width)
@@ -274,6 +276,8 @@ class QPT(BaseSelfSupervisor):
         if self.training:
             self._start_statistics(images)
         features = self._pooled(self._learned(self.backbone), images)  # (M, C)
+        if self.training:
+            self._start_neck(features)
         query = self._project(features, self.neck)  # (M, E)
         finite = not self.training or _finite_everywhere(query)
         if self.training and finite:
@@ -406,6 +410,20 @@ class QPT(BaseSelfSupervisor):
             self._project(self._pooled(self._learned(self.backbone), images), self.neck)
         average_statistics(layers)
         self._copy_key_encoder()
+
+    @torch.no_grad()
+    def _start_neck(self, features: Tensor) -> None:
+        """The same of the neck on a backbone that has its statistics, from the features (M, C) of this batch."""
+        if self._neck_started:
+            return
+        self._neck_started = True
+        layers = [layer for layer in batch_norms(self.neck) if layer.training]
+        if not layers or int(self.steps) > 0 or _has_statistics(self.neck):
+            return
+        with statistics_of_one_batch(layers):
+            self._project(features, self.neck)
+        average_statistics(layers)
+        self.key_neck.load_state_dict(self.neck.state_dict())
 
     def _batch_norms(self) -> list[nn.modules.batchnorm._BatchNorm]:
         """Layers of the query encoder whose statistics follow the batches."""

@@ -267,6 +267,31 @@ def test_statistics_of_given_or_resumed_weights_are_kept(started, resumed):
     assert torch.allclose(layer.running_mean, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize('norm_eval', [False, True])
+@pytest.mark.parametrize('neck', [BN_NECK, {'type': 'StandardisedNeck', 'hid_channels': 16, 'out_channels': 8}])
+def test_the_neck_on_given_weights_is_normalised_by_the_first_batch(started, neck, norm_eval):
+    """Its weights are random: with mean 0 and variance 1 its keys would be nearly alike."""
+    model = build(pretrained=started, neck=neck, norm_eval=norm_eval, queue_length=0).train()
+    inputs = batch(photos=8) + torch.linspace(0, 1, 8).view(8, 1, 1, 1, 1, 1)
+    images = model._prepared(inputs / 2)
+    model.loss(inputs / 2)
+    with torch.no_grad():
+        key = model._project(model._pooled(model.backbone, images), model.key_neck)
+        query = model._project(model._pooled(model.backbone, images), model.neck)
+    assert F.cosine_similarity(key, query).min() > 0.99
+    model.steps.fill_(0)
+    before = {name: value.clone() for name, value in model.key_neck.state_dict().items()}
+    model._start_neck(torch.rand(8, 512))  # once only
+    assert all(torch.equal(before[name], value) for name, value in model.key_neck.state_dict().items())
+
+
+def test_a_resumed_neck_keeps_its_statistics(started):
+    model = build(pretrained=started, neck=BN_NECK).train()
+    model.steps.fill_(5)
+    model._start_neck(torch.rand(8, 512))
+    assert all(bool((layer.running_var == 1).all()) for layer in model.neck.modules() if hasattr(layer, 'running_var'))
+
+
 @pytest.fixture
 def started(tmp_path):
     """A file of weights to start from."""
@@ -501,7 +526,7 @@ def test_forward_gives_features():
         ({'recipe_positives': 0}, 'recipe_positives must be an integer >= 1, got 0'),
         ({'recipe_positives': True}, 'recipe_positives must be an integer >= 1, got True'),
         ({'momentum': 1}, 'momentum must be at least 0 and below 1, got 1'),
-        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be > 0, got 0'),
+        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be a number > 0, got 0'),
         (
             {'neck': {'type': 'MoCoV2Neck', 'in_channels': 3, 'hid_channels': 8, 'out_channels': 8}},
             'in_channels 3, but',
