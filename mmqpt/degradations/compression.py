@@ -45,8 +45,8 @@ def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
 def jpeg2000(image: np.ndarray, step: float) -> np.ndarray:
     """The loss of irreversible JPEG 2000: five levels of the 9/7 wavelet, quantised in steps of ``step``.
 
-    Works on YCbCr in grey levels, with chroma at half the size (4:2:0), whose finest detail lies in the dead zone all but
-    always; a dead zone of two steps, other values at the middle of their step.
+    Works on YCbCr in grey levels, with chroma at half the size (4:2:0), whose finest detail would hardly leave the dead
+    zone: two steps wide. Other values go to the middle of their step.
     What a codec does besides (blocks of code, arithmetic coding) loses nothing but takes ten times as long; its rate
     control, which is left out too, truncates by block instead of using one step throughout.
     """
