@@ -250,7 +250,10 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray, name: str | None) 
 def _read_regular(source: str | os.PathLike[str], name: str) -> bytes:
     """The bytes of a regular file."""
     with open_regular(source, name) as file:
-        data = file.read(MAX_BYTES + 1)
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1)  # to ask for all that is allowed would take memory for it
+        if len(data) > size:  # it has grown, or is one whose size is not known before
+            data += file.read(MAX_BYTES + 1 - len(data))
     if len(data) > MAX_BYTES:
         raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
     return data

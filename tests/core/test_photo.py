@@ -578,6 +578,16 @@ def test_file_of_too_many_bytes_is_not_even_read(photos, tmp_path, monkeypatch):
         read_photo(path)
 
 
+@pytest.mark.parametrize('size', [0, 1000])
+def test_file_that_is_longer_than_it_was_is_read_whole(photos, tmp_path, monkeypatch, size):
+    """Also one whose size is not known before, which systems give as 0."""
+    path = tmp_path / 'grown.png'
+    path.write_bytes(encode(photos[0], 'PNG'))
+    found = os.stat(path)
+    monkeypatch.setattr(photo_module.os, 'fstat', lambda _: os.stat_result((*found[:6], size, *found[7:])))
+    np.testing.assert_array_equal(read_photo(path), photos[0])
+
+
 def test_folder_and_unreadable_file(photos, tmp_path, monkeypatch):
     with pytest.raises(PhotoError, match='a folder, not a photo'):
         read_photo(tmp_path)
