@@ -99,6 +99,12 @@ def test_no_openmmlab_below_the_data_sets(folder):
         assert not OPENMMLAB & {name.split('.')[0] for name in imports(path)}, path
 
 
+def test_scoring_needs_no_opencv():
+    """One file of core has it, for those that use BGR; photo.py imports it when it is asked for BGR."""
+    found = [path for folder in ('core', 'metric', 'ray') for path in files(folder) if 'cv2' in imports(path)]
+    assert found == [PACKAGE / 'core' / 'bgr.py']
+
+
 def test_every_folder_is_in_the_order():
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {'__pycache__', '.mim'}
     assert folders <= {*ORDER, *ALONE}

@@ -84,9 +84,15 @@ def test_lock_covers_every_requirement(lock):
 
 
 def test_a_plain_installation_scores_and_no_more():
-    assert brought('') == {
-        'click', 'numpy', 'onnxruntime', 'opencv-python-headless', 'pillow', 'safetensors', 'tqdm'
+    assert brought('') == {'click', 'numpy', 'onnxruntime', 'pillow', 'safetensors', 'tqdm'}
+
+
+def test_opencv_comes_where_photos_are_degraded_or_compared():
+    """pretrain has the other package of the same module, which mmengine asks for."""
+    assert {extra for extra in extras() if 'opencv-python-headless' in brought(extra)} == {
+        'degradations', 'evaluate', 'all'
     }  # fmt: skip
+    assert {extra for extra in extras() if 'opencv-python' in brought(extra)} == {'pretrain', 'all'}
 
 
 def test_pyiqa_comes_only_where_it_is_asked_for():

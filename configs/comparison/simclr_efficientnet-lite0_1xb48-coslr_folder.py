@@ -5,18 +5,17 @@
 Batch: 48 photos x 2 views of 128 px a step: 96 views with gradients, as many as the QPT config of this network has.
 Result: 200 steps: linear probe on BIQ2021 .556 (QPT .568, random weights .463); docs/experiments.md, section 4.
 
-The views are those of mmpretrain's SimCLR config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser and
-schedule are those of the QPT config, so that nothing but the task differs; that and everything else with a number below is a design choice.
-It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
+The views are those of mmpretrain's SimCLR config, made by torchvision, since mmpretrain's ColorJitter fails with NumPy 2. Optimiser
+and neck are those of qpt_efficientnet-lite0-scratch_...; set the steps of both alike. Temperature .1 is that of mmpretrain's SimCLR; that
+and everything else with a number below is a design choice. It starts from random weights; `model.backbone.init_cfg` takes others in MMEngine's way.
 """
 
-_base_ = './mocov2_efficientnet-lite0_1xb96-coslr_folder.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/photo_folder.py', '../_base_/comparison.py']
 
 patch_size = 128
 batch_size = 48
 
 model = dict(
-    _delete_=True,
     type='SimCLR',
     backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0'),
     neck=dict(
@@ -58,4 +57,6 @@ train_dataloader = dict(
         ],
     ),
 )
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))
+log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=batch_size)

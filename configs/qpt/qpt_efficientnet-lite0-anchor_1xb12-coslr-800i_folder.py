@@ -13,7 +13,7 @@ the backbone learns at the full rate, and the anchor holds it: a linear map must
 today's. Everything with a number below is a design choice.
 """
 
-_base_ = './qpt_efficientnet-lite0_1xb12-coslr_folder.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/qpt_efficientnet-lite0.py']
 
 iterations = 800
 
@@ -21,10 +21,12 @@ model = dict(
     backbone=dict(features_only=True),
     pooling='moments',
     anchor=1.0,
+    neck=dict(type='MoCoV2Neck', hid_channels=512, out_channels=128),
     queue_length=512,  # 5 steps: a run of 800 steps takes 560 keys at most
+    norm_eval=True,  # small batches: keep ImageNet's BatchNorm statistics
 )
-train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
+train_cfg = dict(type='ResumableTrainLoop', max_iters=iterations)
+optim_wrapper = dict(optimizer=dict(lr=3e-4), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
     dict(type='CosineAnnealingLR', by_epoch=False),

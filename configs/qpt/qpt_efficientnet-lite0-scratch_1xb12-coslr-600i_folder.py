@@ -9,7 +9,7 @@ probe on BIQ2021 .580 (random weights .463, ImageNet .793); docs/experiments.md,
 The pretext task is the paper's, and so is the loss but for `degradation_share`; everything with a number below is a design choice.
 """
 
-_base_ = './qpt_efficientnet-lite0_1xb12-coslr_folder.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/qpt_efficientnet-lite0.py']
 
 iterations = 600
 
@@ -18,7 +18,6 @@ model = dict(
     norm_eval=False,
     queue_length=512,  # 5 steps, as many as so short a run takes
     neck=dict(
-        _delete_=True,
         type='NonLinearNeck',
         hid_channels=512,
         out_channels=128,
@@ -26,11 +25,8 @@ model = dict(
         norm_cfg=dict(type='BN1d'),  # keeps random weights from collapsing
     ),
 )
-train_cfg = dict(_delete_=True, type='ResumableTrainLoop', max_iters=iterations)
-optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))),
-)
+train_cfg = dict(type='ResumableTrainLoop', max_iters=iterations)
+optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
     dict(type='CosineAnnealingLR', by_epoch=False),

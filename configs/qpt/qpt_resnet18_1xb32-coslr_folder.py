@@ -9,7 +9,7 @@ The pretext task is the paper's, and so is the loss but for `degradation_share`,
 weight: counted one by one beside a queue they hardly teach anything. Everything with a number below is a design choice.
 """
 
-_base_ = '../_base_/default_runtime.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/photo_folder.py']
 
 patch_size = 160
 
@@ -27,14 +27,7 @@ model = dict(
 )
 train_dataloader = dict(
     batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='PhotoFolder',
-        data_root='{{$DATA_ROOT:data/photos}}',
         pipeline=[
             dict(type='LoadPhoto'),
             dict(type='PatchPairs', patch_size=patch_size, versions=4, patches=2, max_overlap=0.5, window=448),

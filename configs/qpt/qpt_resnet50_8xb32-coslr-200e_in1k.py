@@ -9,7 +9,7 @@ The pretext task is the paper's, and so is the loss but for `degradation_share`.
 MoCo-v2's defaults, since the paper does not state its own. Two versions, as many as make 200 epochs affordable.
 """
 
-_base_ = '../_base_/default_runtime.py'
+_base_ = ['../_base_/default_runtime.py', '../_base_/photo_folder.py']
 
 patch_size = 224
 
@@ -29,12 +29,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='PhotoFolder',
         data_root='{{$DATA_ROOT:data/imagenet/train}}',
         pipeline=[
             dict(type='LoadPhoto'),

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from mmqpt.cli.configs import find_config
 from mmqpt.cli.evaluate_run import unused_settings
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import find_photos, swap_channels
+from mmqpt.core.photo import find_photos
 from mmqpt.datasets.photos.listing import list_photos
 from mmqpt.datasets.rated.duplicates import Fingerprints, clusters, fingerprint_photos, near_duplicates
 from mmqpt.datasets.rated.overlap import Overlap, find_overlap

@@ -12,6 +12,7 @@ from mmqpt.datasets.rated.sets import SetInfo, info_path, read_info
 from mmqpt.engine.launch import TRAINING, load_config
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.fine_tune import FineTune
+from mmqpt.evaluation.protocols.frozen import FrozenFeatures
 from mmqpt.evaluation.protocols.learners import Learner, LinearProbe, PyiqaMetric, parse_method
 from mmqpt.evaluation.protocols.run import run_tasks
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task, cross_tasks, open_rated_set, split_tasks
@@ -106,7 +107,8 @@ def make_learners(args: argparse.Namespace) -> dict[str, Learner]:
     cfg.log_level = 'WARNING'
     learners: dict[str, Learner] = {'pyiqa': PyiqaMetric(store, args.device)}
     if args.learner == 'probe':
-        learners['probe'] = LinearProbe(cfg, args.scales, store, args.device, args.workers, args.seed)
+        features = FrozenFeatures(cfg, args.scales, store, args.device, args.workers, args.seed)
+        learners['probe'] = LinearProbe(features)
     else:
         learners['finetune'] = FineTune(cfg, args.epochs, args.min_steps, args.keep_checkpoints)
     return learners

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
-import numpy as np
+from PIL import Image
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.fit import fit_box
-from mmqpt.core.photo import read_photo, swap_channels
+from mmqpt.core.photo import read_photo
 
 CARD = 240
 """Long side in px of a thumbnail beside the best and the worst photos."""
@@ -31,9 +31,9 @@ def embedded_thumbnail(path: str, side: int = CARD) -> str | None:
         pixels = read_photo(path, min_side=side)
     except (InputError, OSError):
         return None
-    small = swap_channels(np.ascontiguousarray(fit_box(pixels, side, side)))
-    data = cv2.imencode('.webp', small, [cv2.IMWRITE_WEBP_QUALITY, 65])[1].tobytes()
-    return f'data:image/webp;base64,{base64.b64encode(data).decode()}'
+    file = io.BytesIO()
+    Image.fromarray(fit_box(pixels, side, side)).save(file, 'WEBP', quality=65)
+    return f'data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}'
 
 
 def embedded_thumbnails(paths: Iterable[str], side: int, workers: int | None = None) -> Iterator[str | None]:

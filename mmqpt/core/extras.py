@@ -9,6 +9,7 @@ from mmqpt.core.errors import InputError
 EXTRAS = {
     **dict.fromkeys(('torch', 'torchvision', 'timm'), 'torch'),
     'pyiqa': 'pyiqa',
+    'cv2': 'degradations',
     **dict.fromkeys(('mmengine', 'mmcv', 'mmpretrain', 'sklearn', 'scipy'), 'pretrain'),
     **dict.fromkeys(('filelock', 'imagehash', 'jinja2', 'matplotlib', 'openpyxl', 'pandas', 'xlrd'), 'evaluate'),
     **dict.fromkeys(('onnx', 'onnxscript'), 'onnx'),

@@ -18,8 +18,8 @@ MAX_DECODING = 1700 << 20
 """Bytes that decoding one photo may take beyond its file; a photo that would take more is refused."""
 
 DECODING = {
-    'JPEG': 6.2,
-    'progressive JPEG': 9.5,
+    'JPEG': 7.3,
+    'progressive JPEG': 10.0,
     'CMYK JPEG': 7.5,
     'progressive CMYK JPEG': 16.0,
     'PNG': 8.5,

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL._util import DeferredError
@@ -21,7 +20,7 @@ from mmqpt.core.limits import MAX_BYTES
 from mmqpt.core.photo_checks import jpeg_ends, png_is_whole, strict_pillow
 from mmqpt.core.photo_limits import check_decoding, check_pixels, check_start, decoding_memory
 from mmqpt.core.photo_search import search_folder
-from mmqpt.core.reduced import REDUCED, check_min_side, reduction
+from mmqpt.core.reduced import check_min_side, reduction
 
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '.tif', '.tiff'),
@@ -49,19 +48,20 @@ SIGNATURES = {
 """How a file of each kind begins."""
 
 HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1', b'msf1', b'mif2')
-STRIP = 1 << 22
+STRIP = 1 << 18
 """Pixels that are converted at a time."""
 
-TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda a: cv2.flip(a, 1),
-    3: lambda a: cv2.rotate(a, cv2.ROTATE_180),
-    4: lambda a: cv2.flip(a, 0),
-    5: cv2.transpose,
-    6: lambda a: cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE),
-    7: lambda a: cv2.flip(cv2.rotate(a, cv2.ROTATE_90_CLOCKWISE), 0),
-    8: lambda a: cv2.rotate(a, cv2.ROTATE_90_COUNTERCLOCKWISE),
+_Turn = Image.Transpose
+TURNS = {
+    2: (_Turn.FLIP_LEFT_RIGHT, False),
+    3: (_Turn.ROTATE_180, True),
+    4: (_Turn.FLIP_TOP_BOTTOM, True),
+    5: (_Turn.TRANSPOSE, False),
+    6: (_Turn.ROTATE_270, True),
+    7: (_Turn.TRANSVERSE, True),
+    8: (_Turn.ROTATE_90, False),
 }
-"""What each EXIF orientation asks of the stored pixels."""
+"""What each EXIF orientation asks of the stored pixels, and whether their first row ends at the bottom or right."""
 
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap height and width."""
@@ -74,9 +74,8 @@ def read_photo(
 
     The content says what kind of file it is, never the name. EXIF orientation is applied, grey is repeated to three
     channels, CMYK and palettes are converted, transparency is composited on :data:`BACKGROUND`, 16-bit pixels keep
-    their high byte, and an animation gives its first frame. Colour profiles are ignored. JPEG is decoded by OpenCV,
-    all else by Pillow. Damage inside a JPEG or lossy WebP that is complete to its end can't be detected and is decoded
-    as it is.
+    their high byte, and an animation gives its first frame. Colour profiles are ignored. Damage inside a JPEG or lossy
+    WebP that is complete to its end can't be detected, unless its decoder stops at it, and is decoded as it is.
 
     Args:
         source: path of a file, or the bytes of one.
@@ -104,25 +103,37 @@ def read_photo_and_size(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Like :func:`read_photo`; also gives the size (H, W) in px of the whole photo as a person sees it.
 
-    ``bgr`` asks for BGR, the order in which OpenCV decodes. Going to RGB and back costs two copies of the photo: at 12
-    megapixels, more than half the time of decoding.
+    ``bgr`` asks for BGR and needs OpenCV, which then decodes JPEG (:func:`mmqpt.core.bgr.decode_jpeg`): to the same
+    pixels, with less work. RGB, which scores are computed of, is decoded by Pillow whatever is installed.
     """
     check_min_side(min_side)
     data, name = _read(source, name)
     with strict_pillow():
         image = _open(data, name)
+        size = None
         if image.format in ('JPEG', 'MPO'):
             if not jpeg_ends(data):
                 raise PhotoError(f'{name}: damaged or truncated (the JPEG has no end)')
             if image.mode in ('L', 'RGB'):
-                pixels = _decode_jpeg(data, image, reduction(min(image.size), min_side))
-                if pixels is not None:
-                    size = image.size if _orientation(image) in SIDEWAYS else image.size[::-1]
-                    return (pixels if bgr else swap_channels(pixels, out=pixels)), size
+                orientation = _orientation(image)
+                size = image.size if orientation in SIDEWAYS else image.size[::-1]
+                factor = reduction(min(size), min_side)
+                if bgr:
+                    from mmqpt.core.bgr import decode_jpeg
+
+                    found = decode_jpeg(data, image.size, factor, orientation)
+                    if found is not None:
+                        return found, size
+                if factor > 1:
+                    image.draft(image.mode, (image.width // factor, image.height // factor))
         if image.format == 'PNG' and not png_is_whole(data):
             raise PhotoError(f'{name}: damaged or truncated (a PNG checksum is wrong, or the end is missing)')
         pixels = image_pixels(image, name)
-        return (swap_channels(pixels, out=pixels) if bgr else pixels), pixels.shape[:2]
+    if bgr:
+        from mmqpt.core.bgr import swap_channels
+
+        swap_channels(pixels, out=pixels)
+    return pixels, size or pixels.shape[:2]
 
 
 def image_pixels(image: Image.Image, name: str) -> np.ndarray:
@@ -149,14 +160,13 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
             if reason is None:
                 image.load()
                 pixels = _convert(image)
-                turn = TURNS.get(_orientation(image))
         except PhotoError:
             raise
         except Exception as error:  # decoders raise nearly anything at damaged data
             raise PhotoError(f'{name}: damaged or truncated ({first_line(error)})') from error
     if reason is not None:
         raise PhotoError(f'{name}: {reason}')
-    return pixels if turn is None else turn(pixels)
+    return pixels
 
 
 def _is_closed(image: Image.Image) -> bool:
@@ -173,16 +183,6 @@ def blend(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     weight = alpha.astype(np.uint16)
     behind = (255 - weight) * np.array(BACKGROUND, np.uint16)
     return ((pixels * weight + behind + 127) // 255).astype(np.uint8)
-
-
-def swap_channels(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """RGB to BGR or back; fifty times as fast as copying a reversed view.
-
-    Args:
-        image: uint8 (H, W, 3).
-        out: contiguous uint8 (H, W, 3) to write to; a new array by default.
-    """
-    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=out)
 
 
 def find_photos(
@@ -250,7 +250,10 @@ def _read(source: str | os.PathLike[str] | bytes | bytearray, name: str | None) 
 def _read_regular(source: str | os.PathLike[str], name: str) -> bytes:
     """The bytes of a regular file."""
     with open_regular(source, name) as file:
-        data = file.read(MAX_BYTES + 1)
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1)  # to ask for all that is allowed would take memory for it
+        if len(data) > size:  # it has grown, or is one whose size is not known before
+            data += file.read(MAX_BYTES + 1 - len(data))
     if len(data) > MAX_BYTES:
         raise PhotoError(f'{name}: refused, the file has more than {MAX_BYTES} bytes')
     return data
@@ -387,22 +390,6 @@ def _open_heif(data: bytes | bytearray, name: str) -> Image.Image:
     return HeifImageFile(io.BytesIO(data))
 
 
-def _decode_jpeg(data: bytes | bytearray, image: Image.Image, factor: int = 1) -> np.ndarray | None:
-    """BGR of a grey or RGB JPEG, at 1 / ``factor`` of its size; None where OpenCV can't, and Pillow may know why.
-
-    At full size both give the same pixels. Reduced, libjpeg transforms each block of 8 x 8 px to 8 / ``factor`` px a
-    side; sides are rounded up.
-    """
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        return None
-    if pixels is None or pixels.shape[1::-1] != tuple(-(-side // factor) for side in image.size):
-        return None
-    turn = TURNS.get(_orientation(image))
-    return pixels if turn is None else turn(pixels)
-
-
 def _orientation(image: Image.Image) -> int:
     """By EXIF, or XMP where there is none; 1 where it can't be read."""
     try:
@@ -438,21 +425,33 @@ def _stored_with_16_bits(image: Image.Image) -> bool:
 
 
 def _convert(image: Image.Image) -> np.ndarray:
-    """Loaded image to uint8 (H, W, 3), strip by strip to need little memory."""
+    """Loaded image to uint8 (H, W, 3), upright; strip by strip to need little memory."""
     width, height = image.size
-    out = np.empty((height, width, 3), np.uint8)
+    orientation = _orientation(image)
+    turn, from_the_end = TURNS.get(orientation, (None, False))
+    out = np.empty((width, height, 3) if orientation in SIDEWAYS else (height, width, 3), np.uint8)
     rows = max(1, STRIP // width)
     for top in range(0, height, rows):
         below = min(top + rows, height)
-        strip = image if rows >= height else image.crop((0, top, width, below))
-        if strip.mode == 'I' or strip.mode.startswith('I;16'):
-            out[top:below] = _high_byte(strip, getattr(image, 'tag_v2', {}))[..., None]
-        elif strip.has_transparency_data:
-            rgba = np.asarray(strip.convert('LA').convert('RGBA') if strip.mode == 'La' else strip.convert('RGBA'))
-            out[top:below] = blend(rgba[..., :3], rgba[..., 3:])
-        else:
-            out[top:below] = np.asarray(strip.convert('RGB'))
+        strip = _to_rgb(image if rows >= height else image.crop((0, top, width, below)), image)
+        place = slice(height - below, height - top) if from_the_end else slice(top, below)
+        upright = strip if turn is None else _turned(strip, turn)
+        out[(slice(None), place) if orientation in SIDEWAYS else place] = np.asarray(upright)
     return out
+
+
+def _to_rgb(strip: Image.Image, image: Image.Image) -> Image.Image | np.ndarray:
+    """A strip of a loaded image in 8-bit RGB: an image, or an array (H, W, 3)."""
+    if strip.mode == 'I' or strip.mode.startswith('I;16'):
+        return np.repeat(_high_byte(strip, getattr(image, 'tag_v2', {}))[..., None], 3, axis=2)
+    if strip.has_transparency_data:
+        rgba = np.asarray(strip.convert('LA').convert('RGBA') if strip.mode == 'La' else strip.convert('RGBA'))
+        return blend(rgba[..., :3], rgba[..., 3:])
+    return strip if strip.mode == 'RGB' else strip.convert('RGB')
+
+
+def _turned(strip: Image.Image | np.ndarray, turn: Image.Transpose) -> Image.Image:
+    return (Image.fromarray(strip) if isinstance(strip, np.ndarray) else strip).transpose(turn)
 
 
 def _high_byte(image: Image.Image, tags: dict[int, object]) -> np.ndarray:

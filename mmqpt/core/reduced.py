@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import cv2
-
 from mmqpt.core.errors import InputError
-
-REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-"""How OpenCV is asked to decode at 1 / factor of the size."""
 
 
 def check_min_side(min_side: int | None) -> None:

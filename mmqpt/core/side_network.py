@@ -84,7 +84,7 @@ class SideNetwork(nn.Module):
     timm's networks do.
 
     Args:
-        model_name: of the trunk in timm.
+        model_name: of the trunk in timm, an EfficientNet.
         widths: channels of the two maps of the branch.
         features_only: whether it gives a list of maps.
         out_indices: which maps, with ``features_only``; 2 and 4 are the branch's. All by default.
@@ -93,7 +93,8 @@ class SideNetwork(nn.Module):
         in_chans: channels of the photos.
 
     Raises:
-        InputError: other widths than two, no map, or another pooling.
+        InputError: other widths than two, no map or one that there is not, another pooling, or a trunk that is no
+            EfficientNet of five stages.
     """
 
     def __init__(
@@ -110,6 +111,8 @@ class SideNetwork(nn.Module):
         if len(widths) != len(_PLACES) or any(not isinstance(width, int) or width < 1 for width in widths):
             raise InputError(f'widths must be two numbers of channels >= 1, got {widths!r}')
         trunk: Any = timm.create_model(model_name, features_only=True, in_chans=in_chans)
+        if not all(hasattr(trunk, part) for part in ('conv_stem', 'bn1', 'blocks')):
+            raise InputError(f'model_name must be of an EfficientNet of timm, got {model_name!r}')
         self.conv_stem: nn.Conv2d = trunk.conv_stem
         self.bn1: nn.Module = trunk.bn1
         self.blocks: nn.Sequential = trunk.blocks
@@ -123,9 +126,11 @@ class SideNetwork(nn.Module):
                 place, {'num_chs': width, 'reduction': infos[place - 1]['reduction'], 'module': f'side.{name}'}
             )
         every = range(len(infos))
-        indices = list(every) if out_indices is None else [every[index] for index in out_indices]
-        if not indices:
-            raise InputError('out_indices must name at least one map')
+        wanted = every if out_indices is None else out_indices
+        allowed = range(-len(infos), len(infos))
+        if not isinstance(wanted, Sequence) or not wanted or any(index not in allowed for index in wanted):
+            raise InputError(f'out_indices must name maps 0 to {len(every) - 1}, at least one, got {out_indices!r}')
+        indices = [every[index] for index in wanted]
         self.features_only = features_only
         self.out_indices = indices
         self.feature_info: Any = FeatureInfo(infos, tuple(indices)) if features_only else infos

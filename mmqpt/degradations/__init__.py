@@ -1,4 +1,4 @@
-"""Image + recipe -> degraded image. Knows nothing of torch models or OpenMMLab.
+"""Image + recipe -> degraded image. Knows nothing of torch models or OpenMMLab; needs OpenCV (extra ``degradations``).
 
 Example:
     >>> import numpy as np
@@ -7,6 +7,13 @@ Example:
     >>> recipe = space.draw(np.random.default_rng(0))
     >>> degraded = apply(recipe, np.zeros((32, 32, 3), np.uint8))
 """
+
+try:
+    import cv2  # noqa: F401
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "mmqpt.degradations needs cv2, which is not installed: pip install 'mmqpt[degradations]'", name='cv2'
+    ) from missing
 
 from mmqpt.degradations.distance import recipe_distance
 from mmqpt.degradations.frame import Frame, Region

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 from mmqpt.degradations.frame import Region
 
 BORDER = cv2.BORDER_REFLECT_101
-_STRIP = 32
+STRIP = 32
 """Rows at a time, so that intermediate results stay in the cache."""
 
 _ONE_THREAD = 1 << 18
@@ -91,11 +92,26 @@ def average_along(image: np.ndarray, kernel: np.ndarray | float, shifts: list[tu
     return np.ascontiguousarray(out)
 
 
+def shifted(image: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Move an image to the right and down by ``x`` and ``y`` px, multiples of 1/64; bilinear.
+
+    Weights and sums are exact in float32, so that the result is that of a warp; a filter takes a third of the time.
+    """
+    height, width = image.shape[:2]
+    left, top = math.floor(-x), math.floor(-y)
+    right, down = -x - left, -y - top
+    sides = max(0, -top), max(0, top + 1), max(0, -left), max(0, left + 1)
+    padded = cv2.copyMakeBorder(image, *sides, BORDER)[sides[0] + top :, sides[2] + left :]
+    kernel = np.outer((1 - down, down), (1 - right, right))
+    moved = cv2.filter2D(padded[: height + 1, : width + 1], -1, kernel, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+    return moved[:height, :width]
+
+
 def in_strips(image: np.ndarray, change: Callable[[np.ndarray, slice], np.ndarray]) -> np.ndarray:
     """Give ``change`` a strip of rows at a time, with its place, top to bottom; join what it returns."""
     out = np.empty(image.shape, np.uint8)
-    for top in range(0, len(image), _STRIP):
-        rows = slice(top, min(top + _STRIP, len(image)))
+    for top in range(0, len(image), STRIP):
+        rows = slice(top, min(top + STRIP, len(image)))
         out[rows] = change(image[rows], rows)
     return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 
+@functools.lru_cache(maxsize=256)
 def ratio(factor: float) -> Fraction:
     """A factor as p/q of small whole numbers, such as 14/5 for 2.8."""
     return Fraction(factor).limit_denominator(10)

@@ -5,6 +5,7 @@ The border is mirrored (reflect-101), except by ``zoom_blur``, which only looks 
 
 from __future__ import annotations
 
+import functools
 import math
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 
 from mmqpt.degradations._filter import BORDER, average_along, exact_weights, gaussian, gaussian_reach, spread_filter
 from mmqpt.degradations._random import LARGEST_NORMAL, generator, normal_field
-from mmqpt.degradations._warp import affine, four_channels, three_channels, warp
+from mmqpt.degradations._warp import KEPT, Origin, WarpFootprint, affine, four_channels, three_channels, warp
 from mmqpt.degradations.frame import Frame, Region
 from mmqpt.degradations.rows import KADID_10K, row
 
@@ -132,13 +133,22 @@ def zoom_blur(image: np.ndarray, amount: float, frame: Frame | None = None) -> n
     ``amount`` is the length of the streak in the corner as a share of the distance to the centre. The photo is averaged
     with itself enlarged about the centre (bilinear), by steps that double.
     """
-    frame = frame or Frame.of(image)
-    frame_of_all = frame._replace(asked=frame.shown)
+    height, width, shown, asked = frame or Frame.of(image)
+    zooms = _zooms(amount, height, width)
+    needed = [asked]
+    for scale in zooms[:0:-1]:
+        needed.append(needed[-1].joined(WarpFootprint(_enlarging)(needed[-1], scale, 0, height, width)))
     out = four_channels(image)
-    for scale in _zooms(amount, frame.height, frame.width):
-        enlarged = warp(out, affine(np.eye(2) / scale, frame.height, frame.width), frame_of_all)
-        out = cv2.addWeighted(out, 0.5, enlarged, 0.5, 0)
-    return three_channels(frame.cut(out))
+    for scale, region in zip(zooms, needed[::-1], strict=True):
+        enlarged = warp(out, _enlarging(scale, 0, height, width), Frame(height, width, shown, region))
+        out, shown = cv2.addWeighted(region.cut(out, shown), 0.5, enlarged, 0.5, 0), region
+    return three_channels(out)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _enlarging(scale: float, _seed: int, height: int, width: int) -> Origin:
+    """The origins of one pass of :func:`zoom_blur`."""
+    return affine(np.eye(2) / scale, height, width)
 
 
 def scatter_reach(sigma: float) -> int:
@@ -172,7 +182,7 @@ def scatter(image: np.ndarray, sigma: float, seed: int, frame: Frame) -> np.ndar
     """Take every pixel from a place a normal distance (``sigma`` px, rounded to whole px) off in x and in y."""
     moves = normal_field(seed, frame, 2, sigma, depth=cv2.CV_16S)
     flags = cv2.INTER_NEAREST | cv2.WARP_RELATIVE_MAP
-    return three_channels(cv2.remap(four_channels(image), moves, _NO_MAP, flags, borderMode=BORDER))
+    return cv2.remap(image, moves, _NO_MAP, flags, borderMode=BORDER)
 
 
 def _disc(radius: float) -> np.ndarray:

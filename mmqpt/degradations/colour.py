@@ -7,7 +7,7 @@ import functools
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips, product
+from mmqpt.degradations._filter import BORDER, cubic_weights, in_strips, product, shifted
 from mmqpt.degradations._random import generator
 from mmqpt.degradations._warp import KEPT, Origin, WarpFootprint, affine, warp
 from mmqpt.degradations.frame import Frame, Region
@@ -99,14 +99,9 @@ def channel_shift(image: np.ndarray, pixels: float, seed: int) -> np.ndarray:
 
     Sub-pixel shifts are bilinear, in steps of 1/64 px; the border is mirrored (reflect-101).
     """
-    shift = _shift_of_red(pixels, seed)[:, None]
-    planes = cv2.split(image)
-    size = image.shape[1::-1]
-    red, blue = (
-        cv2.warpAffine(plane, np.hstack([np.eye(2), by]), size, flags=cv2.INTER_LINEAR, borderMode=BORDER)
-        for plane, by in ((planes[0], shift), (planes[2], -shift))
-    )
-    return cv2.merge([red, planes[1], blue])
+    x, y = _shift_of_red(pixels, seed).tolist()
+    red, green, blue = cv2.split(image)
+    return cv2.merge([shifted(red, x, y), green, shifted(blue, -x, -y)])
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -176,14 +171,11 @@ def colour_diffusion(image: np.ndarray, radius: float) -> np.ndarray:
 
     Three boxes come close to a Gaussian of ``radius`` px. The border is mirrored (reflect-101).
     """
-    parts = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
+    luma, *chroma = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
     side = (2 * int(radius) + 1,) * 2
-    chroma = np.empty((*parts.shape[:2], 2), np.uint8)
-    cv2.mixChannels([parts], [chroma], [1, 0, 2, 1])
     for _ in range(3):
-        chroma = cv2.blur(chroma, side, borderType=BORDER)
-    cv2.mixChannels([chroma], [parts], [0, 1, 1, 2])
-    return cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
+        chroma = [cv2.blur(plane, side, borderType=BORDER) for plane in chroma]
+    return cv2.cvtColor(cv2.merge([luma, *chroma]), cv2.COLOR_YCrCb2RGB)
 
 
 def _mix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER, covered
+from mmqpt.degradations._filter import STRIP, covered, in_strips, shifted
 from mmqpt.degradations._random import generator, whole_numbers
 from mmqpt.degradations.frame import Frame
 from mmqpt.degradations.rows import DESIGN_CHOICE, KADID_10K, TID2013, row
@@ -112,23 +112,29 @@ def interlace(image: np.ndarray, pixels: float) -> np.ndarray:
     Sub-pixel shifts are bilinear, in steps of 1/64 px; the border is mirrored (reflect-101).
     """
     out = image.copy()
-    field = np.ascontiguousarray(image[1::2])
-    if field.size:
-        matrix = np.array([[1.0, 0.0, np.rint(64 * pixels) / 64], [0.0, 1.0, 0.0]])
-        size = (field.shape[1], field.shape[0])
-        out[1::2] = cv2.warpAffine(field, matrix, size, flags=cv2.INTER_LINEAR, borderMode=BORDER)
+    if len(image) > 1:
+        out[1::2] = shifted(image[1::2], float(np.rint(64 * pixels) / 64), 0)
     return out
 
 
 @row('texture', unit='values a channel', levels=(9, 6, 4, 3, 2), source='Bayer, 1973', reach=0, grid=_BAYER)
 def dither(image: np.ndarray, values: float) -> np.ndarray:
     """Keep ``values`` evenly spaced values per channel with ordered dithering (Bayer, 1973; 8 x 8 px)."""
-    height, width = image.shape[:2]
     step = 255 / (values - 1)
-    offset = np.rint((_bayer(3) - 0.5) * step).astype(np.int16)
-    tiled = np.tile(offset, (-(-height // _BAYER), -(-width // _BAYER)))[:height, :width]
-    moved = cv2.add(image, cv2.merge([tiled] * 3), dtype=cv2.CV_8U)
-    return cv2.LUT(moved, np.rint(np.rint(np.arange(256) / step) * step).astype(np.uint8))
+    offset = np.rint((_bayer(3) - 0.5) * step)
+    more, less = (_repeated(part.clip(0).astype(np.uint8), image.shape[1]) for part in (offset, -offset))
+    nearest = np.rint(np.rint(np.arange(256) / step) * step).astype(np.uint8)
+
+    def dithered(part: np.ndarray, _: slice) -> np.ndarray:
+        return cv2.LUT(cv2.subtract(cv2.add(part, more[: len(part)]), less[: len(part)]), nearest)
+
+    return in_strips(image, dithered)
+
+
+def _repeated(tile: np.ndarray, width: int) -> np.ndarray:
+    """A square tile over a strip of ``width`` px, in three channels."""
+    tiled = np.tile(tile, (STRIP // len(tile), -(-width // len(tile))))
+    return cv2.cvtColor(tiled, cv2.COLOR_GRAY2RGB)[:, :width]
 
 
 def _bayer(order: int) -> np.ndarray:

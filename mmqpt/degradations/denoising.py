@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmqpt.degradations._filter import BORDER
+from mmqpt.degradations._filter import BORDER, in_strips
 from mmqpt.degradations._reduced import enlarge, reduce, reduced_grid, reduced_reach
 from mmqpt.degradations.frame import Frame
 from mmqpt.degradations.noise import white_noise
@@ -68,9 +68,17 @@ def over_smoothing(image: np.ndarray, noise: float) -> np.ndarray:
     side = (_WIENER_SIDE, _WIENER_SIDE)
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     mean = cv2.boxFilter(luma, cv2.CV_32F, side, borderType=BORDER)
-    variance = cv2.sqrBoxFilter(luma, cv2.CV_32F, side, borderType=BORDER) - mean * mean
-    smooth = np.float32(noise**2) / (np.maximum(variance, 0) + np.float32(noise**2))
-    return cv2.blendLinear(cv2.blur(image, side, borderType=BORDER), image, smooth, 1 - smooth)
+    squares = cv2.sqrBoxFilter(luma, cv2.CV_32F, side, borderType=BORDER)
+    flat = cv2.blur(image, side, borderType=BORDER)
+
+    def smoothed(part: np.ndarray, rows: slice) -> np.ndarray:
+        middle, smooth = mean[rows], squares[rows]
+        np.subtract(smooth, np.multiply(middle, middle, out=middle), out=smooth)  # the variance
+        np.maximum(smooth, 0, out=smooth)
+        np.divide(np.float32(noise**2), np.add(smooth, np.float32(noise**2), out=smooth), out=smooth)
+        return cv2.blendLinear(flat[rows], part, smooth, np.subtract(1, smooth, out=middle))
+
+    return in_strips(image, smoothed)
 
 
 @row('texture', unit='1', levels=(0.2, 0.4, 0.6, 0.8, 1), source='Kuwahara et al., 1976', reach=_KUWAHARA_SIDE - 1)

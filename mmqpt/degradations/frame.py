@@ -29,6 +29,8 @@ class Region(NamedTuple):
 
     def grown(self, reach: int, height: int, width: int) -> Region:
         """With ``reach`` px around it, as far as a photo of ``height`` x ``width`` px has them."""
+        if reach == 0:
+            return self
         return Region(
             max(0, self.top - reach),
             max(0, self.left - reach),
@@ -38,6 +40,8 @@ class Region(NamedTuple):
 
     def on_grid(self, grid: int, height: int, width: int) -> Region:
         """The least region around it whose sides lie on multiples of ``grid`` px, or on the border of the photo."""
+        if grid == 1:
+            return self
         return Region(
             self.top // grid * grid,
             self.left // grid * grid,

@@ -48,5 +48,4 @@ def banding(image: np.ndarray, step: float) -> np.ndarray:
     Skies and walls show contour lines, as in video with too few bits.
     """
     smooth = gaussian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _BANDING_SIGMA)
-    change = np.round(RAMP / step) * step - RAMP
-    return add_luma(image, cv2.LUT(smooth, change.round().astype(np.int16)))
+    return add_luma(image, smooth, np.round(RAMP / step) * step - RAMP)

@@ -62,6 +62,14 @@ def apply_regions(
     Raises:
         InputError: a region does not lie inside the photo, or as :func:`apply`.
     """
+    found = view_regions(recipe, image, regions)
+    return [part if part.flags.owndata else part.copy() for part in found]
+
+
+def view_regions(
+    recipe: Recipe | Step | Sequence[Step], image: np.ndarray, regions: Sequence[Region]
+) -> list[np.ndarray]:
+    """As :func:`apply_regions`, without copies: arrays may be parts of the input and of each other, so only to read."""
     recipe = as_recipe(recipe)
     check_image(image)
     height, width = image.shape[:2]
@@ -86,7 +94,7 @@ def apply_regions(
         return pieces
     if not apart:
         pieces, shown = pieces * len(regions), shown * len(regions)
-    return [region.cut(piece, seen).copy() for region, piece, seen in zip(regions, pieces, shown, strict=True)]
+    return [region.cut(piece, seen) for region, piece, seen in zip(regions, pieces, shown, strict=True)]
 
 
 def _needs(steps: Sequence[Step], asked: Region, height: int, width: int) -> list[Region]:

@@ -46,7 +46,10 @@ def operator(name: str) -> Operator:
     Raises:
         InputError: no operator has that name; the message lists those there are.
     """
-    found = OPERATORS.get(name) or _REGISTERED.get(name) if isinstance(name, str) else None
+    try:  # asked several times a step
+        return OPERATORS[name]
+    except (KeyError, TypeError):
+        found = _REGISTERED.get(name) if isinstance(name, str) else None
     if found is None:
         raise InputError(
             f'unknown degradation operator {name!r} (if it is your own, first import the module that registers it); '

@@ -17,9 +17,17 @@ def curve(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     return cv2.LUT(image, table if table.ndim == 1 else table.reshape(1, 256, 3))
 
 
-def add_luma(image: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Add one int16 value a pixel, of shape (H, W), to all three channels; values are clipped."""
-    return cv2.add(image, cv2.merge([change] * 3), dtype=cv2.CV_8U)
+def add_luma(image: np.ndarray, luma: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Add to all three channels what a curve of 256 values gives for the ``luma`` (H, W); rounded and clipped.
+
+    Sums and differences of bytes: many times as fast as adding signed values. May return ``image`` itself.
+    """
+    change = change.round().clip(-255, 255)
+    for part, join in ((change, cv2.add), (-change, cv2.subtract)):
+        if part.max() > 0:
+            grey = cv2.LUT(luma, part.clip(0).astype(np.uint8))
+            image = join(image, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+    return image
 
 
 @row(
@@ -53,8 +61,7 @@ def midtones(image: np.ndarray, shift: float) -> np.ndarray:
     """
     exponent = np.log(0.5 + shift) / np.log(0.5)
     change = 255 * (RAMP / 255) ** exponent - RAMP
-    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return add_luma(image, cv2.LUT(luma, change.round().astype(np.int16)))
+    return add_luma(image, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), change)
 
 
 @row(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.scales import ScaleLabels
-from mmqpt.engine.runner_state import bare_model
+from mmqpt.engine.runner_state import bare_model, batches_per_step
 from mmqpt.engine.training_page import COLLAPSED
 from mmqpt.models.protocol import Exportable, ShowsEmbeddings
 from mmqpt.version import __version__
@@ -125,6 +125,9 @@ class ProgressBarHook(Hook):
 class UnreadablePhotosHook(Hook):
     """Counts photos that :class:`PhotoFolder` skipped, warns once about each, and stops the run when they are too many.
 
+    Ranks see different photos: at the end of each epoch they tell each other, and the first, whose log is the only one
+    that is kept, names those of the others. A resumed run counts anew.
+
     Args:
         max_share: share of the photos that may be unreadable, 0 to 1.
     """
@@ -140,21 +143,33 @@ class UnreadablePhotosHook(Hook):
     ) -> None:
         """Reads which photos the samples of the batch stand in for."""
         for sample in (data_batch or {}).get('data_samples', ()):
-            for path, reason in sample.get('skipped', ()):
-                if path not in self.skipped:
-                    self.skipped[path] = reason
-                    runner.logger.warning(f'unreadable photo skipped ({len(self.skipped)} so far): {reason}')
+            self._note(runner, dict(sample.get('skipped', ())))
+        self._check(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """What all ranks have met."""
+        for skipped in all_gather_object(self.skipped):
+            self._note(runner, skipped)
+        self._check(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Says how many there were."""
+        if self.skipped:
+            runner.logger.warning(f'{len(self.skipped)} unreadable photos were skipped: {", ".join(self.skipped)}')
+
+    def _note(self, runner: Runner, skipped: dict[str, str]) -> None:
+        for path, reason in skipped.items():
+            if path not in self.skipped:
+                self.skipped[path] = reason
+                runner.logger.warning(f'unreadable photo skipped ({len(self.skipped)} so far): {reason}')
+
+    def _check(self, runner: Runner) -> None:
         total = len(runner.train_dataloader.dataset)
         if len(self.skipped) > self.max_share * total:
             raise InputError(
                 f'{len(self.skipped)} of {total} photos are unreadable, more than the share of {self.max_share} that '
                 f'UnreadablePhotosHook allows; the last: {next(reversed(self.skipped.values()))}'
             )
-
-    def after_train(self, runner: Runner) -> None:
-        """Says how many there were."""
-        if self.skipped:
-            runner.logger.warning(f'{len(self.skipped)} unreadable photos were skipped: {", ".join(self.skipped)}')
 
 
 @HOOKS.register_module()
@@ -206,8 +221,8 @@ class CollapseWatchHook(Hook):
         runner.message_hub.update_scalar('train/embedding_rank', rank)
         runner.message_hub.update_scalar('train/embedding_similarity', similarity)
         if embeddings.queued is not None:
-            batches = float(embeddings.queued) / (len(vectors) * get_world_size())
-            runner.message_hub.update_scalar('train/queue_age', (batches + 1) / 2)
+            keys = len(vectors) * get_world_size() * batches_per_step(runner)  # that a step adds
+            runner.message_hub.update_scalar('train/queue_age', (float(embeddings.queued) / keys + 1) / 2)
         self.looks = self.looks + 1 if similarity > self.max_similarity else 0
         if self.looks and self.looks % self.patience == 0:
             runner.logger.warning(

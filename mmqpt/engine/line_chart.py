@@ -14,6 +14,9 @@ _LEFT, _BOTTOM, _TOP = 52, 40, 12
 _POINTS = 280  # of a line at most
 
 
+Values = Sequence[float] | np.ndarray
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a chart.
@@ -24,7 +27,7 @@ class Line:
     """
 
     name: str
-    values: Sequence[float]
+    values: Values
 
 
 def line_chart(lines: Sequence[Line], steps: int, healthy: tuple[float, float] | None = None) -> str:
@@ -74,7 +77,7 @@ def line_chart(lines: Sequence[Line], steps: int, healthy: tuple[float, float] |
     return ''.join([*parts, '</svg>'])
 
 
-def _reduced(values: Sequence[float], steps: int) -> np.ndarray:
+def _reduced(values: Values, steps: int) -> np.ndarray:
     """(K, 2) steps and finite values, K at most :data:`_POINTS`."""
     array = np.asarray(values, np.float64)
     at = (np.arange(len(array)) + 1) / max(1, len(array)) * steps
@@ -93,6 +96,6 @@ def _ticks(low: float, high: float) -> list[float]:
     if span <= 0:
         return [low]
     unit = 10 ** math.floor(math.log10(span / 3))
-    unit *= next(factor for factor in (5, 2, 1) if span / (factor * unit) >= 3)
+    unit *= next((factor for factor in (5, 2) if span / (factor * unit) >= 3), 1)
     first, last = math.ceil(low / unit - 1e-9), math.floor(high / unit + 1e-9)
     return [round(number * unit, 12) for number in range(first, last + 1)]

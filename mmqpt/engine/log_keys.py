@@ -4,7 +4,8 @@ from __future__ import annotations
 
 LOG_KEYS = {
     'loss': 'of pre-training, QC-Loss without the anchor; of fine-tuning, the sum of all terms',
-    'chance_level': 'log(1 + negatives): QC-Loss of a network that can tell no two patches apart; grows with the queue',
+    'chance_level': 'log(1 + negatives, weighted by degradation_share): QC-Loss where no two patches are told apart; '
+    'grows with the queue',
     'acc_degradation': 'how often the positive is closer than every patch of the same photo under another recipe',
     'gain_degradation': 'acc_degradation less that of the features at the start: what training adds',
     'acc_recipe': 'as acc_degradation, for patches of other photos under the same recipe',

@@ -13,6 +13,7 @@ from mmpretrain.registry import HOOKS
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import replacing
+from mmqpt.engine.log_history import course
 from mmqpt.engine.training_page import Example, training_page
 
 PAGE = 'report.html'
@@ -49,7 +50,7 @@ class TrainingPageHook(Hook):
         for name, history in runner.message_hub.log_scalars.items():
             part, _, key = name.partition('/')
             if part in ('train', 'val') and len(history.data[0]):
-                log[key if part == 'train' else name] = history.data[0].tolist()
+                log[key if part == 'train' else name] = course(history)
         batch = (getattr(runner.train_dataloader, 'batch_size', None) or 1) * get_world_size()
         step = int(checkpoint['meta']['iter'])
         try:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SeededSampler
+from mmqpt.engine.log_history import shorten
 from mmqpt.engine.position import DataPositionHook
 from mmqpt.engine.runner_state import bare_model, batches_per_step, ends_step, single_optimizer
 from mmqpt.engine.safe_checkpoints import save_now
@@ -25,6 +26,9 @@ from mmqpt.engine.schedules import fit_schedules, lengthen_schedules
 from mmqpt.engine.stopping import IgnoreCtrlC, RunStopped, StopRequest, without_sigchld_handler
 from mmqpt.models.logs import leave_out_frozen_parameters
 from mmqpt.models.protocol import CountsSteps
+
+SHORTENED_EVERY = 1_000
+"""Steps after which the log is shortened."""
 
 
 class State(IntEnum):
@@ -47,6 +51,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     - Each step seeds PyTorch's generators by (seed, step, rank), so that dropout too is the same after a resume.
     - A model that is :class:`CountsSteps` is told which batches end an optimiser step.
     - Schedules follow the length of the run (:func:`fit_schedules`), also of one that is resumed with more epochs.
+    - The log of a long run is kept as means (:func:`shorten`), so that neither steps nor checkpoints grow with it.
     - ``max_iters`` may be given instead of ``max_epochs``: the last epoch then ends early. After a resume, MMEngine's
       loop over iterations loads everything again that was used before.
 
@@ -142,6 +147,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         outputs = fetched(outputs)  # hooks read each value of each step
         self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
         self._iter += 1
+        if self._iter % SHORTENED_EVERY == 0:
+            for history in self.runner.message_hub.log_scalars.values():
+                shorten(history)
 
     def _rest_of_epoch(self) -> Iterator[Any]:
         sampler = self.dataloader.sampler

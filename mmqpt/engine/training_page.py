@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmqpt.engine.line_chart import Line, line_chart
+from mmqpt.engine.line_chart import Line, Values, line_chart
 from mmqpt.engine.log_keys import meaning_of
 
 COLLAPSED = 0.98
@@ -99,7 +99,7 @@ class Example:
 
 
 def training_page(
-    title: str, log: Mapping[str, Sequence[float]], step: int, steps: int, batch: int, examples: Sequence[Example] = ()
+    title: str, log: Mapping[str, Values], step: int, steps: int, batch: int, examples: Sequence[Example] = ()
 ) -> str:
     """The page.
 
@@ -146,7 +146,7 @@ def training_page(
     )
 
 
-def find_health(log: Mapping[str, Sequence[float]], batch: int) -> list[Finding]:
+def find_health(log: Mapping[str, Values], batch: int) -> list[Finding]:
     """What the log says about the run, line by line; lines for which it has no keys are left out."""
     found = []
     if 'chance_level' in log and 'loss' in log:
@@ -166,7 +166,7 @@ def find_health(log: Mapping[str, Sequence[float]], batch: int) -> list[Finding]
     if 'acc_degradation' in log:
         start, now = _start(log['acc_degradation']), _now(log['acc_degradation'])
         text = f'{now:.1%}, {start:.1%} at the start'
-        told = 'rising; by chance 1 / (1 + degradation-based negatives), 33 % with 2 versions of 2 patches'
+        told = 'rising; by chance 1 / (1 + degradation-based negatives), 14 % with 4 versions of 2 patches'
         found.append(Finding('Positives told from other recipes', text, told, _asked(now > start, now)))
     if 'gain_degradation' in log:
         now = _now(log['gain_degradation'])
@@ -206,7 +206,7 @@ def find_health(log: Mapping[str, Sequence[float]], batch: int) -> list[Finding]
     return found
 
 
-def _speed(log: Mapping[str, Sequence[float]], batch: int) -> Finding:
+def _speed(log: Mapping[str, Values], batch: int) -> Finding:
     seconds, waiting = _now(log['time']), _now(log.get('data_time', []))
     share = waiting / seconds if seconds > 0 and math.isfinite(waiting) else 0.0
     text = f'{batch / max(seconds, 1e-9):.1f} photos/s, {seconds:.3g} s a step, {share:.0%} of it waiting for photos'
@@ -214,7 +214,7 @@ def _speed(log: Mapping[str, Sequence[float]], batch: int) -> Finding:
     return Finding('Speed', text, rule, _asked(share < WAITS, seconds))
 
 
-def _ratio(log: Mapping[str, Sequence[float]]) -> np.ndarray:
+def _ratio(log: Mapping[str, Values]) -> np.ndarray:
     """Loss over chance, from the step on at which the queue is full, if it ever was."""
     count = min(len(log['loss']), len(log['chance_level']))
     losses, chance = (np.asarray(log[key][-count:], np.float64) for key in ('loss', 'chance_level'))
@@ -228,21 +228,21 @@ def _few(count: int) -> int:
     return max(1, min(50, count // 10))
 
 
-def _start(values: Sequence[float] | np.ndarray) -> float:
+def _start(values: Values) -> float:
     return _mean(values[: _few(len(values))])
 
 
-def _now(values: Sequence[float] | np.ndarray) -> float:
+def _now(values: Values) -> float:
     return _mean(values[-_few(len(values)) :])
 
 
-def _mean(values: Sequence[float] | np.ndarray) -> float:
+def _mean(values: Values) -> float:
     array = np.asarray(values, np.float64)
     array = array[np.isfinite(array)]
     return float(array.mean()) if len(array) else math.nan
 
 
-def _last(values: Sequence[float]) -> float:
+def _last(values: Values) -> float:
     return float(values[-1]) if len(values) else math.nan
 
 
@@ -257,7 +257,7 @@ def _verdict(good: bool | None) -> str:
     return '<span class="ok">healthy</span>' if good else '<span class="look">look</span>'
 
 
-def _chart(keys: Sequence[str], log: Mapping[str, Sequence[float]], step: int) -> str:
+def _chart(keys: Sequence[str], log: Mapping[str, Values], step: int) -> str:
     lines = [Line(key, log[key]) for key in keys if key in log]
     return line_chart(lines, step, _BANDS.get(keys[0]) if len(keys) == 1 else None) if lines else ''
 

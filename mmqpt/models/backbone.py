@@ -16,7 +16,7 @@ from mmqpt.core.bundled import BUNDLED
 from mmqpt.core.errors import UNREADABLE, InputError, first_line
 from mmqpt.core.head import POOLINGS, pool_features
 from mmqpt.core.network_names import COUNTER, inner_name, may_be_classifier, part_of, plain_name, whole_name
-from mmqpt.core.networks import batch_norms, fixed_size, gives_stages, size_step
+from mmqpt.core.networks import fixed_size, gives_stages, size_step
 from mmqpt.core.side_network import SIDE
 from mmqpt.core.weights_spec import opened_weights
 
@@ -144,12 +144,6 @@ def load_pretrained(backbone: nn.Module, weights: str) -> None:
         )
     state = {wanted[name][0]: value for name, value in given.items() if name in wanted}
     backbone.load_state_dict({**backbone.state_dict(), **state})
-
-
-def freeze_statistics(module: nn.Module) -> None:
-    """Put all BatchNorm layers into eval mode, so that they use and keep the statistics they have."""
-    for layer in batch_norms(module):
-        layer.eval()
 
 
 def plain_backbone_state(backbone: nn.Module) -> dict[str, Tensor]:

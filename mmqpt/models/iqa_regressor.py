@@ -16,7 +16,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.head import DistributionHead, build_head, pool_features
 from mmqpt.core.networks import fixed_size, size_step
 from mmqpt.core.view import View
-from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
+from mmqpt.models.backbone import build_backbone, load_pretrained
+from mmqpt.models.batch_statistics import freeze_statistics
 from mmqpt.models.freezing import eval_mode, freeze_backbone
 from mmqpt.models.histograms import score_histogram
 from mmqpt.models.iqa_losses import PAIR_LOSSES, build_losses, ladder_loss

@@ -1,19 +1,15 @@
 """The key encoder: a slow copy of the query encoder, whose BatchNorm uses averaged statistics (EMAN).
 
 Mean teachers and MoCo average the weights of an encoder; EMAN (Cai et al., CVPR 2021) averages its BatchNorm
-statistics too. These functions change networks and layers in place.
+statistics too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
-
-BatchNorm = nn.modules.batchnorm._BatchNorm
 
 
 def momentum_at(step: Tensor, momentum: float) -> Tensor:
@@ -45,7 +41,7 @@ def longest_queue(steps: int, keys_per_step: int, momentum: float) -> int:
 
 @torch.no_grad()
 def move_towards(keys: Sequence[nn.Module], queries: Sequence[nn.Module], share: float) -> None:
-    """``key = (1 - share) key + share query``, for weights and BatchNorm statistics alike; integers are copied.
+    """``key = (1 - share) key + share query`` in place, for weights and BatchNorm statistics; integers are copied.
 
     All tensors in two calls, which a GPU runs as few kernels instead of two for each layer.
 
@@ -65,33 +61,3 @@ def move_towards(keys: Sequence[nn.Module], queries: Sequence[nn.Module], share:
         torch._foreach_lerp_([ours for ours, _ in averaged], [theirs for _, theirs in averaged], share)
     if copied:
         torch._foreach_copy_([ours for ours, _ in copied], [theirs for _, theirs in copied])
-
-
-@torch.no_grad()
-def average_statistics(layers: Sequence[BatchNorm]) -> None:
-    """Replace the running statistics of BatchNorm by their mean over all ranks, each of which saw its own patches.
-
-    The key encoder is then the same on all ranks at every step, and the checkpoint of one rank is that of all.
-    """
-    if get_world_size() == 1:
-        return
-    held = [value for layer in layers for value in (layer.running_mean, layer.running_var) if value is not None]
-    if not held:
-        return
-    together = torch.cat([value.flatten() for value in held])
-    all_reduce(together, op='mean')
-    for value, mean in zip(held, together.split([value.numel() for value in held]), strict=True):
-        value.data.copy_(mean.view_as(value))  # .data: backward uses the batch's statistics, not these
-
-
-@contextmanager
-def statistics_of_one_batch(layers: Sequence[BatchNorm]) -> Iterator[None]:
-    """Inside, a forward pass sets the running statistics of BatchNorm to those of its batch instead of mixing them."""
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 1.0
-    try:
-        yield
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum

@@ -9,7 +9,8 @@
 | :class:`Exportable` | ``ExportSpecHook`` | before a checkpoint is saved | say how to use the weights |
 
 Loop and hooks ask the model itself, not its wrapper (``MMDistributedDataParallel``), whether it has a part
-(``isinstance``). They call these methods, and set or read no other attribute of a model.
+(``isinstance``). Of a model they use these methods, what MMEngine and PyTorch give every model, and for rating scales
+``start_scales`` and ``scales`` of :class:`IQARegressor`; they set nothing.
 """
 
 from __future__ import annotations

@@ -7,8 +7,14 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from mmqpt.core.errors import InputError
-from mmqpt.models.qc_loss import check_share, qc_logits, qc_loss_from_logits, qc_similarities, qc_statistics
+from mmqpt.models.qc_loss import (
+    check_share,
+    check_temperature,
+    qc_logits,
+    qc_loss_from_logits,
+    qc_similarities,
+    qc_statistics,
+)
 
 
 @MODELS.register_module()
@@ -23,9 +29,7 @@ class QCHead(BaseModule):
 
     def __init__(self, temperature: float = 0.2, degradation_share: float | None = None) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise InputError(f'temperature must be > 0, got {temperature}')
-        self.temperature = temperature
+        self.temperature = check_temperature(temperature)
         self.degradation_share = check_share(degradation_share)
 
     def extra_repr(self) -> str:

@@ -58,17 +58,22 @@ def qc_logits(
         content_mask: bool, (C,) or (M, C), True where a content-based key counts for the query; all by default.
 
     Raises:
-        InputError: shapes that do not fit, or a temperature that is not positive.
+        InputError: shapes that do not fit, a mask that is not bool, or a temperature that is no number above 0.
     """
+    check_temperature(temperature)
     queries, width = query.shape
-    if temperature <= 0:
-        raise InputError(f'temperature must be > 0, got {temperature}')
     if positive.dim() != 3 or positive.shape[0] != queries or positive.shape[2] != width or positive.shape[1] < 1:
         raise InputError(f'positive must have shape ({queries}, P >= 1, {width}), got {tuple(positive.shape)}')
     if degradation.dim() != 3 or degradation.shape[0] != queries or degradation.shape[2] != width:
         raise InputError(f'degradation must have shape ({queries}, D, {width}), got {tuple(degradation.shape)}')
     if content.dim() != 2 or content.shape[1] != width:
         raise InputError(f'content must have shape (C, {width}), got {tuple(content.shape)}')
+    shapes = ((len(content),), (queries, len(content)))
+    if content_mask is not None and (content_mask.dtype != torch.bool or tuple(content_mask.shape) not in shapes):
+        raise InputError(
+            f'content_mask must be bool of shape {shapes[0]} or {shapes[1]}, got {content_mask.dtype} '
+            f'{tuple(content_mask.shape)}'
+        )
     dtype = torch.promote_types(query.dtype, torch.float32)
     with torch.autocast(query.device.type, enabled=False):
         q = query.to(dtype) / temperature
@@ -83,6 +88,14 @@ def qc_logits(
         l_con = l_con.masked_fill(~mask, torch.finfo(dtype).min)
         count = mask.sum(dim=1)
     return QCLogits(l_pos, l_deg, l_con, count)
+
+
+def check_temperature(temperature: float) -> float:
+    """The temperature, or an InputError that says what it may be."""
+    number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
+    if not number or not 0 < temperature < math.inf:
+        raise InputError(f'temperature must be a number > 0, got {temperature!r}')
+    return temperature
 
 
 def check_share(degradation_share: float | None) -> float | None:
@@ -153,10 +166,11 @@ def qc_loss(
 def largest_degradation_mass(
     degradations: int, contents: int, temperature: float, degradation_share: float | None = None
 ) -> float:
-    """The softmax mass among negatives that degradation-based ones can hold at most, 0 to 1.
+    """The softmax mass among negatives that degradation-based ones hold in their best case, 0 to 1.
 
-    With them all at cosine 1 and content-based ones at cosine 0: D w e^(1/t) / (D w e^(1/t) + C), where w is 1, or
-    share / (1 - share) * C / D with a share. What a step learns from degradation can be no larger a part of it.
+    That is with all of them at cosine 1 and content-based ones at cosine 0, as random directions nearly are:
+    D w e^(1/t) / (D w e^(1/t) + C), where w is 1, or share / (1 - share) * C / D with a share. Keys of other photos
+    that all lie opposite to the query would leave them more, but many keys can't lie opposite to many queries.
 
     Args:
         degradations: D >= 0, degradation-based negatives of a query.
@@ -164,6 +178,7 @@ def largest_degradation_mass(
         temperature: t > 0.
         degradation_share: see :func:`qc_loss`.
     """
+    check_temperature(temperature)
     share = check_share(degradation_share)
     if degradations == 0 or contents == 0:
         return float(degradations > 0)
@@ -205,6 +220,12 @@ def qc_statistics(logits: QCLogits, degradation_share: float | None = None) -> d
         'acc_content': content,
         'mass_degradation': mass,
     }
+
+
+@torch.no_grad()
+def degradation_accuracy(query: Tensor, positive: Tensor, degradation: Tensor) -> Tensor:
+    """``acc_degradation`` of :func:`qc_statistics`, a scalar; arguments as in :func:`qc_logits`."""
+    return qc_statistics(qc_logits(query, positive, degradation, query[:0], temperature=1.0))['acc_degradation']
 
 
 def qc_similarities(logits: QCLogits, temperature: float) -> dict[str, Tensor]:

@@ -15,23 +15,24 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.head import pool_features
-from mmqpt.core.networks import batch_norms, wrapped_network
-from mmqpt.core.side_network import SideNetwork, side_parts
+from mmqpt.core.networks import batch_norms
 from mmqpt.models.anchor import anchor_loss, set_to_identity
-from mmqpt.models.backbone import build_backbone, freeze_statistics, load_pretrained
+from mmqpt.models.backbone import build_backbone, load_pretrained
+from mmqpt.models.batch_statistics import (
+    BatchNorm,
+    average_statistics,
+    freeze_statistics,
+    has_statistics,
+    statistics_of_one_batch,
+)
 from mmqpt.models.contrast import content_negatives, degradation_negatives, positives, recipe_positives
 from mmqpt.models.freezing import eval_mode
-from mmqpt.models.key_encoder import average_statistics, momentum_at, move_towards, statistics_of_one_batch
+from mmqpt.models.key_encoder import momentum_at, move_towards
 from mmqpt.models.key_queue import KeyQueue
+from mmqpt.models.patch_grid import check_groups, grid_of
 from mmqpt.models.protocol import Contrast, Embeddings
-from mmqpt.models.qc_loss import qc_logits, qc_statistics
-
-_TRUNK_PART = 24
-"""Patches that go through a frozen trunk at once on a CPU: their maps stay in its cache, 96 take twice as long."""
-
-EncoderInputs = Tensor | list[Tensor]
-"""Images (M, 3, S, S), or the maps that a frozen trunk makes of them."""
+from mmqpt.models.qc_loss import degradation_accuracy
+from mmqpt.models.trained_part import Inputs, TrainedPart
 
 
 @MODELS.register_module()
@@ -46,10 +47,11 @@ class QPT(BaseSelfSupervisor):
     Keys come from a momentum encoder: after every step ``key = m key + (1 - m) query`` for weights and BatchNorm
     statistics alike, with ``m`` of :func:`momentum_at`. Statistics are those of all ranks, so that keys do not depend
     on the rank that makes them. The key encoder always normalises with those averaged statistics, never with those of
-    the batch, so BatchNorm can't tell which patches were in one batch (EMAN, Cai et al., CVPR 2021). Without
-    ``pretrained`` weights the statistics start as those of the first batch: with BatchNorm's own, mean 0 and variance
-    1, all keys of a network with random weights are nearly alike, and the queries follow them to one point
-    (docs/experiments.md, section 4). This, like everything that the paper does not state, is a design choice.
+    the batch, so BatchNorm can't tell which patches were in one batch (EMAN, Cai et al., CVPR 2021). Statistics of
+    parts with random weights, which are the neck and without ``pretrained`` the backbone too, start as those of the
+    first batch: with BatchNorm's own, mean 0 and variance 1, all keys are nearly alike, and the queries follow them to
+    one point (docs/experiments.md, section 4). This, like everything that the paper does not state, is a design
+    choice.
 
     With gradient accumulation all batches of a step see one key encoder and one queue, as one large batch would: the
     key encoder moves before the first of them, and their keys enter the queue after the last (:meth:`begin_batch`).
@@ -114,17 +116,15 @@ class QPT(BaseSelfSupervisor):
             raise InputError(f'anchor must be a weight >= 0, got {anchor}')
         if isinstance(recipe_positives, bool) or not isinstance(recipe_positives, int) or recipe_positives < 1:
             raise InputError(f'recipe_positives must be an integer >= 1, got {recipe_positives!r}')
-        if side_tuning not in (None, 'side', 'all'):
-            raise InputError(f"side_tuning must be None, 'side' or 'all', got {side_tuning!r}")
+        part = TrainedPart(side_tuning, pooling)
         if side_tuning and anchor:
             raise InputError('anchor keeps what pretrained weights know, which side_tuning never changes: give one')
         self._backbone_cfg = dict(backbone)
-        self.side_tuning = side_tuning
         module, channels = build_backbone(backbone, input_size, pooling)
         if side_tuning:
-            for part in side_parts(wrapped_network(module)).trunk():
-                part.requires_grad_(False)
-            channels = _pooled_channels(module, input_size, pooling, side_tuning)
+            channels = part.channels(module, input_size)
+            for kept in part.beside(module):
+                kept.requires_grad_(False)
         if neck.get('in_channels', channels) != channels:
             raise InputError(f'neck has in_channels {neck["in_channels"]}, but the backbone gives {channels}')
         super().__init__(
@@ -136,8 +136,9 @@ class QPT(BaseSelfSupervisor):
         with torch.no_grad():
             width = self.neck.eval()((torch.zeros(2, channels),))[0].shape[1]
         self.neck.train()
-        self.pooling = pooling
-        self._statistics_started = bool(pretrained)
+        self.part = part
+        self._statistics_started = bool(pretrained)  # of the backbone
+        self._neck_started = False
         self._last_embeddings: Embeddings | None = None
         self._ends_step = True
         self.queue = KeyQueue(queue_length, width)
@@ -155,11 +156,11 @@ class QPT(BaseSelfSupervisor):
         if anchor:
             self.anchor_backbone = deepcopy(self.backbone).requires_grad_(False)
             self.anchor_map = nn.Linear(channels, channels)
-        self.key_backbone = deepcopy(self._learned(self.backbone)).requires_grad_(False)
+        self.key_backbone = deepcopy(part.of(self.backbone)).requires_grad_(False)
         self.key_neck = deepcopy(self.neck).requires_grad_(False)
         self.to(memory_format=self.memory_format)
         if compile_backbone:
-            self._learned(self.backbone).compile()
+            part.of(self.backbone).compile()
             self.key_backbone.compile()
 
     def init_weights(self) -> None:
@@ -173,7 +174,7 @@ class QPT(BaseSelfSupervisor):
         super().init_weights()
         if self.pretrained:
             load_pretrained(self.backbone, self.pretrained)
-            self._statistics_started = not self.side_tuning or _has_statistics(self._learned(self.backbone))
+            self._statistics_started = not self.part.side_tuning or has_statistics(self._learned)
         self._copy_key_encoder()
         if self.anchor:
             self.anchor_backbone.load_state_dict(self.backbone.state_dict())
@@ -186,17 +187,16 @@ class QPT(BaseSelfSupervisor):
         self.key_neck.eval()
         if self.anchor:
             self.anchor_backbone.eval()
-        if self.side_tuning:
-            eval_mode(side_parts(wrapped_network(self.backbone)).trunk())
+        if self.part.side_tuning:
+            eval_mode(self.part.beside(self.backbone))
         elif self.norm_eval:
             freeze_statistics(self.backbone)
         return self
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Pooled backbone features (N, C) of photos (N, 3, H, W) in [0, 1]; those that the neck sees."""
-        return self._pooled(
-            self._learned(self.backbone), self._encoder_inputs(self.data_preprocessor.normalise(inputs))
-        )
+        images = self.part.inputs(self.backbone, self.data_preprocessor.normalise(inputs))
+        return self.part.features(self._learned, images)
 
     def begin_batch(self, ends_step: bool) -> None:
         """See :class:`CountsSteps`."""
@@ -208,7 +208,7 @@ class QPT(BaseSelfSupervisor):
 
     def contrast(self, inputs: Tensor) -> Contrast:
         """See :class:`Contrasts`."""
-        photos, versions, patches = _grid(inputs)
+        photos, versions, patches = grid_of(inputs)
         others = (
             (photos - 1) * versions * patches - (self.recipe_positives - 1) * patches if self.batch_negatives else 0
         )
@@ -232,7 +232,7 @@ class QPT(BaseSelfSupervisor):
         backbone = deepcopy(self.backbone).requires_grad_(False)
         backbone.eval()  # gives no network back where mmpretrain overrides train
         if not self._statistics_started:
-            layers = batch_norms(self._learned(backbone))
+            layers = batch_norms(self.part.of(backbone))
             for layer in layers:
                 layer.train()
             with statistics_of_one_batch(layers):
@@ -248,11 +248,11 @@ class QPT(BaseSelfSupervisor):
             inputs: (N, V, P, 3, S, S) in [0, 1].
             backbone: an encoder like this model's.
         """
-        photos, versions, patches = _grid(inputs)
-        images = self._encoder_inputs(self._prepared(inputs))
-        features = F.normalize(self._pooled(self._learned(backbone), images).float(), dim=1)  # (M, C)
+        photos, versions, patches = grid_of(inputs)
+        images = self.part.inputs(self.backbone, self._prepared(inputs))
+        features = F.normalize(self.part.features(self.part.of(backbone), images).float(), dim=1)  # (M, C)
         keys = features.view(photos, versions, patches, -1)
-        return _accuracy(features, positives(keys), degradation_negatives(keys))
+        return degradation_accuracy(features, positives(keys), degradation_negatives(keys))
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict[str, Tensor]:
         """QC-Loss of a batch.
@@ -267,33 +267,20 @@ class QPT(BaseSelfSupervisor):
             ``loss``. With ``recipe_positives`` also ``acc_recipe``: as ``acc_degradation``, which keeps to positives of
             the query's own photo, for those of other photos.
         """
-        photos, versions, patches = _grid(inputs)  # below M = N V P
-        group = self.recipe_positives
-        _check_groups(photos, group, data_samples)
-        images = self._encoder_inputs(self._prepared(inputs))  # (M, 3, S, S)
+        photos, versions, patches = grid_of(inputs)  # below M = N V P
+        check_groups(photos, self.recipe_positives, data_samples)
+        images = self.part.inputs(self.backbone, self._prepared(inputs))  # (M, 3, S, S), or maps
         if self.training:
             self._start_statistics(images)
-        features = self._pooled(self._learned(self.backbone), images)  # (M, C)
+        features = self.part.features(self._learned, images)  # (M, C)
+        if self.training:
+            self._start_neck(features)
         query = self._project(features, self.neck)  # (M, E)
         finite = not self.training or _finite_everywhere(query)
         if self.training and finite:
             self._update_key_encoder()
         key = self._keys(images)  # (M, E)
-
-        keys = key.view(photos, versions, patches, -1)
-        positive = positives(keys)  # (M, P - 1, E)
-        degradation = degradation_negatives(keys)  # (M, (V - 1) P, E)
-        if not self.degradation_negatives:
-            degradation = degradation[:, :0]
-        content, mask = content_negatives(keys, self.queue.keys, self.queue.mask(), self.batch_negatives, group)
-        if group == 1:
-            losses = self.head.loss(query, positive, degradation, content, mask)
-        else:
-            others = recipe_positives(keys, group)  # (M, (G - 1) P, E)
-            losses = self.head.loss(query, torch.cat([positive, others], dim=1), degradation, content, mask)
-            losses['acc_degradation'] = _accuracy(query, positive, degradation)
-            losses['acc_recipe'] = _accuracy(query, others, degradation)
-
+        losses = self._compare(query, key.view(photos, versions, patches, -1))
         if self.training:
             finite = self._enqueue(key, finite)
             self._last_embeddings = Embeddings(query.detach(), self.queue.filled.clone())
@@ -312,7 +299,7 @@ class QPT(BaseSelfSupervisor):
             images: (M, 3, S, S), normalised.
         """
         with torch.no_grad():
-            target = self._pooled(self.anchor_backbone, images)
+            target = self.part.features(self.anchor_backbone, images)
         return anchor_loss(self.anchor_map(features), target)
 
     def export_spec(self) -> dict[str, Any]:
@@ -328,28 +315,10 @@ class QPT(BaseSelfSupervisor):
         images = self.data_preprocessor.normalise(inputs.flatten(0, 2))
         return images.contiguous(memory_format=self.memory_format)
 
-    def _learned(self, backbone: nn.Module) -> nn.Module:
-        """The part of a backbone that is trained, and that the key encoder copies."""
-        return side_parts(wrapped_network(backbone)).side if self.side_tuning else backbone
-
-    def _encoder_inputs(self, images: Tensor) -> EncoderInputs:
-        """What the trained part of the backbone takes: the images, or under ``side_tuning`` the maps of the trunk."""
-        if not self.side_tuning:
-            return images
-        network = side_parts(wrapped_network(self.backbone))
-        with torch.no_grad():
-            parts = images.split(len(images) if images.is_cuda else _TRUNK_PART)
-            maps = [network.trunk_maps(part, whole=self.side_tuning == 'all') for part in parts]
-            return [torch.cat(stage) for stage in zip(*maps, strict=True)]
-
-    def _pooled(self, encoder: nn.Module, inputs: EncoderInputs) -> Tensor:
-        """(M, C) of the query or key encoder, for what :meth:`_encoder_inputs` gives."""
-        if isinstance(inputs, Tensor):
-            return pool_features(encoder(inputs), encoder, self.pooling)
-        own = encoder(inputs)
-        return pool_features(
-            SideNetwork.with_side(inputs, own) if self.side_tuning == 'all' else own, None, self.pooling
-        )
+    @property
+    def _learned(self) -> nn.Module:
+        """The part of the query encoder's backbone that is trained, and that the key encoder copies."""
+        return self.part.of(self.backbone)
 
     @staticmethod
     def _project(features: Tensor, neck: nn.Module) -> Tensor:
@@ -357,9 +326,26 @@ class QPT(BaseSelfSupervisor):
         return F.normalize(neck((features,))[0].float(), dim=1)
 
     @torch.no_grad()
-    def _keys(self, images: EncoderInputs) -> Tensor:
+    def _keys(self, images: Inputs) -> Tensor:
         """Unit vectors (M, E) of the key encoder."""
-        return self._project(self._pooled(self.key_backbone, images), self.key_neck)
+        return self._project(self.part.features(self.key_backbone, images), self.key_neck)
+
+    def _compare(self, query: Tensor, keys: Tensor) -> dict[str, Tensor]:
+        """QC-Loss of queries (M, E) and keys (N, V, P, E), and its statistics."""
+        group = self.recipe_positives
+        positive = positives(keys)  # (M, P - 1, E)
+        degradation = degradation_negatives(keys)  # (M, (V - 1) P, E)
+        if not self.degradation_negatives:
+            degradation = degradation[:, :0]
+        content, mask = content_negatives(keys, self.queue.keys, self.queue.mask(), self.batch_negatives, group)
+        if group == 1:
+            losses: dict[str, Tensor] = self.head.loss(query, positive, degradation, content, mask)
+            return losses
+        others = recipe_positives(keys, group)  # (M, (G - 1) P, E)
+        losses = self.head.loss(query, torch.cat([positive, others], dim=1), degradation, content, mask)
+        losses['acc_degradation'] = degradation_accuracy(query, positive, degradation)
+        losses['acc_recipe'] = degradation_accuracy(query, others, degradation)
+        return losses
 
     def _enqueue(self, key: Tensor, finite: bool) -> bool:
         """Put the keys (M, E) of all ranks, in rank order, into the queue, on every rank; none that are not finite.
@@ -384,17 +370,17 @@ class QPT(BaseSelfSupervisor):
         if self._steps_done is None:
             self._steps_done = int(self.steps)
         share = float(1 - momentum_at(torch.tensor(self._steps_done), self.momentum))
-        move_towards((self.key_backbone, self.key_neck), (self._learned(self.backbone), self.neck), share)
+        move_towards((self.key_backbone, self.key_neck), (self._learned, self.neck), share)
         self.steps += 1
         self._steps_done += 1
 
     def _copy_key_encoder(self) -> None:
         """The key encoder becomes a copy of the query encoder."""
-        self.key_backbone.load_state_dict(self._learned(self.backbone).state_dict())
+        self.key_backbone.load_state_dict(self._learned.state_dict())
         self.key_neck.load_state_dict(self.neck.state_dict())
 
     @torch.no_grad()
-    def _start_statistics(self, images: EncoderInputs) -> None:
+    def _start_statistics(self, images: Inputs) -> None:
         """Before the first step from random weights: BatchNorm's averages become the statistics of this batch."""
         if self._statistics_started:
             return
@@ -403,68 +389,32 @@ class QPT(BaseSelfSupervisor):
             return
         layers = self._batch_norms()
         with statistics_of_one_batch(layers):
-            self._project(self._pooled(self._learned(self.backbone), images), self.neck)
+            self._project(self.part.features(self._learned, images), self.neck)
         average_statistics(layers)
         self._copy_key_encoder()
 
-    def _batch_norms(self) -> list[nn.modules.batchnorm._BatchNorm]:
+    @torch.no_grad()
+    def _start_neck(self, features: Tensor) -> None:
+        """The same of the neck on a backbone that has its statistics, from the features (M, C) of this batch."""
+        if self._neck_started:
+            return
+        self._neck_started = True
+        layers = [layer for layer in batch_norms(self.neck) if layer.training]
+        if not layers or int(self.steps) > 0 or has_statistics(self.neck):
+            return
+        with statistics_of_one_batch(layers):
+            self._project(features, self.neck)
+        average_statistics(layers)
+        self.key_neck.load_state_dict(self.neck.state_dict())
+
+    def _batch_norms(self) -> list[BatchNorm]:
         """Layers of the query encoder whose statistics follow the batches."""
         return [layer for layer in (*batch_norms(self.backbone), *batch_norms(self.neck)) if layer.training]
-
-
-def _has_statistics(network: nn.Module) -> bool:
-    """Whether BatchNorm has other statistics than those it begins with, mean 0 and variance 1."""
-    return any(bool((layer.running_var != 1).any()) for layer in batch_norms(network) if layer.running_var is not None)
-
-
-@torch.no_grad()
-def _pooled_channels(backbone: nn.Module, side: int, pooling: str, side_tuning: str) -> int:
-    """Length of the pooled features that the neck sees of a backbone with a side branch."""
-    network = side_parts(wrapped_network(backbone))
-    training = network.training
-    network.eval()
-    maps = network.trunk_maps(torch.zeros(1, 3, side, side))
-    own = network.side(maps)
-    network.train(training)
-    return pool_features(network.with_side(maps, own) if side_tuning == 'all' else own, None, pooling).shape[1]
 
 
 def _forget_steps(model: QPT, _keys: Any) -> None:
     """Other weights may come with another number of steps."""
     model._steps_done = None
-
-
-def _grid(inputs: Tensor) -> torch.Size:
-    """N, V and P of (N, V, P, 3, S, S).
-
-    Raises:
-        InputError: another shape, or fewer than two versions or patches.
-    """
-    if inputs.dim() != 6 or inputs.shape[1] < 2 or inputs.shape[2] < 2:
-        raise InputError(f'inputs must have shape (N, V >= 2, P >= 2, 3, S, S), got {tuple(inputs.shape)}')
-    return inputs.shape[:3]
-
-
-@torch.no_grad()
-def _accuracy(query: Tensor, positive: Tensor, degradation: Tensor) -> Tensor:
-    """``acc_degradation`` of some positives (M, P, E); see :func:`qc_statistics`."""
-    return qc_statistics(qc_logits(query, positive, degradation, query[:0], temperature=1.0))['acc_degradation']
-
-
-def _check_groups(photos: int, group: int, data_samples: list[DataSample] | None) -> None:
-    """Refuse a batch that holds no whole groups, or groups whose photos were degraded by different recipes."""
-    if group == 1:
-        return
-    if photos % group:
-        raise InputError(f'recipe_positives is {group}, but a batch has {photos} photos: no whole groups')
-    recipes = [sample.get('recipes') for sample in data_samples or ()]
-    for number, own in enumerate(recipes):
-        first = recipes[number - number % group]
-        if own is not None and [recipe.key for recipe in own] != [recipe.key for recipe in first]:
-            raise InputError(
-                f'recipe_positives is {group}, but photos of a group have different recipes: give '
-                f'SeededSampler(recipe_group={group}) and PatchPairs(group_recipes=True)'
-            )
 
 
 def _finite_everywhere(embeddings: Tensor) -> bool:

@@ -1,6 +1,7 @@
 """Every config loads, says how to launch it, and builds all of its parts."""
 
 import copy
+import re
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def test_opens_with_its_launch_command_batch_and_result(path):
 def test_has_one_base_at_most(path):
     base = Config.fromfile(path)._cfg_dict  # loads
     assert base.default_scope == 'mmpretrain'
+    if path.parent.name != 'finetune':  # where ladders start from one another
+        bases = re.search(r'^_base_ = (.*)$', path.read_text(), re.M)[1]
+        assert all(Path(name).parent.name == '_base_' for name in re.findall(r"'([^']+)'", bases)), bases
     for shared in (ROOT / 'configs' / '_base_').glob('*.py'):
         assert '_base_ =' not in shared.read_text(), shared
 

@@ -1,6 +1,8 @@
 """A missing package is named with the extra that brings it, and every extra that is named exists."""
 
 import configparser
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,12 @@ from mmqpt.core.errors import InputError
 from mmqpt.core.extras import EXTRAS, name_extra, require
 
 ROOT = Path(__file__).parent.parent.parent
-DISTRIBUTIONS = {'mmcv': 'mmcv-lite', 'sklearn': 'scikit-learn', 'onnxscript': None}
+DISTRIBUTIONS = {
+    'cv2': 'opencv-python-headless',
+    'mmcv': 'mmcv-lite',
+    'sklearn': 'scikit-learn',
+    'onnxscript': None,
+}
 """Where the package has another name than what brings it; onnxscript is no requirement of ours."""
 
 
@@ -38,3 +45,10 @@ def test_name_extra():
     for name in ('json.x', None):
         error = ModuleNotFoundError('no', name=name)
         assert name_extra(error, 'x') is error
+
+
+def test_degradations_name_their_extra():
+    code = 'import sys; sys.modules["cv2"] = None; import mmqpt.degradations'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    needs = "mmqpt.degradations needs cv2, which is not installed: pip install 'mmqpt[degradations]'"
+    assert done.stderr.splitlines()[-1] == f'ModuleNotFoundError: {needs}'

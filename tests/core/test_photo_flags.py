@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmqpt.core.photo_flags import FLAGS, fine_detail, photo_flags
+from mmqpt.core.photo_flags import FLAGS, _lost, fine_detail, photo_flags
 
 
 def frame(colour, noise=0.0, size=(300, 400)):
@@ -56,6 +56,18 @@ def test_enlarged_thumbnails(photos, times, how):
 def test_detail_does_not_depend_on_contrast(photos):
     luma = photos[1].mean(axis=2).astype(np.float32)
     assert fine_detail(luma / 3 + 50) == pytest.approx(fine_detail(luma), rel=0.02)
+
+
+@pytest.mark.parametrize('times', [2, 8])
+@pytest.mark.parametrize('part', [(400, 448), (403, 453), (100, 97)])
+def test_lost_detail_is_what_opencv_says(photos, part, times):
+    luma = photos[1][: part[0], : part[1]].mean(axis=2).astype(np.float32)
+    height, width = (side // times * times for side in luma.shape)
+    luma = luma[:height, :width]
+    small = cv2.resize(luma, (width // times, height // times), interpolation=cv2.INTER_AREA)
+    back = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    rim = slice(times, -times)
+    assert _lost(luma, times) == pytest.approx(float(np.mean((luma - back)[rim, rim] ** 2)), rel=1e-5)
 
 
 def test_every_flag_is_explained():

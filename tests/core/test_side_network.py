@@ -82,14 +82,17 @@ def test_the_whole_network_is_one_of_timm(network):
     ('options', 'message'),
     [
         ({'global_pool': 'max'}, "global_pool must be 'avg' or ''"),
-        ({'features_only': True, 'out_indices': []}, 'at least one map'),
+        ({'features_only': True, 'out_indices': []}, r'out_indices must name maps 0 to 6, at least one, got \[\]'),
+        ({'features_only': True, 'out_indices': [0, 7]}, r'maps 0 to 6, at least one, got \[0, 7\]'),
+        ({'features_only': True, 'out_indices': 2}, 'maps 0 to 6, at least one, got 2'),
+        ({'model_name': 'resnet18'}, "model_name must be of an EfficientNet of timm, got 'resnet18'"),
         ({'widths': (8,)}, 'widths must be two'),
         ({'widths': (8, 0)}, 'widths must be two'),
     ],
 )
 def test_mistakes(options, message):
     with pytest.raises(InputError, match=message):
-        create_timm_backbone(NAME, options)
+        SideNetwork(**options)
     with pytest.raises(InputError, match='no weights of'):
         timm.create_model(NAME, pretrained=True)
 

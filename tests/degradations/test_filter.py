@@ -1,10 +1,11 @@
 """What several families of operators share."""
 
+import cv2
 import numpy as np
 import pytest
 
 from mmqpt.degradations import _filter
-from mmqpt.degradations._filter import product
+from mmqpt.degradations._filter import BORDER, product, shifted
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,12 @@ def test_a_product_takes_one_thread(shapes, monkeypatch):
     np.testing.assert_allclose(product(left, right), whole, rtol=1e-10)
     assert calls
     assert max(calls) <= max(1 << 18, shapes[0][-2] * shapes[0][-1])
+
+
+@pytest.mark.parametrize(('x', 'y'), [(0, 0), (1.25, 0), (-3.5, 2.015625), (12, -7.984375), (-40.5, 30.25)])
+@pytest.mark.parametrize('shape', [(1, 1), (2, 9), (37, 51, 3), (64, 40)])
+def test_shifted_is_the_warp_to_the_bit(rng, shape, x, y):
+    image = rng.integers(0, 256, shape, dtype=np.uint8)
+    matrix = np.array([[1, 0, x], [0, 1, y]], float)
+    warped = cv2.warpAffine(image, matrix, shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=BORDER)
+    np.testing.assert_array_equal(shifted(image, x, y), warped)

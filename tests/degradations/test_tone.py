@@ -62,3 +62,11 @@ def test_exposure_multiplies_the_light(ramp, stops):
     expected = (light(ramp.astype(float)) * 2.0**stops).clip(0, 1)
     assert np.abs(light(tone.exposure(ramp, stops).astype(float)) - expected).max() < 0.005
     assert np.isin(255, tone.exposure(ramp, stops)) == (stops > 0)
+
+
+def test_a_change_of_luma_is_added_to_all_channels(photo, rng):
+    """The sums of bytes are those of signed numbers, clipped."""
+    luma = rng.integers(0, 256, photo.shape[:2], dtype=np.uint8)
+    for change in (300 * np.sin(np.arange(256.0)), np.linspace(0, 90, 256), -np.linspace(0, 90, 256), np.zeros(256)):
+        added = photo + change.round().clip(-255, 255)[luma][..., None]
+        np.testing.assert_array_equal(tone.add_luma(photo, luma, change), added.clip(0, 255))

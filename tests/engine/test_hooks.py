@@ -93,6 +93,30 @@ def test_share_is_of_distinct_photos():
         hook.after_train_iter(runner, 0, {'data_samples': [other]})
 
 
+def _of_ranks(rank, ranks):
+    """Each rank meets another broken photo of ten."""
+    warned, found = [], []
+    runner = SimpleNamespace(
+        logger=SimpleNamespace(warning=warned.append), train_dataloader=SimpleNamespace(dataset=range(10))
+    )
+    sample = SimpleNamespace(get=lambda key, default: [(f'{rank}.jpg', f'{rank}.jpg: broken')])
+    for share in (0.2, 0.1):
+        hook = UnreadablePhotosHook(max_share=share)
+        hook.after_train_iter(runner, 0, {'data_samples': [sample]})
+        try:
+            hook.after_train_epoch(runner)
+        except InputError as error:
+            found.append(str(error))
+    return warned, found
+
+
+def test_ranks_tell_each_other_of_unreadable_photos(on_ranks):
+    for warned, found in on_ranks(_of_ranks, 2):
+        assert all(any(f'{rank}.jpg: broken' in line for line in warned) for rank in range(2))
+        assert len(found) == 1
+        assert found[0].startswith('2 of 10 photos are unreadable')
+
+
 def test_bad_share():
     with pytest.raises(InputError, match='max_share must be a share from 0 to 1, got 2'):
         UnreadablePhotosHook(max_share=2)
@@ -150,12 +174,13 @@ def test_rank_and_similarity_of_known_vectors():
     assert mean_similarity(torch.tensor([[1.0, 0], [-1, 0]])) == pytest.approx(-1)
 
 
-def look(hook, queries, step, queued=40):
+def look(hook, queries, step, queued=40, batches=1):
     warned, logged = [], {}
     embeddings = queries if queries is None else Embeddings(queries, queued if queued is None else torch.tensor(queued))
     runner = SimpleNamespace(
         model=SimpleNamespace(last_embeddings=lambda: embeddings),
         iter=step - 1,
+        optim_wrapper=SimpleNamespace(_accumulative_counts=batches),
         logger=SimpleNamespace(warning=warned.append),
         message_hub=SimpleNamespace(update_scalar=logged.__setitem__),
     )
@@ -176,6 +201,11 @@ def test_collapse_is_warned_of_after_two_looks_and_not_before():
     assert 'COLLAPSE: step 20: embeddings of different patches have a mean cosine of 1.000' in warned[0]
     assert not look(hook, torch.eye(8), 30)[0]
     assert not look(hook, one_point, 40)[0]
+
+
+def test_the_age_of_keys_is_counted_in_steps_of_several_batches():
+    _, logged = look(CollapseWatchHook(interval=10), torch.eye(8), 10, queued=96, batches=4)
+    assert logged['train/queue_age'] == 2  # 32 keys a step: 1, 2 and 3 steps old
 
 
 def test_models_without_embeddings_or_queue():

@@ -38,6 +38,13 @@ def test_flat_and_extreme_lines(values):
     assert 'nan' not in svg
 
 
+@pytest.mark.parametrize('height', [2.678571428571424e-08, 0.00026785714285714265, 0.26785714285714285])
+def test_a_height_that_just_misses_three_units(height):
+    """With its margins the plot is 3 x 10^n high, but for the last digit: there must be ticks all the same."""
+    svg = line_chart([Line('x', [0, height])], 9)
+    assert 3 <= svg.count('class="grid"') <= 6
+
+
 def test_long_lines_are_means_of_parts():
     values = np.tile([0.0, 1.0], 5000)
     found = points(line_chart([Line('x', values), Line('y', [0, 1])], 10000))

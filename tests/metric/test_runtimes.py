@@ -24,7 +24,7 @@ from mmqpt.metric.score_many import score_many
 from mmqpt.metric.torch_scorer import TorchScorer
 from mmqpt.metric.weights import find_weights
 
-HEAVY = ('torch', 'torchvision', 'timm', 'pyiqa', 'mmengine', 'mmcv', 'mmpretrain', 'onnx', 'scipy', 'pandas')
+HEAVY = ('torch', 'torchvision', 'timm', 'pyiqa', 'mmengine', 'mmcv', 'mmpretrain', 'cv2', 'onnx', 'scipy', 'pandas')
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +195,35 @@ def test_commands_without_torch(command, mixed, tmp_path):
     assert [path for path in tmp_path.iterdir() if path.suffix in ('.csv', '.html', '.png')]
 
 
-def test_torch_is_not_imported_where_it_is_installed(mixed):
-    code = 'import sys, mmqpt\nmmqpt.score(sys.argv[1], device="cpu")\nprint("torch" in sys.modules)'
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+KINDS = {'jpg': {'exif': TURNED}, **{kind: {} for kind in ('png', 'webp', 'avif', 'tiff', 'gif', 'bmp', 'jp2', 'ppm')}}
+
+
+def test_every_kind_of_photo_is_scored_without_opencv(photos, tmp_path):
+    """And to the same score as here, where it is installed."""
+    folder = tmp_path / 'kinds'
+    folder.mkdir()
+    for suffix, options in KINDS.items():
+        Image.fromarray(photos[1]).save(folder / f'photo.{suffix}', **options)
+    code = (
+        'from pathlib import Path\n'
+        'for path in sorted(Path(sys.argv[1]).iterdir()):\n    print(path.suffix, repr(mmqpt.score(path)))\n'
+        'print(sorted(row.flags for row in mmqpt.score_folder(sys.argv[1])))\n'
+    )
+    *rows, flags = run_plain(code, folder).splitlines()
+    assert [row.split()[0] for row in rows] == sorted(f'.{suffix}' for suffix in KINDS)
+    for row in rows:
+        suffix, score = row.split()
+        assert float(score) == mmqpt.score(folder / f'photo{suffix}', device='cpu')
+    assert flags == str([()] * (len(KINDS) - 1))  # a PPM is not searched for
+
+
+def test_what_is_not_needed_is_not_imported_where_it_is_installed(mixed):
+    code = (
+        'import sys, mmqpt\n'
+        'mmqpt.score(sys.argv[1], device="cpu")\n'
+        'print([name for name in ("torch", "cv2", "scipy", "pandas") if name in sys.modules])'
+    )
     done = subprocess.run([sys.executable, '-c', code, mixed[0]], capture_output=True, text=True, check=True)
-    assert done.stdout == 'False\n'
+    assert done.stdout == '[]\n'

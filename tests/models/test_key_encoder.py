@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmqpt.models.key_encoder import longest_queue, momentum_at, move_towards, statistics_of_one_batch
+from mmqpt.models.key_encoder import longest_queue, momentum_at, move_towards
 
 
 @pytest.mark.parametrize(('step', 'wanted'), [(0, 0.1), (8, 0.5), (10**6, 0.99)])
@@ -69,23 +69,6 @@ def test_one_call_for_all_layers():
 def test_other_networks_are_refused():
     with pytest.raises(ValueError, match='argument 2 is'):
         move_towards([nn.Linear(2, 2)], [nn.Linear(2, 2, bias=False)], 0.5)
-
-
-def test_statistics_of_one_batch():
-    layer = nn.BatchNorm1d(2, momentum=0.3)
-    batch = torch.randn(50, 2) * 3 + 1
-    with statistics_of_one_batch([layer]):
-        layer(batch)
-    torch.testing.assert_close(layer.running_mean, batch.mean(dim=0))
-    torch.testing.assert_close(layer.running_var, batch.var(dim=0))
-    assert layer.momentum == 0.3
-
-
-def test_momentum_comes_back_after_an_error():
-    layer = nn.BatchNorm1d(2, momentum=0.3)
-    with pytest.raises(ValueError, match='expected 2D'), statistics_of_one_batch([layer]):
-        layer(torch.zeros(2, 2, 2, 2))
-    assert layer.momentum == 0.3
 
 
 @pytest.mark.parametrize(

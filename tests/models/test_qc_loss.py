@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmqpt.core.errors import InputError
 from mmqpt.models.qc_head import QCHead
 from mmqpt.models.qc_loss import (
+    degradation_accuracy,
     largest_degradation_mass,
     qc_logits,
     qc_loss,
@@ -201,6 +202,9 @@ def test_accuracies_count_only_their_kind():
     statistics = qc_statistics(qc_logits(query, positive, degradation, far[None], 0.2))
     assert statistics['acc_degradation'] == 0.5
     assert statistics['acc_content'] == 1
+    both = torch.stack([near, far]).expand(2, 2, 2)
+    assert degradation_accuracy(query, positive, degradation) == 0.5
+    assert degradation_accuracy(query, both, degradation) == 0.25
     no_content = qc_statistics(qc_logits(query, positive, degradation, far[None], 0.2, torch.tensor([False])))
     assert math.isnan(no_content['acc_content'])
     assert no_content['chance_level'].item() == pytest.approx(math.log(2))
@@ -219,10 +223,13 @@ def test_chance_accuracy_of_random_embeddings():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'temperature': 0}, 'temperature must be > 0, got 0'),
+        ({'temperature': 0}, 'temperature must be a number > 0, got 0'),
         ({'positive': torch.zeros(3, 1, 8)}, r'positive must have shape \(2, P >= 1, 8\)'),
         ({'degradation': torch.zeros(2, 8)}, r'degradation must have shape \(2, D, 8\)'),
         ({'content': torch.zeros(2, 4)}, r'content must have shape \(C, 8\)'),
+        ({'temperature': float('nan')}, 'temperature must be a number > 0, got nan'),
+        ({'content_mask': torch.ones(5)}, r'content_mask must be bool of shape \(5,\) or \(2, 5\), got torch.float32'),
+        ({'content_mask': torch.ones(3, dtype=torch.bool)}, r'content_mask must be bool .*, got torch.bool \(3,\)'),
     ],
 )
 def test_bad_input(change, message):
@@ -249,6 +256,14 @@ def test_similarities_are_mean_cosines_of_what_counts():
     none = qc_similarities(qc_logits(query, positive, degradation[:, :0], content[:0], 0.2), 0.2)
     assert math.isnan(none['sim_degradation'])
     assert math.isnan(none['sim_content'])
+
+
+@pytest.mark.parametrize('temperature', [0, -0.1, float('inf'), True, '0.2'])
+def test_a_temperature_is_a_number_above_0(temperature):
+    with pytest.raises(InputError, match='temperature must be a number > 0, got'):
+        QCHead(temperature)
+    with pytest.raises(InputError, match='temperature must be a number > 0, got'):
+        largest_degradation_mass(2, 5, temperature)
 
 
 @pytest.mark.parametrize('share', [0, 1, -0.5, 1.5, True, '0.5'])

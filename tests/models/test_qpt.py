@@ -40,6 +40,12 @@ def batch(photos=3, versions=2, patches=2, seed=0):
     return torch.rand(photos, versions, patches, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
+def embed(model, which, images):
+    """Unit vectors (M, E) of the query encoder, or of the ``key_`` encoder."""
+    features = model.part.features(getattr(model, f'{which}backbone'), images)
+    return model._project(features, getattr(model, f'{which}neck'))
+
+
 @pytest.mark.parametrize('batch_negatives', [False, True])
 @pytest.mark.parametrize(('versions', 'patches'), [(2, 2), (3, 2), (2, 3)])
 def test_loss_equals_a_loop_over_patches(versions, patches, batch_negatives):
@@ -48,8 +54,8 @@ def test_loss_equals_a_loop_over_patches(versions, patches, batch_negatives):
     inputs = batch(versions=versions, patches=patches)
     with torch.no_grad():
         flat = model.data_preprocessor.normalise(inputs.flatten(0, 2))
-        key = model._project(model._pooled(model.key_backbone, flat), model.key_neck).view(3, versions, patches, 8)
-        query = model._project(model._pooled(model.backbone, flat), model.neck).view(3, versions, patches, 8)
+        key = embed(model, 'key_', flat).view(3, versions, patches, 8)
+        query = embed(model, '', flat).view(3, versions, patches, 8)
         losses = []
         for n in range(3):
             for v in range(versions):
@@ -77,8 +83,8 @@ def test_recipe_positives_equal_a_loop_over_patches(batch_negatives, share):
     inputs = batch(photos=4, versions=3, patches=2)
     with torch.no_grad():
         flat = model.data_preprocessor.normalise(inputs.flatten(0, 2))
-        key = model._project(model._pooled(model.key_backbone, flat), model.key_neck).view(4, 3, 2, 8)
-        query = model._project(model._pooled(model.backbone, flat), model.neck).view(4, 3, 2, 8)
+        key = embed(model, 'key_', flat).view(4, 3, 2, 8)
+        query = embed(model, '', flat).view(4, 3, 2, 8)
         losses, own, others = [], [], []
         for n in range(4):
             twin = n + 1 if n % 2 == 0 else n - 1
@@ -111,22 +117,13 @@ def test_without_groups_there_are_no_recipe_positives():
     assert 'acc_recipe' not in model.loss(batch())
 
 
-def samples(*recipes):
-    return [DataSample(metainfo={'recipes': [Recipe([(name, 1)]) for name in names]}) for names in recipes]
-
-
-def test_groups_must_be_whole_and_share_their_recipes():
-    model = build(recipe_positives=2).eval()
-    with pytest.raises(InputError, match='recipe_positives is 2, but a batch has 3 photos: no whole groups'):
-        model.loss(batch(photos=3))
-    good = samples(('jpeg', 'haze'), ('jpeg', 'haze'), ('webp', 'haze'), ('webp', 'haze'))
-    assert torch.isfinite(model.loss(batch(photos=4), good)['loss'])
-    for bad in (
-        samples(('jpeg', 'haze'), ('haze', 'jpeg'), ('webp', 'haze'), ('webp', 'haze')),
-        samples(('jpeg', 'haze'), ('jpeg', 'haze'), ('webp', 'haze'), ('jpeg', 'haze')),
-    ):
-        with pytest.raises(InputError, match=r'have different recipes: give SeededSampler\(recipe_group=2\)'):
-            model.loss(batch(photos=4), bad)
+def test_a_batch_is_checked():
+    with pytest.raises(InputError, match=r'got \(3, 1, 2, 3, 32, 32\)'):
+        build().loss(batch(versions=1))
+    recipes = [[Recipe([('jpeg', 1)])], [Recipe([('haze', 1)])]]
+    samples = [DataSample(metainfo={'recipes': own}) for own in recipes]
+    with pytest.raises(InputError, match='photos of a group have different recipes'):
+        build(recipe_positives=2).loss(batch(photos=2), samples)
 
 
 def test_learns_to_name_a_degradation_across_photos():
@@ -160,8 +157,8 @@ def test_without_degradation_negatives():
     with torch.no_grad():
         found = model.loss(batch())
         flat = model.data_preprocessor.normalise(batch().flatten(0, 2))
-        key = model._project(model._pooled(model.key_backbone, flat), model.key_neck).view(3, 2, 2, 8)
-        query = model._project(model._pooled(model.backbone, flat), model.neck)
+        key = embed(model, 'key_', flat).view(3, 2, 2, 8)
+        query = embed(model, '', flat)
     wanted = qc_loss(query, key.flip(2).view(12, 1, 8), torch.zeros(12, 0, 8), model.queue.keys[:7], 0.2)
     assert found['loss'].item() == pytest.approx(wanted.item(), rel=1e-5)
     assert torch.isnan(found['acc_degradation'])
@@ -219,10 +216,8 @@ def test_keys_do_not_depend_on_the_rest_of_the_batch():
     model = build().train()
     images = model.data_preprocessor.normalise(batch(photos=4).flatten(0, 2))
     with torch.no_grad():
-        together = model._project(model._pooled(model.key_backbone, images), model.key_neck)
-        alone = torch.cat(
-            [model._project(model._pooled(model.key_backbone, image[None]), model.key_neck) for image in images]
-        )
+        together = embed(model, 'key_', images)
+        alone = torch.cat([embed(model, 'key_', image[None]) for image in images])
     assert torch.allclose(together, alone, atol=1e-5)
 
 
@@ -243,8 +238,8 @@ def test_keys_are_normalised_by_the_first_batch_from_the_first_step(neck):
     model.loss(inputs / 2)
     images = model.data_preprocessor.normalise(inputs.flatten(0, 2) / 2)
     with torch.no_grad():
-        query = model._pooled(model.backbone, images)
-        key = model._pooled(model.key_backbone, images)
+        query = model.part.features(model.backbone, images)
+        key = model.part.features(model.key_backbone, images)
     for layer in [*model.key_backbone.modules(), *model.key_neck.modules()]:
         if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
             assert not torch.allclose(layer.running_var, torch.ones(()), atol=1e-2)
@@ -265,6 +260,31 @@ def test_statistics_of_given_or_resumed_weights_are_kept(started, resumed):
     expected = 0.9 * before + 0.1 * model.backbone.timm_model.conv1(images).mean(dim=(0, 2, 3))  # one usual update
     model.loss(batch())
     assert torch.allclose(layer.running_mean, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('norm_eval', [False, True])
+@pytest.mark.parametrize('neck', [BN_NECK, {'type': 'StandardisedNeck', 'hid_channels': 16, 'out_channels': 8}])
+def test_the_neck_on_given_weights_is_normalised_by_the_first_batch(started, neck, norm_eval):
+    """Its weights are random: with mean 0 and variance 1 its keys would be nearly alike."""
+    model = build(pretrained=started, neck=neck, norm_eval=norm_eval, queue_length=0).train()
+    inputs = batch(photos=8) + torch.linspace(0, 1, 8).view(8, 1, 1, 1, 1, 1)
+    images = model._prepared(inputs / 2)
+    model.loss(inputs / 2)
+    with torch.no_grad():
+        key = model._project(model.part.features(model.backbone, images), model.key_neck)
+        query = model._project(model.part.features(model.backbone, images), model.neck)
+    assert F.cosine_similarity(key, query).min() > 0.99
+    model.steps.fill_(0)
+    before = {name: value.clone() for name, value in model.key_neck.state_dict().items()}
+    model._start_neck(torch.rand(8, 512))  # once only
+    assert all(torch.equal(before[name], value) for name, value in model.key_neck.state_dict().items())
+
+
+def test_a_resumed_neck_keeps_its_statistics(started):
+    model = build(pretrained=started, neck=BN_NECK).train()
+    model.steps.fill_(5)
+    model._start_neck(torch.rand(8, 512))
+    assert all(bool((layer.running_var == 1).all()) for layer in model.neck.modules() if hasattr(layer, 'running_var'))
 
 
 @pytest.fixture
@@ -501,7 +521,7 @@ def test_forward_gives_features():
         ({'recipe_positives': 0}, 'recipe_positives must be an integer >= 1, got 0'),
         ({'recipe_positives': True}, 'recipe_positives must be an integer >= 1, got True'),
         ({'momentum': 1}, 'momentum must be at least 0 and below 1, got 1'),
-        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be > 0, got 0'),
+        ({'head': {'type': 'QCHead', 'temperature': 0}}, 'temperature must be a number > 0, got 0'),
         (
             {'neck': {'type': 'MoCoV2Neck', 'in_channels': 3, 'hid_channels': 8, 'out_channels': 8}},
             'in_channels 3, but',
@@ -515,11 +535,6 @@ def test_forward_gives_features():
 def test_bad_config(changes, message):
     with pytest.raises(InputError, match=message):
         build(**changes)
-
-
-def test_bad_batch():
-    with pytest.raises(InputError, match=r'\(N, V >= 2, P >= 2, 3, S, S\), got \(3, 1, 2, 3, 32, 32\)'):
-        build().loss(batch(versions=1))
 
 
 def _two_ranks(rank, port, folder):
@@ -593,9 +608,6 @@ def test_side_tuning_computes_the_trunk_once_and_no_further_than_it_is_read(trun
     network.blocks[3].register_forward_hook(lambda *_: calls.append('further'))
     model.loss(batch())
     assert calls == ['stem', 'third stage']
-    images = torch.randn(30, 3, 32, 32)  # in two parts
-    for found, wanted in zip(model._encoder_inputs(images), network.trunk_maps(images, whole=False), strict=True):
-        torch.testing.assert_close(found, wanted)
 
 
 def test_the_key_encoder_of_side_tuning_is_a_branch(trunk_alone):
@@ -609,9 +621,9 @@ def test_the_key_encoder_of_side_tuning_is_a_branch(trunk_alone):
             assert not torch.allclose(layer.running_var, torch.ones(()), atol=1e-3)
     inputs = batch(seed=3)
     with torch.no_grad():
-        maps = model._encoder_inputs(model.data_preprocessor.normalise(inputs.flatten(0, 2)))
-        together = model._pooled(model.key_backbone, maps)
-        alone = torch.cat([model._pooled(model.key_backbone, [m[i : i + 1] for m in maps]) for i in range(12)])
+        maps = model.part.inputs(model.backbone, model.data_preprocessor.normalise(inputs.flatten(0, 2)))
+        together = model.part.features(model.key_backbone, maps)
+        alone = torch.cat([model.part.features(model.key_backbone, [m[i : i + 1] for m in maps]) for i in range(12)])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
     start = model.untrained_backbone(inputs)
     assert 0 <= model.feature_accuracy(inputs, start) <= 1
@@ -642,13 +654,3 @@ def test_side_tuning_goes_on_with_the_statistics_of_a_trained_branch(trunk_alone
 def test_mistakes_of_side_tuning(changes, message):
     with pytest.raises(InputError, match=message):
         build_side(**changes)
-
-
-def test_standardised_neck_does_not_see_the_scale_of_features():
-    sizes = {'in_channels': 6, 'hid_channels': 4, 'out_channels': 3}
-    neck = MODELS.build({'type': 'StandardisedNeck', **sizes, 'with_avg_pool': False})
-    features = torch.randn(32, 6)
-    scales = torch.tensor([1e-2, 1.0, 1e2, 1e3, 1.0, 10.0])
-    (plain,), (scaled,) = neck((features * 100,)), neck((features * 100 * scales + 5,))
-    torch.testing.assert_close(scaled, plain, rtol=1e-3, atol=1e-3)
-    assert not list(neck.mlp[0].parameters())

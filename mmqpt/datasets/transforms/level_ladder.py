@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import swap_channels
 from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.core.view import View
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region

@@ -27,8 +27,11 @@ class PackPatchPairs(SettingsRepr):
         for version, split in zip(patches, planes, strict=True):
             for patch, (blue, green, red) in zip(version, split, strict=True):
                 cv2.split(patch, [blue, green, red])
-        kept = {key: results[key] for key in ('recipes', 'positions', *ORIGIN) if key in results}
-        return {'inputs': torch.from_numpy(planes), 'data_samples': DataSample(metainfo=kept)}
+        sample = DataSample()
+        for key in ('recipes', 'positions', *ORIGIN):
+            if key in results:  # not by the constructor, which copies all that it is given, piece by piece
+                sample.set_field(results[key], key, field_type='metainfo')
+        return {'inputs': torch.from_numpy(planes), 'data_samples': sample}
 
 
 @TRANSFORMS.register_module()

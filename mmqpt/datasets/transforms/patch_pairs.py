@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from mmpretrain.registry import TRANSFORMS
 
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import swap_channels
 from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.datasets.transforms.rng import sample_rng
-from mmqpt.degradations import DegradationSpace, Recipe, Region, apply_regions, draw_different, redraw_seeds
+from mmqpt.degradations import DegradationSpace, Recipe, Region, draw_different, redraw_seeds
+from mmqpt.degradations.region import view_regions
 
 POSITIONS = ('independent', 'shared', 'mixed')
 _NO_GROUP = 2**32 - 1
@@ -108,7 +109,7 @@ class PatchPairs(SettingsRepr):
         patches = np.empty((self.versions, self.patches, size, size, 3), np.uint8)
         for number, (recipe, places) in enumerate(zip(recipes, positions, strict=True)):
             regions = [Region(y, x, y + size, x + size) for y, x in places.tolist()]
-            for patch, degraded in zip(patches[number], apply_regions(recipe, rgb, regions), strict=True):
+            for patch, degraded in zip(patches[number], view_regions(recipe, rgb, regions), strict=True):
                 swap_channels(degraded, out=patch)
         results['patches'] = patches
         results['recipes'] = recipes

@@ -6,8 +6,8 @@ from typing import Any
 
 from mmpretrain.registry import TRANSFORMS
 
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
-from mmqpt.core.photo import swap_channels
 from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.datasets.transforms.rng import sample_rng
 from mmqpt.degradations import DegradationSpace, Recipe, apply

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from mmengine.config import Config
 
 from mmqpt.core.errors import InputError, did_you_mean
 from mmqpt.core.photo import read_photo
@@ -81,26 +80,13 @@ class LinearProbe:
     """Ridge regression on frozen features.
 
     Args:
-        cfg: config of fine-tuning; its ``model`` says which backbone, normalisation and size rule.
-        scales: photo sizes, relative, whose features are joined.
-        store: where features are kept.
-        device: where features are computed.
-        workers: threads that decode photos.
-        seed: of random weights.
+        features: of the photos; see :class:`FrozenFeatures`.
     """
 
     title = 'linear probe'
 
-    def __init__(
-        self,
-        cfg: Config,
-        scales: Sequence[float],
-        store: FeatureStore,
-        device: str = 'cpu',
-        workers: int = 1,
-        seed: int = 0,
-    ) -> None:
-        self.features = FrozenFeatures(cfg, scales, store, device, workers, seed)
+    def __init__(self, features: FrozenFeatures) -> None:
+        self.features = features
 
     def key(self, method: Method) -> dict[str, Any]:
         """See :class:`Learner`."""

@@ -12,8 +12,9 @@ from mmengine.model import BaseModel
 from mmpretrain.registry import MODELS, TRANSFORMS
 from torch import Tensor, nn
 
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError, first_line
-from mmqpt.core.photo import read_photo, swap_channels
+from mmqpt.core.photo import read_photo
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 

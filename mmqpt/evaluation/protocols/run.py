@@ -22,11 +22,7 @@ from mmqpt.evaluation.statistics.predictions import Predictions, write_predictio
 
 
 def run_tasks(out: Path, methods: Sequence[tuple[Method, Learner]], tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    """Compute what is missing in a folder of results; a cell is one method on one task.
-
-    A cell is written when it is done, so a stopped run resumes with the next. Several processes, on one machine or on
-    many with a common file system, may work on one folder: each cell is locked while it is computed, and the lock ends
-    with the process that holds it.
+    """Compute what is missing in a folder of results, as :func:`run_cells` does; a cell is one method on one task.
 
     Args:
         out: folder of results.

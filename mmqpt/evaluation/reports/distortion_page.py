@@ -19,6 +19,7 @@ from mmqpt.evaluation.reports.findings import (
     Estimate,
     Results,
     estimate,
+    origin_facts,
     read_results,
     settings,
     with_interval,
@@ -174,9 +175,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         pairs.append(('training photos', f'{overlap["with"]} were compared, {count} photos overlap'))
     else:
         pairs.append(('training photos', 'not given: whether an encoder saw these photos was not looked at'))
-    pairs += [('machine', results['machine']), ('made', results['created'])]
-    pairs.append(('versions', ', '.join(f'{name} {version}' for name, version in results['versions'].items())))
-    return pairs
+    return [*pairs, *origin_facts(results)]
 
 
 def _tables(results: Results) -> list[Table]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import write_json
@@ -18,7 +17,7 @@ from mmqpt.degradations import operator
 from mmqpt.evaluation.protocols.distortion_readers import ordered_pairs
 from mmqpt.evaluation.protocols.distortion_run import Ladders, read_ladders
 from mmqpt.evaluation.protocols.distortions import RUNGS, Design
-from mmqpt.evaluation.reports.results import machine, now
+from mmqpt.evaluation.reports.results import origin
 from mmqpt.evaluation.statistics.bootstrap import describe_difference
 from mmqpt.evaluation.statistics.replicates import (
     Replicated,
@@ -27,7 +26,6 @@ from mmqpt.evaluation.statistics.replicates import (
     replicated_mean,
     replicated_srcc,
 )
-from mmqpt.version import __version__
 
 DISTORTION_FORMAT = 'distortions 1'
 
@@ -225,10 +223,7 @@ def write_distortion_results(
     results = {
         'format': DISTORTION_FORMAT,
         'title': f'{design.root.resolve().name}: what encoders know of distortions',
-        'command': command,
-        'created': now(),
-        'versions': {'mmqpt': __version__, 'torch': torch.__version__, 'numpy': np.__version__},
-        'machine': machine(),
+        **origin(command),
         'photos': {
             'root': str(design.root.resolve()),
             'count': len(design.names),

@@ -159,9 +159,13 @@ def facts(results: Results) -> list[tuple[str, str]]:
         names.setdefault(protocol, []).append(column)
     pairs += [('split protocol', f'{protocol} ({", ".join(columns)})') for protocol, columns in names.items()]
     pairs += [(f'method {m["name"]}', m['description']) for m in results['methods'] if m.get('description')]
-    pairs += [('machine', results['machine']), ('made', results['created'])]
-    pairs.append(('versions', ', '.join(f'{name} {version}' for name, version in results['versions'].items())))
-    return [(name, str(text)) for name, text in pairs if text]
+    return [(name, str(text)) for name, text in [*pairs, *origin_facts(results)] if text]
+
+
+def origin_facts(results: Results) -> list[tuple[str, str]]:
+    """Where, when and with which versions results were made: pairs of a name and a text."""
+    versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
+    return [('machine', results['machine']), ('made', results['created']), ('versions', versions)]
 
 
 def settings(results: Results) -> list[tuple[str, str]]:

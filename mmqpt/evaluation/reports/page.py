@@ -9,9 +9,9 @@ from typing import Any
 
 import cv2
 
+from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside, reading
-from mmqpt.core.photo import swap_channels
 from mmqpt.evaluation.reports import findings, plots, tables
 from mmqpt.evaluation.reports.book import Book, data_uri, write_results_page
 from mmqpt.evaluation.reports.findings import Estimate, Results, percent, read_results

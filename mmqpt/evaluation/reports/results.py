@@ -161,10 +161,7 @@ def write_results(
         'format': FORMAT,
         'title': title,
         'protocol': protocol,
-        'command': command,
-        'created': now(),
-        'versions': {'mmqpt': __version__, 'torch': torch.__version__, 'numpy': np.__version__},
-        'machine': machine(),
+        **origin(command),
         'train_set': _describe_set(tasks[0].train_set),
         'test_set': _describe_set(tasks[0].test_set),
         'splits': {task.split: task.protocol for task in tasks},
@@ -245,6 +242,16 @@ def _join_results(folders: Sequence[Path], out: Path, replicates: int) -> dict[s
     }
     write_json(out / 'results.json', results)
     return results
+
+
+def origin(command: str) -> dict[str, Any]:
+    """How and when results come about: the command, the time, versions and the machine; JSON-able."""
+    return {
+        'command': command,
+        'created': now(),
+        'versions': {'mmqpt': __version__, 'torch': torch.__version__, 'numpy': np.__version__},
+        'machine': machine(),
+    }
 
 
 def now() -> str:

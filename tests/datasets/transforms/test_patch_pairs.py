@@ -14,7 +14,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.transforms import patch_pairs
 from mmqpt.datasets.transforms.packing import PackPatchPairs
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
-from mmqpt.degradations import OPERATORS, apply, apply_regions, recipe_distance
+from mmqpt.degradations import OPERATORS, apply, recipe_distance
+from mmqpt.degradations.region import view_regions
 
 
 @pytest.fixture
@@ -24,14 +25,14 @@ def bgr(photos):
 
 @pytest.fixture
 def degraded(monkeypatch):
-    """What ``apply_regions`` was given: (recipe, image) of every call."""
+    """What ``view_regions`` was given: (recipe, image) of every call."""
     calls = []
 
     def spy(recipe, image, regions):
         calls.append((recipe, image.copy()))
-        return apply_regions(recipe, image, regions)
+        return view_regions(recipe, image, regions)
 
-    monkeypatch.setattr(patch_pairs, 'apply_regions', spy)
+    monkeypatch.setattr(patch_pairs, 'view_regions', spy)
     return calls
 
 
@@ -74,9 +75,9 @@ def test_only_what_the_patches_show_is_degraded(bgr, monkeypatch, positions):
 
     def spy(recipe, image, regions):
         asked.append(regions)
-        return apply_regions(recipe, image, regions)
+        return view_regions(recipe, image, regions)
 
-    monkeypatch.setattr(patch_pairs, 'apply_regions', spy)
+    monkeypatch.setattr(patch_pairs, 'view_regions', spy)
     transform = PatchPairs(24, versions=3, patches=3, window=None, positions=positions)
     for seed in range(10):
         asked.clear()

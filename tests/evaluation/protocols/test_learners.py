@@ -10,7 +10,7 @@ from mmpretrain.registry import MODELS
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
 from mmqpt.evaluation.protocols.features import FeatureStore
-from mmqpt.evaluation.protocols.frozen import weights_key
+from mmqpt.evaluation.protocols.frozen import FrozenFeatures, weights_key
 from mmqpt.evaluation.protocols.learners import LinearProbe, Method, PyiqaMetric, parse_method
 from mmqpt.evaluation.protocols.linear_probe import ridge_probe
 from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
@@ -25,7 +25,7 @@ def task(rated_set):
 
 @pytest.fixture
 def probe(tiny_finetune, tmp_path):
-    return LinearProbe(tiny_finetune(tmp_path), [1.0, 0.5], FeatureStore(tmp_path / 'features'))
+    return LinearProbe(FrozenFeatures(tiny_finetune(tmp_path), [1.0, 0.5], FeatureStore(tmp_path / 'features')))
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,24 @@ def test_side_by_side_is_more_than_either(probe, task, pretrained_checkpoint, tm
 
 
 def test_key_changes_with_what_changes_the_result(probe, tiny_finetune, tmp_path, pretrained_checkpoint):
+    def key_of(scales=(1.0, 0.5), seed=0, **changes):
+        cfg = tiny_finetune(tmp_path, **changes)
+        return LinearProbe(FrozenFeatures(cfg, scales, probe.features.store, seed=seed)).key(method)
+
     method = Method('r', 'random')
     key = probe.key(method)
+    assert key == key_of()
     assert key == probe.key(Method('another name', 'random'))
     assert key != probe.key(Method('q', str(pretrained_checkpoint)))
     for changes in ({'model.view.min_side': 65}, {'model.data_preprocessor.mean': [1, 2, 3]}):
-        other = LinearProbe(tiny_finetune(tmp_path, **changes), [1.0, 0.5], probe.features.store)
-        assert key != other.key(method), changes
-    assert key != LinearProbe(tiny_finetune(tmp_path), [1.0], probe.features.store).key(method)
-    assert key != LinearProbe(tiny_finetune(tmp_path), [1.0, 0.5], probe.features.store, seed=1).key(method)
+        assert key != key_of(**changes), changes
+    assert key != key_of(scales=[1.0])
+    assert key != key_of(seed=1)
 
 
 def test_only_configs_of_fine_tuning(tiny_pretrain, tmp_path):
     with pytest.raises(InputError, match=r"not a config of fine-tuning \(its model is 'QPT'\)"):
-        LinearProbe(tiny_pretrain(tmp_path), [1.0], FeatureStore(tmp_path))
+        FrozenFeatures(tiny_pretrain(tmp_path), [1.0], FeatureStore(tmp_path))
 
 
 def test_pyiqa_metric_is_turned_so_that_higher_is_better(task, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from mmqpt.core.photo import swap_channels
+from mmqpt.core.bgr import swap_channels
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.evaluation.protocols.pretext import pretext_accuracies, same_recipe
 
