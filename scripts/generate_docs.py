@@ -246,8 +246,8 @@ ZOO_USE = """How good they are, and on what: the [model card](model_card.md). Ho
 | --- | --- |
 | a score | `mmqpt.score('photo.jpg')`, or `mmqpt score photo.jpg` |
 | a pyiqa metric | `pyiqa.create_metric('qpt')` |
-| the encoder, as in timm | `mmqpt.create_encoder('qpt_efficientnet_lite0')` |
-| the encoder as a start of your training | `PRETRAINED=qpt:efficientnet_lite0`, in configs with `features_only=True` |
+| the encoder, as in timm | `mmqpt.create_encoder('qpt_efficientnet_lite0_side')` |
+| the encoder as a start of your training | `PRETRAINED=qpt:efficientnet_lite0_side`, in configs with that backbone |
 | the encoder in a network of yours | `mmqpt.load_backbone(network, file)` ([boosting.md](boosting.md)) |
 
 Your own files get a name of the same kind in the folder `$MMQPT_WEIGHTS`: `qpt-NAME.safetensors` is

@@ -4,7 +4,7 @@
         mmqpt finetune configs/finetune/finetune_efficientnet-lite0-ladder_1xb16-coslr_biq2021.py
 
 Batch: 16 crops of 320 px and 16 ladders of two crops of 160 px a step; 1.4 s a step on one CPU core, 40 minutes in all.
-Result: SRCC .851, PLCC .862 on the 2,000 test photos of the official list; from ImageNet weights .850 and .860 (no difference);
+Result: with version 0.1's encoder, without a side branch, SRCC .851, PLCC .862 on the 2,000 test photos of the official list; from ImageNet weights .850 and .860 (no difference);
 docs/experiments.md, section 3.
 
 biq2021.csv is what mmqpt prepare-dataset, mmqpt find-duplicates --add-to and mmqpt make-splits --without-leaks official_split
@@ -29,8 +29,8 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline, where=where_train)
 val_dataloader = dict(dataset=dict(where=where_train))
 test_dataloader = dict(dataset=dict(where=where_test))
 model = dict(
-    pretrained='{{$PRETRAINED:qpt:efficientnet_lite0}}',  # the encoder that comes with mmqpt
-    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0', features_only=True),
+    pretrained='{{$PRETRAINED:qpt:efficientnet_lite0_side}}',  # the encoder that comes with mmqpt
+    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0_side', features_only=True),
     head=dict(hidden=256, dropout=0.2, pooling='moments'),
     view=dict(_delete_=True, **view),
     loss=[dict(type='smooth_l1', beta=0.1, weight=1.0), dict(type='plcc', weight=0.5)],

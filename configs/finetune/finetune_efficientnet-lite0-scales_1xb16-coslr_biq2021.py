@@ -1,12 +1,12 @@
 """The head of the shipped weights: EfficientNet-Lite0, BIQ2021 with a rating scale for each of its subsets, ladders.
 
-    mmqpt average qpt_efficientnet_lite0 ladder.safetensors --out between.safetensors
+    mmqpt average encoder-efficientnet-lite0.safetensors qpt.safetensors --out between.safetensors
     PRETRAINED=between.safetensors DATA_ROOT=biq2021/Images ANN_FILE=biq2021.csv \\
-        mmqpt finetune configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
+        mmqpt finetune configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py \\
+        --cfg-options model.backbone.model_name=tf_efficientnet_lite0
 
-ladder.safetensors is what finetune_efficientnet-lite0-ladder_... and ...-ladder-leg2_... make (the weights of version 0.1);
-without PRETRAINED the encoder that comes with mmqpt is taken as it is. About 15 minutes on a CPU core; the checkpoint is
-epoch_0.pth.
+The two files averaged are those of version 0.1's wheel, of a network without a side branch. Without PRETRAINED and the
+option, the encoder that comes with mmqpt is taken as it is. About 15 minutes on a CPU core; the checkpoint is epoch_0.pth.
 
 Batch: with head_only=False, 16 whole photos of 512 px, of all three subsets, and 16 ladders of two crops of 160 px a step.
 Result: mean SRCC .752 within the subsets of the 2,000 official test photos; docs/experiments.md, section 5.

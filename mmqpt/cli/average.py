@@ -1,7 +1,7 @@
 """Average encoders that began at the same weights; the head is fitted anew.
 
 Examples:
-    mmqpt average qpt_efficientnet_lite0 finetuned.safetensors --out between.safetensors
+    mmqpt average qpt_efficientnet_lite0_side finetuned.safetensors --out between.safetensors
     mmqpt average a.safetensors b.safetensors c.safetensors --shares 0.5 0.25 0.25 --out soup.safetensors
     PRETRAINED=between.safetensors mmqpt finetune CONFIG
 """

@@ -79,7 +79,7 @@ def add_protocol_options(name: str, parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group('model')
     model.add_argument(
         '--weights', nargs='+', required=True, metavar='[NAME=]WEIGHTS',
-        help='random, imagenet:efficientnet_lite0, qpt:efficientnet_lite0, a checkpoint, an exported file, '
+        help='random, imagenet:efficientnet_lite0, qpt:efficientnet_lite0_side, a checkpoint, an exported file, '
         'A+B (features of two side by side, probe only), or pyiqa:METRIC[@FILE]',
     )  # fmt: skip
     model.add_argument(

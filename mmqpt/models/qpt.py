@@ -173,7 +173,7 @@ class QPT(BaseSelfSupervisor):
             raise InputError('anchor keeps what pretrained weights know, but there are none: give pretrained')
         super().init_weights()
         if self.pretrained:
-            load_pretrained(self.backbone, self.pretrained)
+            load_pretrained(self.backbone, self.pretrained, new_branch=bool(self.part.side_tuning))
             self._statistics_started = not self.part.side_tuning or has_statistics(self._learned)
         self._copy_key_encoder()
         if self.anchor:

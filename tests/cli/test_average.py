@@ -14,7 +14,7 @@ def test_files_and_names_are_averaged(run_command, metric_weights, tmp_path):
 def test_mistakes(run_command, metric_weights, tmp_path):
     done = run_command('average', metric_weights, 'nobody', '--out', tmp_path / 'x.safetensors')
     assert done.returncode == 2
-    assert "no encoder called 'nobody'; there are: qpt_efficientnet_lite0" in done.err
-    done = run_command('average', 'qpt_efficientnet_lite0', metric_weights, '--out', tmp_path / 'x.safetensors')
+    assert "no encoder called 'nobody'; there are: qpt_efficientnet_lite0_side" in done.err
+    done = run_command('average', 'qpt_efficientnet_lite0_side', metric_weights, '--out', tmp_path / 'x.safetensors')
     assert done.returncode == 2
     assert 'only alike can be averaged' in done.err

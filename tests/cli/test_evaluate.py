@@ -59,8 +59,8 @@ def test_options_that_a_protocol_does_not_read(call, data, tmp_path, command, op
 @pytest.mark.parametrize(
     ('learner', 'weights', 'said'),
     [
-        ('probe', 'qpt:efficientnet_lite0', 'qpt:efficientnet_lite0: not the weights of this backbone'),
-        ('finetune', 'qpt:efficientnet_lite0', 'qpt:efficientnet_lite0: not the weights of this backbone'),
+        ('probe', 'qpt:resnet51', "no QPT encoder named 'resnet51' comes with mmqpt"),
+        ('finetune', 'qpt:efficientnet_lite0_side', 'qpt:efficientnet_lite0_side: not the weights of this backbone'),
         ('probe', 'pyiqa:piqee', "pyiqa has no metric 'piqee'; did you mean 'piqe'?"),
         ('probe', 'pyiqa:psnr', 'pyiqa:psnr needs a reference photo'),
     ],

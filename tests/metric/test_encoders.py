@@ -10,7 +10,7 @@ import mmqpt
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import WeightsSpec, read_weights, write_weights
 
-NAME = 'qpt_efficientnet_lite0'
+NAME = 'qpt_efficientnet_lite0_side'
 
 
 @pytest.fixture(scope='module')
@@ -32,11 +32,13 @@ def test_the_one_that_comes_with_the_package():
     config = timm.data.resolve_model_data_config(stages)
     assert [value * 255 for value in config['mean']] == pytest.approx(list(spec.input_mean))
     with torch.inference_mode():
-        assert encoder(photos).shape == (2, encoder.num_features) == (2, 320)
+        assert encoder(photos).shape == (2, encoder.num_features) == (2, 320 + 48 + 96)
         assert mmqpt.create_encoder(NAME, num_classes=5).eval()(photos).shape == (2, 5)
         maps = stages(photos)
-        assert [tuple(x.shape[-2:]) for x in maps] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
-        assert torch.allclose(maps[-1].mean(dim=(2, 3)), encoder(photos), atol=1e-4)
+        sizes = [(32, 48), (16, 24), (16, 24), (8, 12), (8, 12), (4, 6), (2, 3)]  # two of them the branch's
+        assert [tuple(x.shape[-2:]) for x in maps] == sizes
+        means = [maps[place].mean(dim=(2, 3)) for place in (-1, 2, 4)]
+        assert torch.allclose(torch.cat(means, dim=1), encoder(photos), atol=1e-4)
 
 
 def test_a_file_and_its_values(weights):

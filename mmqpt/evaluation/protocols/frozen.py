@@ -18,7 +18,7 @@ from mmqpt.core.view import View
 from mmqpt.core.weights_file import read_weights
 from mmqpt.core.weights_spec import SPEC_KEY, file_sha256, read_metadata
 from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_features, photo_features
-from mmqpt.models.backbone import load_pretrained, weights_path
+from mmqpt.models.backbone import imagenet_package, load_pretrained, weights_path
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 RANDOM = 'random'
@@ -39,15 +39,27 @@ def weights_key(weights: str) -> str:
     return file_sha256(path)
 
 
-def network_of(path: Path) -> dict[str, Any] | None:
-    """``backbone`` and ``data_preprocessor`` that a file of mmqpt names, as a ``model`` has them.
+def network_of(weights: str) -> dict[str, Any] | None:
+    """``backbone`` and ``data_preprocessor`` that weights are of, as a ``model`` has them.
 
     Args:
-        path: a file from mmqpt export, or a checkpoint.
+        weights: as of :func:`load_pretrained`, or :data:`RANDOM`.
 
     Returns:
-        None for no file, for files of others, and for backbones of mmpretrain.
+        None where nothing says it: random weights, no file, files of others, and backbones of mmpretrain.
+
+    Raises:
+        InputError: an unknown name.
     """
+    if weights == RANDOM:
+        return None
+    if weights.startswith('imagenet:'):
+        _, model, mean, std = imagenet_package(weights.removeprefix('imagenet:'))
+        return {
+            'backbone': {'type': 'TIMMBackbone', 'model_name': model},
+            'data_preprocessor': _statistics([mean] * 3, [std] * 3),
+        }
+    path = weights_path(weights)
     if not path.is_file():
         return None
     if path.suffix == '.safetensors':
@@ -70,8 +82,9 @@ def _statistics(mean: Sequence[float], std: Sequence[float]) -> dict[str, list[f
 class FrozenFeatures:
     """Pooled features of photos and images by a network that a config describes, from any weights.
 
-    Weights that say which network of timm they are of (files and checkpoints of mmqpt) get that network and its
-    normalisation, where it is another one than the config's: so encoders of several architectures can be compared.
+    Weights that say which network of timm they are of (files and checkpoints of mmqpt, ImageNet's by name) get that
+    network and its normalisation, where it is another one than the config's: so encoders of several architectures can
+    be compared.
 
     Args:
         cfg: config of fine-tuning; its ``model`` says which backbone, normalisation and size rule.
@@ -111,7 +124,7 @@ class FrozenFeatures:
         """The config's ``model`` with the backbone and the normalisation that the weights ask for."""
         if weights not in self._models:
             own = self.model_cfg['backbone']
-            found = None if weights == RANDOM or weights.startswith('imagenet:') else network_of(weights_path(weights))
+            found = network_of(weights)
             if found is None or found['backbone']['model_name'] == own.get('model_name'):
                 self._models[weights] = self.model_cfg
             else:
@@ -133,7 +146,7 @@ class FrozenFeatures:
             FileNotFoundError: no such file.
             InputError: weights of another network.
         """
-        check_weights(self.model_cfg, weights)
+        check_weights(self.model_of(weights), weights)
 
     def of_photos(self, weights: str, paths: Sequence[Path]) -> np.ndarray:
         """float32 (N, scales x C) of photos under the size rule of the config."""

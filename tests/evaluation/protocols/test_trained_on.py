@@ -11,7 +11,7 @@ from mmqpt.evaluation.protocols.trained_on import SETS_OF_METRICS, sets_trained_
     [
         ('pyiqa:musiq', {'koniq10k'}), ('pyiqa:musiq-spaq', {'spaq'}), ('pyiqa:topiq_nr-flive', {'flive'}),
         ('pyiqa:arniqa-clive', {'clive'}), ('pyiqa:brisque', {'live'}), ('pyiqa:piqe', set()), ('random', set()),
-        ('imagenet:efficientnet_lite0', set()), ('qpt:efficientnet_lite0', set()), ('nowhere.pth', set()),
+        ('imagenet:efficientnet_lite0', set()), ('qpt:efficientnet_lite0_side', set()), ('nowhere.pth', set()),
     ],
 )  # fmt: skip
 def test_sets(weights, sets):
