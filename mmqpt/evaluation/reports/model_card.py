@@ -50,7 +50,7 @@ def model_card(
         [*_facts(weights, spec, sizes), *((text_of(name), text_of(note)) for name, note in (notes or {}).items())],
     )
     if spec.kind == 'metric':
-        lines = _of_metric(results, method, order)
+        lines = _of_scorer(results, method, order)
     elif order:
         raise InputError(f'{os.fspath(weights)}: a backbone without a quality head has no scores to put in order')
     else:
@@ -59,7 +59,7 @@ def model_card(
     return '\n'.join([title, '', *lines, '', '## The file', '', *table]) + '\n'
 
 
-def _of_metric(results: Mapping[str, Any] | None, method: str | None, order: Mapping[str, Any] | None) -> list[str]:
+def _of_scorer(results: Mapping[str, Any] | None, method: str | None, order: Mapping[str, Any] | None) -> list[str]:
     return [
         'Blind image quality: one photo in, one score out. Made by QPT pre-training and fine-tuning with mmqpt.',
         *('', '## How good', ''),
@@ -104,7 +104,7 @@ def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[st
     scale = (
         'not stated' if spec.mos_range is None else f'0 and 1 stand for {spec.mos_range[0]:g} and {spec.mos_range[1]:g}'
     )
-    metric = [
+    scorer = [
         ('score', f'0 to 1, higher is better; on the scale of the opinion scores {scale}'),
         ('opinion scores of', text_of(spec.dataset or 'not stated')),
         ('size rule', ', '.join(f'{key} {text_of(str(value))}' for key, value in (spec.view or {}).items())),
@@ -113,7 +113,7 @@ def _facts(weights: str | os.PathLike[str], spec: WeightsSpec, sizes: Mapping[st
     head = f'; head of {sizes["head"]:,}' if spec.kind == 'metric' else ''
     return [
         ('network', f'{text_of(spec.backbone)} of timm, {sizes["backbone"]:,} parameters{head}'),
-        *(metric if spec.kind == 'metric' else encoder),
+        *(scorer if spec.kind == 'metric' else encoder),
         (
             f'training steps of the {"fine-tuning" if spec.kind == "metric" else "pre-training"}',
             'not stated' if spec.iterations is None else f'{spec.iterations:,}',
