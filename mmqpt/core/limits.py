@@ -14,7 +14,7 @@ MAX_PIXELS = 178_956_970
 MAX_BYTES = 1_600_000_000
 """Files with more bytes are refused: more than the pixels of the largest photo take at 8 bytes each."""
 
-MAX_DECODING = 1700 << 20
+MAX_DECODING = 1710 << 20
 """Bytes that decoding one photo may take beyond its file; a photo that would take more is refused."""
 
 DECODING = {
