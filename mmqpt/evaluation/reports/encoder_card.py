@@ -48,16 +48,14 @@ def knowledge(results: Mapping[str, Any], encoder: str | None) -> list[str]:
         f'photos; {markdown_code(results["command"])}.',
         '',
     ]
-    rows = [
-        (
-            title,
-            _number(value.get((start, measure, ''))),
-            _number(value.get((encoder, measure, ''))),
-            _difference(difference.get((measure, ''))),
-        )
-        for measure, title in FIGURES.items()
-    ]
-    lines += markdown_table(('', markdown_text(start), 'this encoder', 'difference'), rows)
+
+    def beside(title: str, measure: str, distortion: str = '') -> tuple[str, ...]:
+        """A row: what it is about, the figures of the start and of the encoder, and their difference."""
+        figures = (_number(value.get((name, measure, distortion))) for name in (start, encoder))
+        return title, *figures, _difference(difference.get((measure, distortion)))
+
+    head = (markdown_text(start), 'this encoder', 'difference')
+    lines += markdown_table(('', *head), [beside(title, measure) for measure, title in FIGURES.items()])
     each = sorted(
         (row for (measure, name), row in difference.items() if measure == 'level_each' and name),
         key=lambda row: -row['difference'],
@@ -69,16 +67,8 @@ def knowledge(results: Mapping[str, Any], encoder: str | None) -> list[str]:
         if not found:
             lines.append('none whose interval excludes 0.')
             continue
-        table = [
-            (
-                markdown_text(row['distortion']),
-                _number(value.get((start, 'level_each', row['distortion']))),
-                _number(value.get((encoder, 'level_each', row['distortion']))),
-                _difference(row),
-            )
-            for row in found
-        ]
-        lines += markdown_table(('distortion', markdown_text(start), 'this encoder', 'difference'), table)
+        table = [beside(markdown_text(row['distortion']), 'level_each', row['distortion']) for row in found]
+        lines += markdown_table(('distortion', *head), table)
     blind = results['blind'].get(encoder) or []
     lines += ['', f'Blind to the level of: {", ".join(map(markdown_text, blind)) or "none of them"}.']
     return [*lines, *(f'\n**{markdown_text(warning)}**' for warning in results['warnings'])]
