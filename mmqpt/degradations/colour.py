@@ -104,10 +104,15 @@ def channel_shift(image: np.ndarray, pixels: float, seed: int) -> np.ndarray:
     return cv2.merge([shifted(red, x, y), green, shifted(blue, -x, -y)])
 
 
+_MOST = 0.9
+"""Of the distance between centre and corner: a channel that is reduced to a point, or beyond it, is none."""
+
+
 @functools.lru_cache(maxsize=KEPT)
 def _enlarging(pixels: float, _seed: int, height: int, width: int) -> Origin:
     """The origins of one channel of :func:`chromatic_aberration`, enlarged by so many px in the corners."""
-    scale = pixels / max(1.0, float(np.hypot((width - 1) / 2, (height - 1) / 2)))
+    radius = max(1.0, float(np.hypot((width - 1) / 2, (height - 1) / 2)))
+    scale = min(max(pixels / radius, -_MOST), _MOST)
     return affine((1 + scale) * np.eye(2), height, width)
 
 
@@ -128,7 +133,8 @@ def aberration_footprint(asked: Region, pixels: float, seed: int, height: int, w
 def chromatic_aberration(image: np.ndarray, pixels: float, frame: Frame | None = None) -> np.ndarray:
     """Lateral chromatic aberration: red is enlarged and blue reduced about the centre, by ``pixels`` px in the corners.
 
-    Bilinear; the border is mirrored (reflect-101).
+    Bilinear; the border is mirrored (reflect-101). At most .9 of the way from the centre to a corner, which only photos
+    of less than 24 px across reach.
     """
     frame = frame or Frame.of(image)
     red, green, blue = cv2.split(image)

@@ -46,21 +46,25 @@ class TrainingPageHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Writes the page; the main process alone saves checkpoints."""
+        try:
+            self._write(runner, int(checkpoint['meta']['iter']))
+        except (OSError, InputError) as error:
+            runner.logger.warning(f'{PAGE} was not written: {error}')
+        except Exception as error:  # a fault of the page: days of training must not end with it, nor may it go unseen
+            runner.logger.warning(f'{PAGE} was not written: {error!r}', exc_info=True)
+
+    def _write(self, runner: Runner, step: int) -> None:
         log = {}
         for name, history in runner.message_hub.log_scalars.items():
             part, _, key = name.partition('/')
             if part in ('train', 'val') and len(history.data[0]):
                 log[key if part == 'train' else name] = course(history)
         batch = (getattr(runner.train_dataloader, 'batch_size', None) or 1) * get_world_size()
-        step = int(checkpoint['meta']['iter'])
-        try:
-            page = training_page(
-                str(runner.experiment_name), log, step, runner.max_iters, batch, _examples(self.batch, self.examples)
-            )
-            with replacing(Path(runner.work_dir) / PAGE) as partial:
-                Path(partial).write_text(page, encoding='utf-8', errors='backslashreplace')
-        except (OSError, InputError) as error:
-            runner.logger.warning(f'{PAGE} was not written: {error}')
+        page = training_page(
+            str(runner.experiment_name), log, step, runner.max_iters, batch, _examples(self.batch, self.examples)
+        )
+        with replacing(Path(runner.work_dir) / PAGE) as partial:
+            Path(partial).write_text(page, encoding='utf-8', errors='backslashreplace')
 
 
 def _examples(batch: dict[str, Any] | None, count: int) -> list[Example]:

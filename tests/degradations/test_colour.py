@@ -116,6 +116,17 @@ def test_chromatic_aberration_grows_from_the_centre():
         assert out[50, x, 1] == 255
 
 
+@pytest.mark.parametrize(('width', 'pixels'), [(9, 4), (14, 6.5), (21, 10), (3, 10)])
+def test_chromatic_aberration_of_a_photo_as_small_as_the_shift(width, pixels):
+    """Blue was reduced to one point, which no matrix undoes, or turned over."""
+    ramp = np.tile(np.arange(width, dtype=np.uint8)[None, :, None] * 10, (1, 1, 3))
+    out = colour.chromatic_aberration(ramp, pixels)
+    assert out.shape == ramp.shape
+    assert (np.diff(out[0, :, 0].astype(int)) >= 0).all()  # enlarged: still in order
+    blue = out[0, :, 2].astype(int)
+    assert blue + blue[::-1] == pytest.approx(10 * (width - 1), abs=2)  # reduced about the centre
+
+
 def test_blotches_keep_luma_and_are_smooth():
     grey = np.full((300, 400, 3), 128, np.uint8)
     added = colour.chroma_blotches(grey, 12, 0).astype(float) - 128

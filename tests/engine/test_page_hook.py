@@ -46,6 +46,16 @@ def test_a_page_that_can_not_be_written_stops_nothing(tiny_pretrain, tmp_path, m
     assert any('report.html was not written' in line for line in warned)
 
 
+def test_a_fault_of_the_page_stops_nothing_and_is_told(tiny_pretrain, tmp_path, monkeypatch):
+    warned = []
+    runner = Runner.from_cfg(tiny_pretrain(tmp_path))
+    monkeypatch.setattr(runner.logger, 'warning', lambda line, **options: warned.append((line, options)))
+    monkeypatch.setattr('mmqpt.engine.page_hook.training_page', lambda *_: {}['no such figure'])
+    runner.train()
+    assert (tmp_path / 'epoch_2.pth').is_file()
+    assert ("report.html was not written: KeyError('no such figure')", {'exc_info': True}) in warned
+
+
 def test_arguments_are_checked():
     with pytest.raises(InputError, match='examples must be an integer >= 0, got -1'):
         TrainingPageHook(examples=-1)
