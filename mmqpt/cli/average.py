@@ -3,6 +3,7 @@
 Examples:
     mmqpt average qpt_efficientnet_lite0_side finetuned.safetensors --out between.safetensors
     mmqpt average a.safetensors b.safetensors c.safetensors --shares 0.5 0.25 0.25 --out soup.safetensors
+    mmqpt average metric.safetensors --branch qpt_efficientnet_lite0_side --out beside.safetensors
     PRETRAINED=between.safetensors mmqpt finetune CONFIG
 """
 
@@ -13,9 +14,14 @@ import argparse
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument('files', nargs='+', help='two or more exported files, or names of encoders that come along')
+    parser.add_argument(
+        'files',
+        nargs='+',
+        help='exported files, or names of encoders that come along: two or more, or one and --branch',
+    )
     parser.add_argument('--out', required=True, help='file to write, ending with .safetensors')
     parser.add_argument('--shares', nargs='+', type=float, help='share of each file, together 1; by default equal ones')
+    parser.add_argument('--branch', help='file or encoder whose side branch joins the average')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,5 +29,6 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.export.average import average_encoders
     from mmqpt.metric.encoders import find_encoder
 
-    spec = average_encoders([find_encoder(name) for name in args.files], args.out, args.shares)
+    branch = find_encoder(args.branch) if args.branch else None
+    spec = average_encoders([find_encoder(name) for name in args.files], args.out, args.shares, branch)
     print(f'{args.out}: {spec}; fine-tune it on opinion scores, beginning with the head (HeadStartHook)')

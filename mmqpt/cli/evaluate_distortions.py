@@ -28,12 +28,12 @@ from mmqpt.evaluation.protocols.distortions import (
     Distortion,
     assign,
     distortions_of,
-    draw_folds,
     find_distortions,
     usable_photos,
 )
 from mmqpt.evaluation.protocols.encoders import find_encoders
 from mmqpt.evaluation.protocols.features import FeatureStore
+from mmqpt.evaluation.protocols.folds import draw_folds
 from mmqpt.evaluation.protocols.frozen import FrozenFeatures
 from mmqpt.evaluation.reports.distortion_page import write_distortion_report
 from mmqpt.evaluation.reports.distortion_results import write_distortion_results

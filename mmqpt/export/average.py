@@ -11,13 +11,17 @@ import torch
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.side_network import SIDE
 from mmqpt.core.weights_file import read_weights, tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.version import __version__
 
 
 def average_encoders(
-    files: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], shares: Sequence[float] | None = None
+    files: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    shares: Sequence[float] | None = None,
+    branch: str | os.PathLike[str] | None = None,
 ) -> WeightsSpec:
     """Write an encoder whose weights and BatchNorm statistics are the weighted means of those of several files.
 
@@ -28,16 +32,19 @@ def average_encoders(
     head has to be fitted anew (``HeadStartHook``), so heads are left out.
 
     Args:
-        files: exported encoders or metrics of one architecture.
+        files: exported encoders or metrics of one architecture; one is enough where a branch joins it.
         out: file to write, ending with .safetensors.
         shares: of each file, each >= 0 and together 1; None for equal ones.
+        branch: a file with a side branch, which joins the average as it is: what QPT taught it beside a network that
+            was fine-tuned. Its trunk must be of the files' architecture, and is left out.
 
     Raises:
-        InputError: fewer than two files, shares that do not fit, or networks of several architectures or inputs.
+        InputError: too few files, shares that do not fit, networks of several architectures or inputs, or a file for
+            ``branch`` that has none or whose trunk is another network.
     """
     names = [os.fspath(file) for file in files]
-    if len(names) < 2:
-        raise InputError(f'an average needs at least two files, got {len(names)}')
+    if len(names) < (2 if branch is None else 1):
+        raise InputError(f'an average needs at least two files, or one and a branch, got {len(names)}')
     given = [1 / len(names)] * len(names) if shares is None else [float(share) for share in shares]
     if len(given) != len(names):
         raise InputError(f'shares must be one for each of the {len(names)} files, got {len(given)}')
@@ -62,16 +69,42 @@ def average_encoders(
         if unlike:
             raise InputError(f'{name}: {min(unlike)[0]} is not as in {names[0]}; only alike can be averaged')
         means = {key: mean + _weighted(found[key], share) for key, mean in means.items()}
+    kept = {key: mean.to(backbone[key].dtype) for key, mean in means.items()}
+    network = first
+    if branch is not None:
+        network, side = _branch_for(os.fspath(branch), names[0], first, shapes)
+        kept |= side
     spec = WeightsSpec(
         kind='backbone',
-        backbone=first.backbone,
-        backbone_args=first.backbone_args,
+        backbone=network.backbone,
+        backbone_args=network.backbone_args,
         input_mean=first.input_mean,
         input_std=first.input_std,
         mmqpt_version=__version__,
     )
-    write_weights(out, {f'backbone.{key}': mean.to(backbone[key].dtype) for key, mean in means.items()}, spec)
+    write_weights(out, {f'backbone.{key}': value for key, value in kept.items()}, spec)
     return spec
+
+
+def _branch_for(
+    name: str, other: str, first: WeightsSpec, shapes: set[tuple[str, torch.Size]]
+) -> tuple[WeightsSpec, dict[str, Tensor]]:
+    """What the file says of its network, and the tensors of its side branch."""
+    tensors, spec = read_weights(name)
+    backbone = tensors_below(tensors, 'backbone.')
+    side = {key: value for key, value in backbone.items() if key.startswith(SIDE)}
+    if not side:
+        raise InputError(f'{name}: {spec.backbone} has no side branch')
+    unlike = {(key, value.shape) for key, value in backbone.items() if key not in side} ^ shapes
+    if unlike:
+        raise InputError(f'{name}: its branch stands beside another network: {min(unlike)[0]} is not as in {other}')
+    for field in ('input_mean', 'input_std'):
+        if getattr(spec, field) != getattr(first, field):
+            raise InputError(
+                f'{name}: {field} is {getattr(spec, field)!r}, but {other} has {getattr(first, field)!r}; a branch '
+                'reads what its trunk reads'
+            )
+    return spec, side
 
 
 def _weighted(tensor: Tensor, share: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_file import read_weights, write_weights
 from mmqpt.export.average import average_encoders
-from mmqpt.metric.encoders import create_encoder
+from mmqpt.metric.encoders import create_encoder, find_encoder
 
 
 def first_convolution(tensors):
@@ -64,7 +64,7 @@ def test_shares_that_do_not_fit(shares, message, metric_weights, moved, tmp_path
 def test_what_can_not_be_averaged(metric_weights, tmp_path):
     tensors, spec = read_weights(metric_weights)
     out, other = tmp_path / 'x.safetensors', tmp_path / 'other.safetensors'
-    with pytest.raises(InputError, match='at least two files, got 1'):
+    with pytest.raises(InputError, match='at least two files, or one and a branch, got 1'):
         average_encoders([metric_weights], out)
     with pytest.raises(InputError, match=r'must end with \.safetensors'):
         average_encoders([metric_weights, metric_weights], tmp_path / 'x.pth')
@@ -83,4 +83,43 @@ def test_what_can_not_be_averaged(metric_weights, tmp_path):
         write_weights(other, changed, spec)
         with pytest.raises(InputError, match=r'other\.safetensors: .*weight is not as in'):
             average_encoders([metric_weights, other], out)
+    assert not out.exists()
+
+
+@pytest.fixture
+def finetuned(tmp_path):
+    """A file of the network that stands beside the branch of the bundled encoder, with other weights."""
+    tensors, spec = read_weights(find_encoder('qpt_efficientnet_lite0_side'))
+    trunk = {key: value * 0.5 for key, value in tensors.items() if not key.startswith('backbone.side.')}
+    path = tmp_path / 'finetuned.safetensors'
+    write_weights(path, trunk, replace(spec, backbone='tf_efficientnet_lite0'))
+    return path
+
+
+def test_a_branch_joins_as_it_is(finetuned, tmp_path):
+    out, encoder = tmp_path / 'joined.safetensors', find_encoder('qpt_efficientnet_lite0_side')
+    spec = average_encoders([finetuned], out, branch=encoder)
+    given, expected = read_weights(encoder)
+    assert (spec.backbone, spec.backbone_args) == (expected.backbone, expected.backbone_args)
+    found, trunk = read_weights(out)[0], read_weights(finetuned)[0]
+    assert set(found) == set(given)
+    for key, value in found.items():
+        assert torch.equal(value, (given if key.startswith('backbone.side.') else trunk)[key])
+    create_encoder(out)
+
+
+def test_a_branch_that_does_not_fit(finetuned, metric_weights, tmp_path):
+    out, encoder = tmp_path / 'x.safetensors', find_encoder('qpt_efficientnet_lite0_side')
+    with pytest.raises(InputError, match=r'finetuned\.safetensors: tf_efficientnet_lite0 has no side branch'):
+        average_encoders([finetuned], out, branch=finetuned)
+    with pytest.raises(
+        InputError, match=r'side\.safetensors: its branch stands beside another network: .* is not as in'
+    ):
+        average_encoders([metric_weights], out, branch=encoder)
+    with pytest.raises(InputError, match='its branch stands beside another network: side'):
+        average_encoders([encoder], out, branch=encoder)  # has one already
+    tensors, spec = read_weights(finetuned)
+    write_weights(finetuned, tensors, replace(spec, input_std=(1.0, 1.0, 1.0)))
+    with pytest.raises(InputError, match=r'input_std is .* a branch reads what its trunk reads'):
+        average_encoders([finetuned], out, branch=encoder)
     assert not out.exists()

@@ -12,11 +12,11 @@ import torch
 
 from mmqpt.core.errors import InputError, did_you_mean
 from mmqpt.core.photo import read_photo
-from mmqpt.datasets.rated.ratings import Rating
+from mmqpt.datasets.rated.ratings import Rating, group_of
 from mmqpt.datasets.rated.scales import scale_of
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.frozen import FrozenFeatures, weights_key
-from mmqpt.evaluation.protocols.linear_probe import FLOOR, PENALTIES, ridge_probe
+from mmqpt.evaluation.protocols.linear_probe import FLOOR, FOLDS, PENALTIES, cross_validated_probe
 from mmqpt.evaluation.protocols.tasks import OpenedSet, Task
 
 PYIQA = 'pyiqa:'
@@ -59,7 +59,7 @@ def joined_weights(method: Method) -> list[str]:
 
 
 class Learner(Protocol):
-    """Fits to a task's training photos, chooses by its validation photos, predicts its test photos."""
+    """Fits to a task's training and validation photos, chooses by them alone, predicts its test photos."""
 
     title: str
 
@@ -70,7 +70,7 @@ class Learner(Protocol):
         """Refuse weights that do not fit, before the first task."""
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
-        """Predictions for ``task.test``, higher is better, and what was chosen on the validation part.
+        """Predictions for ``task.test``, higher is better, and what was chosen.
 
         ``folder`` belongs to this task alone; files of an interrupted run in it are used.
         """
@@ -94,6 +94,7 @@ class LinearProbe:
             'learner': self.title,
             'features': [self.features.key(weights) for weights in joined_weights(method)],
             'penalties': list(PENALTIES),
+            'folds': FOLDS,
             'floor': FLOOR,
         }
 
@@ -104,13 +105,18 @@ class LinearProbe:
 
     def predict(self, method: Method, task: Task, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         """See :class:`Learner`."""
-        rows = [(task.train_set, rating) for rating in (*task.train, *task.val)]
+        labelled = [*task.train, *task.val]
+        rows = [(task.train_set, rating) for rating in labelled]
         rows += [(task.test_set, rating) for rating in task.test]
         features = np.concatenate([self._features(weights, rows) for weights in joined_weights(method)], axis=1)
-        train, val, test = np.split(features, [len(task.train), task.labels])
-        column = task.train_set.info.scale_column
-        scales = [[scale_of(rating, column) for rating in part] if column else None for part in (task.train, task.val)]
-        predicted, penalty = ridge_probe(train, _mos(task.train), val, _mos(task.val), test, *scales)
+        info = task.train_set.info
+        predicted, penalty = cross_validated_probe(
+            features[: task.labels],
+            _mos(labelled),
+            features[task.labels :],
+            [scale_of(rating, info.scale_column) for rating in labelled] if info.scale_column else None,
+            [group_of(rating, info.group_column) for rating in labelled],
+        )
         return predicted, {'penalty': penalty}
 
     def _features(self, weights: str, rows: Sequence[tuple[OpenedSet, Rating]]) -> np.ndarray:

@@ -1,16 +1,24 @@
-"""Linear probe: how much quality is in frozen features?"""
+"""Linear probe: how much quality is in frozen features?
+
+Two ways to choose the penalty of one ridge regression: :func:`cross_validated_probe` for opinion scores, which may be
+few, :func:`ridge_probe` where a validation part is at hand and large.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.linalg import eigh
 from sklearn.linear_model import Ridge
 
 from mmqpt.core.errors import InputError
-from mmqpt.evaluation.statistics.correlation import srcc
+from mmqpt.evaluation.protocols.folds import draw_folds
 
 PENALTIES = tuple(float(x) for x in np.logspace(0, 5, 21))
+
+FOLDS = 5
+"""Parts of the labelled photos; each is predicted by a fit to the others, and all together choose the penalty."""
 
 FLOOR = 0.1
 """Least spread of a feature, as a share of the root mean square spread of all.
@@ -21,101 +29,157 @@ the channel speaks gets a score far outside the scale (docs/experiments.md, sect
 
 
 def ridge_probe(
-    train: np.ndarray,
-    mos: np.ndarray,
-    val: np.ndarray,
-    val_mos: np.ndarray,
-    test: np.ndarray,
-    scales: Sequence[str] | None = None,
-    val_scales: Sequence[str] | None = None,
+    train: np.ndarray, target: np.ndarray, val: np.ndarray, val_target: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Ridge regression from standardised features to MOS; spreads are at least :data:`FLOOR` of the usual one.
+    """Ridge regression from standardised features; spreads are at least :data:`FLOOR` of the usual one.
 
-    The penalty out of :data:`PENALTIES` is the one whose fit to the training photos has the least squared error on the
-    validation photos; the regression is then fitted to both. Test photos have no part in it.
-
-    With rating scales the model is ``mos = offset_s + slope_s (w x)``: every scale has an offset of its own, which is
-    not penalised, and its slope is the standard deviation of its training scores. In closed form: features and scores
-    are centred within their scale, and scores divided by that deviation. The penalty is then the one with the largest
-    mean SRCC within the scales of the validation photos, of those with at least 3; predictions are of the common
-    quality.
+    The penalty out of :data:`PENALTIES` is the one whose fit to the training part has the least squared error on the
+    validation part; the regression is then fitted to both. The test part has no part in it.
 
     Args:
         train: (N, C) features.
-        mos: (N,) opinion scores.
+        target: (N,) what is to be read from them.
         val: (V, C) features.
-        val_mos: (V,) opinion scores.
+        val_target: (V,).
         test: (M, C) features.
-        scales: N names of the rating scales of the training photos; None where all share one.
-        val_scales: V names of those of the validation photos.
 
     Returns:
-        (M,) predictions, and the penalty: in the units of the MOS, or with scales in standard deviations of a scale.
+        (M,) predictions, and the penalty.
+
+    Raises:
+        InputError: shapes that do not fit.
     """
-    shapes = [np.shape(x) for x in (train, mos, val, val_mos, test)]
+    shapes = [np.shape(x) for x in (train, target, val, val_target, test)]
     fits = all(len(s) == 2 for s in (shapes[0], shapes[2], shapes[4])) and len({s[1] for s in shapes[::2]}) == 1
     if not fits or shapes[0][:1] != shapes[1] or shapes[2][:1] != shapes[3] or min(s[0] for s in shapes) < 1:
-        raise InputError(f'features and MOS do not fit: {", ".join(map(str, shapes))}')
+        raise InputError(f'features and targets do not fit: {", ".join(map(str, shapes))}')
     train, val, test = (x.astype(np.float64) for x in (train, val, test))
-    mos, val_mos = (np.asarray(x, np.float64) for x in (mos, val_mos))
-    if scales is not None and val_scales is not None:
-        return _ridge_on_scales(train, mos, list(scales), val, val_mos, list(val_scales), test)
-    targets = np.tile(mos[:, None], (1, len(PENALTIES)))  # one decomposition for all penalties
+    target, val_target = (np.asarray(x, np.float64) for x in (target, val_target))
+    targets = np.tile(target[:, None], (1, len(PENALTIES)))  # one decomposition for all penalties
     centre, spread = _statistics(train)
     model = Ridge(alpha=np.array(PENALTIES), solver='svd').fit((train - centre) / spread, targets)
     tried = model.predict((val - centre) / spread)  # (V, penalties)
-    best = PENALTIES[int(np.argmin(((tried - val_mos[:, None]) ** 2).mean(axis=0)))]
+    best = PENALTIES[int(np.argmin(((tried - val_target[:, None]) ** 2).mean(axis=0)))]
     both = np.concatenate([train, val])
     centre, spread = _statistics(both)
-    model = Ridge(alpha=best).fit((both - centre) / spread, np.concatenate([mos, val_mos]))
+    model = Ridge(alpha=best).fit((both - centre) / spread, np.concatenate([target, val_target]))
     return model.predict((test - centre) / spread), best
 
 
-def _ridge_on_scales(
-    train: np.ndarray,
+def cross_validated_probe(
+    labelled: np.ndarray,
     mos: np.ndarray,
-    scales: list[str],
-    val: np.ndarray,
-    val_mos: np.ndarray,
-    val_scales: list[str],
     test: np.ndarray,
+    scales: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, float]:
-    if len(scales) != len(mos) or len(val_scales) != len(val_mos):
-        raise InputError(f'every photo needs a scale: {len(mos)}, {len(val_mos)} MOS, {len(scales)}, {len(val_scales)}')
-    centre, spread = _statistics(train)
-    features, targets = _within_scales((train - centre) / spread, mos, scales)
-    repeated = np.tile(targets[:, None], (1, len(PENALTIES)))
-    model = Ridge(alpha=np.array(PENALTIES), fit_intercept=False, solver='svd').fit(features, repeated)
-    tried = model.predict((val - centre) / spread)  # (V, penalties)
-    best = PENALTIES[int(np.argmax([_macro_srcc(column, val_mos, val_scales) for column in tried.T]))]
-    both = np.concatenate([train, val])
-    centre, spread = _statistics(both)
-    features, targets = _within_scales((both - centre) / spread, np.concatenate([mos, val_mos]), scales + val_scales)
-    model = Ridge(alpha=best, fit_intercept=False).fit(features, targets)
-    return model.predict((test - centre) / spread), best
+    """Ridge regression from standardised features to MOS, its penalty chosen by cross-validation.
+
+    The labelled photos make :data:`FOLDS` parts, near-duplicates in one; each is predicted by a fit to the others. The
+    penalty out of :data:`PENALTIES` has the least squared error over all of them, and the regression is then fitted to
+    all. Test photos have no part in it. With 120 labels, a tenth of which used to choose, the penalty was anything
+    from 1 to 30,000 (docs/experiments.md, section 6).
+
+    With rating scales the model is ``mos = offset_s + slope_s (w x)``: every scale has an offset of its own, which is
+    not penalised, and its slope is the standard deviation of its scores. In closed form: features and scores are
+    centred within their scale, and scores divided by that deviation. Errors are in these deviations, too, so that all
+    scales count alike; predictions are of the common quality.
+
+    Args:
+        labelled: (N, C) features of the photos whose opinion scores are used.
+        mos: (N,) opinion scores.
+        test: (M, C) features.
+        scales: N names of the rating scales; None where all photos share one.
+        groups: N names of groups of near-duplicates; None where every photo is its own.
+
+    Returns:
+        (M,) predictions, and the penalty: in the units of the MOS, or with scales in standard deviations of a scale.
+
+    Raises:
+        InputError: shapes that do not fit, or fewer than 3 photos that are no near-duplicates of each other.
+    """
+    shapes = [np.shape(x) for x in (labelled, mos, test)]
+    fits = len(shapes[0]) == len(shapes[2]) == 2 and shapes[0][1] == shapes[2][1]
+    if not fits or shapes[0][:1] != shapes[1] or not shapes[2][0]:
+        raise InputError(f'features and MOS do not fit: {", ".join(map(str, shapes))}')
+    count = len(mos)
+    for name, given in (('scale', scales), ('group', groups)):
+        if given is not None and len(given) != count:
+            raise InputError(f'every photo needs a {name}: {count} MOS, {len(given)} {name}s')
+    names = [str(number) for number in range(count)] if groups is None else list(groups)
+    apart = len(set(names))
+    if apart < 3:
+        raise InputError(
+            f'a linear probe chooses its penalty by cross-validation, which {apart} labelled '
+            f'photo{"" if apart == 1 else "s"}, near-duplicates counted once, cannot do: give at least 3'
+        )
+    labelled, test = (x.astype(np.float64) for x in (labelled, test))
+    mos = np.asarray(mos, np.float64)
+    scale = np.zeros(count, int) if scales is None else np.unique(list(scales), return_inverse=True)[1]
+    fold = draw_folds(names, min(FOLDS, apart))
+    errors = np.zeros(len(PENALTIES))
+    for number in range(fold.max() + 1):
+        here = fold == number
+        fit = _Fit(labelled[~here], mos[~here], scale[~here], scales is not None)
+        errors += fit.errors(labelled[here], mos[here], scale[here], PENALTIES)
+    best = PENALTIES[int(np.argmin(errors))]
+    fit = _Fit(labelled, mos, scale, scales is not None)
+    return fit.read(test, [best])[:, 0] + (0.0 if scales is not None else mos.mean()), best
 
 
-def _within_scales(features: np.ndarray, mos: np.ndarray, scales: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Features (N, C) centred within their scale, and scores (N,) standardised within it."""
-    features, targets = features.copy(), np.empty(len(mos))
-    for name in sorted(set(scales)):
-        same = np.array([scale == name for scale in scales])
-        features[same] -= features[same].mean(axis=0)
-        deviation = mos[same].std()
-        targets[same] = (mos[same] - mos[same].mean()) / (deviation if deviation > 0 else 1.0)
-    return features, targets
+class _Fit:
+    """Ridge regressions with any penalty, from one decomposition.
 
+    Args:
+        x: (N, C) features.
+        mos: (N,) opinion scores.
+        scale: (N,) numbers of the rating scales.
+        standardise: whether scores count in deviations of their scale.
+    """
 
-def _macro_srcc(predicted: np.ndarray, mos: np.ndarray, scales: list[str]) -> float:
-    """Mean SRCC within scales; those in which it is not defined are left out. -1 where it is defined in none."""
-    found = []
-    for name in sorted(set(scales)):
-        same = np.array([scale == name for scale in scales])
-        try:
-            found.append(srcc(predicted[same], mos[same]))
-        except InputError:
-            continue
-    return float(np.mean(found)) if found else -1.0
+    def __init__(self, x: np.ndarray, mos: np.ndarray, scale: np.ndarray, standardise: bool) -> None:
+        self.centre, self.spread = _statistics(x)
+        x = self._standard(x)
+        self.features: dict[int, np.ndarray] = {}  # of each scale: means of features, mean and deviation of scores
+        self.scores: dict[int, float] = {}
+        self.deviations: dict[int, float] = {}
+        y = np.empty(len(mos))
+        for number in np.unique(scale):
+            same = scale == number
+            self.features[number] = x[same].mean(axis=0)
+            self.scores[number] = mos[same].mean()
+            deviation = mos[same].std() if standardise else 1.0
+            self.deviations[number] = deviation if deviation > 0 else 1.0
+            x[same] -= self.features[number]
+            y[same] = (mos[same] - self.scores[number]) / self.deviations[number]
+        self.wide = x.shape[1] > len(x)  # then in the space of the photos: the smaller matrix
+        values, vectors = eigh(x @ x.T if self.wide else x.T @ x, check_finite=False)
+        self.values = np.maximum(values, 0)
+        self.back = x.T @ vectors if self.wide else vectors  # (C, K): to weights of features
+        self.moment = vectors.T @ (y if self.wide else x.T @ y)
+
+    def read(self, x: np.ndarray, penalties: Sequence[float]) -> np.ndarray:
+        """(M, penalties) of features (M, C): the common quality, without the offset of a scale."""
+        return self._standard(x) @ self._weights(penalties)
+
+    def errors(self, x: np.ndarray, mos: np.ndarray, scale: np.ndarray, penalties: Sequence[float]) -> np.ndarray:
+        """(penalties,) sums of squared errors over photos of scales that were fitted."""
+        weights = self._weights(penalties)
+        x = self._standard(x)
+        found = np.zeros(len(penalties))
+        for number in np.unique(scale):
+            if number in self.features:
+                same = scale == number
+                target = (mos[same] - self.scores[number]) / self.deviations[number]
+                found += (((x[same] - self.features[number]) @ weights - target[:, None]) ** 2).sum(axis=0)
+        return found
+
+    def _standard(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.centre) / self.spread
+
+    def _weights(self, penalties: Sequence[float]) -> np.ndarray:
+        """(C, penalties)."""
+        return self.back @ (self.moment[:, None] / (self.values[:, None] + np.array(penalties)))
 
 
 def _statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

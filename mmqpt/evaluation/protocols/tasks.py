@@ -45,7 +45,7 @@ class Task:
         split: name of the split column, or of the repetition.
         fraction: share of the labels of the training part, 0 to 1.
         train: rows to train on.
-        val: rows by which the epoch or the penalty is chosen.
+        val: rows by which the epoch is chosen.
         test: rows to predict; no choice may depend on them.
         protocol: name of the split's protocol.
         seed: for the training.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ GLOSSARY = (
     'RMSE4 and PLCC5, RMSE5: after the 4- and 5-parameter logistic fits of VQEG. RMSE is in units of the MOS. '
     'Median and SD (standard deviation): over the splits. Labels: opinion scores used to fit and to choose. Test: '
     'photos of the test part. Mean within subsets: of the values in each subset, which do not reward knowing the '
-    'subset. What is listed as chosen was chosen on the validation part, never on test photos.'
+    'subset. What is listed as chosen was chosen with photos of the training part, never on test photos.'
 )
 ABOUT_INTERVALS = (
     'Square brackets hold 95 % bootstrap intervals. Test photos are drawn again with replacement, photos of one '
@@ -36,6 +37,9 @@ ABOUT_INTERVALS = (
     'photos. A difference is taken within each split on the same photos, and then the median over the splits, so it '
     'need not equal the difference of two medians.'
 )
+
+
+_FIGURE = re.compile(r'\d+(?:\.\d+)?')
 
 
 class Estimate(NamedTuple):
@@ -175,20 +179,30 @@ def settings(results: Results) -> list[tuple[str, str]]:
 
 
 def notes(results: Results) -> list[str]:
-    """The notes of all runs, each once, with where it was made."""
-    where: dict[str, list[str]] = {}
+    """The notes of all runs, with where they were made; those that differ by figures alone make one."""
+    where: dict[str, dict[str, list[str]]] = {}  # shape of the notes -> note -> places
     for cell in results['cells']:
         for note in cell.get('notes', ()):
-            where.setdefault(note, []).append(f'{cell["method"]}, {cell["split"]}, {percent(cell["fraction"])}')
+            alike = where.setdefault(_FIGURE.sub('#', note), {})
+            alike.setdefault(note, []).append(f'{cell["method"]}, {cell["split"]}, {percent(cell["fraction"])}')
     found = [*results.get('notes', ())]
-    for note, places in where.items():
-        if len(places) == len(results['cells']) > 1:
-            found.append(f'All {len(places)} runs: {note}')
-        elif len(places) > 2:
-            found.append(f'{len(places)} of {len(results["cells"])} runs, the first {places[0]}: {note}')
+    total = len(results['cells'])
+    for alike in where.values():
+        note = next(iter(alike))
+        places = [place for some in alike.values() for place in some]
+        if len(alike) > 2:
+            found.append(f'{len(places)} of {total} runs, each with its own figures; the first, {places[0]}: {note}')
+        elif len(places) == total > 1 and len(alike) == 1:
+            found.append(f'All {total} runs: {note}')
         else:
-            found.append(f'{"; ".join(places)}: {note}')
+            found += [_with_places(note, some, total) for note, some in alike.items()]
     return found
+
+
+def _with_places(note: str, places: list[str], total: int) -> str:
+    if len(places) > 2:
+        return f'{len(places)} of {total} runs, the first {places[0]}: {note}'
+    return f'{"; ".join(places)}: {note}'
 
 
 def summary_rows(results: Results, subsets: bool) -> list[Mapping[str, Any]]:

@@ -10,7 +10,8 @@ from mmqpt.core.errors import InputError
 from mmqpt.degradations import LEVELS
 from mmqpt.evaluation.protocols import distortion_readers
 from mmqpt.evaluation.protocols.distortion_readers import ordered_pairs, read_distortions
-from mmqpt.evaluation.protocols.distortions import CLEAN, RUNGS, Design, assign, draw_folds, find_distortions
+from mmqpt.evaluation.protocols.distortions import CLEAN, RUNGS, Design, assign, find_distortions
+from mmqpt.evaluation.protocols.folds import draw_folds
 from mmqpt.evaluation.protocols.linear_probe import FLOOR
 from mmqpt.evaluation.statistics.correlation import srcc
 

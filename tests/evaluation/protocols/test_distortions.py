@@ -1,6 +1,5 @@
-"""The images of the protocol: distortions by name, squares, folds, who gets what, and the pixels."""
+"""The images of the protocol: distortions by name, squares, who gets what, and the pixels."""
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,7 +16,6 @@ from mmqpt.evaluation.protocols.distortions import (
     Distortion,
     assign,
     distortions_of,
-    draw_folds,
     find_distortions,
     square,
     usable_photos,
@@ -78,24 +76,6 @@ def test_the_square_is_the_middle(rng):
     assert np.abs(half - means).max() <= 0.5
     with pytest.raises(InputError, match='100x64 px is smaller than 65 px'):
         square(photo, 65)
-
-
-@pytest.mark.parametrize('seed', [0, 1])
-def test_folds_are_even_and_keep_groups(rng, seed):
-    groups = [f'g{i}' for i in rng.integers(0, 40, 100)]
-    folds = draw_folds(groups, 5, seed)
-    assert all(len({fold for fold, g in zip(folds, groups, strict=True) if g == group}) == 1 for group in groups)
-    sizes = np.bincount(folds)
-    assert sizes.max() - sizes.min() <= max(Counter(groups).values())
-    np.testing.assert_array_equal(folds, draw_folds(groups, 5, seed))
-    assert (folds != draw_folds(groups, 5, seed + 1)).any()
-
-
-def test_folds_need_photos():
-    with pytest.raises(InputError, match='2 photos that are no near-duplicates of each other cannot make 3 folds'):
-        draw_folds(['a', 'b', 'a'], 3)
-    with pytest.raises(InputError, match='folds must be >= 3'):
-        draw_folds(['a', 'b', 'c'], 2)
 
 
 @pytest.mark.parametrize('per_photo', [3, 7, 10])

@@ -9,10 +9,11 @@ from mmpretrain.registry import MODELS
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.photo import read_photo
+from mmqpt.datasets.rated.ratings import group_of
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.frozen import FrozenFeatures, weights_key
 from mmqpt.evaluation.protocols.learners import LinearProbe, Method, PyiqaMetric, parse_method
-from mmqpt.evaluation.protocols.linear_probe import ridge_probe
+from mmqpt.evaluation.protocols.linear_probe import cross_validated_probe
 from mmqpt.evaluation.protocols.tasks import open_rated_set, split_tasks
 
 
@@ -133,18 +134,19 @@ def test_full_reference_metrics_are_refused(task, tmp_path):
         PyiqaMetric(FeatureStore(tmp_path)).predict(Method('p', 'pyiqa:psnr'), task, tmp_path)
 
 
-def test_probe_fits_each_rating_scale(probe, task, tmp_path, monkeypatch):
+def test_probe_fits_each_rating_scale_and_keeps_near_duplicates_together(probe, task, tmp_path, monkeypatch):
     given = []
 
-    def ridge(train, mos, val, val_mos, test, *scales):
-        given.append(scales)
-        return ridge_probe(train, mos, val, val_mos, test, *scales)
+    def fitted(labelled, mos, test, scales, groups):
+        given.append((scales, groups))
+        return cross_validated_probe(labelled, mos, test, scales, groups)
 
-    monkeypatch.setattr('mmqpt.evaluation.protocols.learners.ridge_probe', ridge)
+    monkeypatch.setattr('mmqpt.evaluation.protocols.learners.cross_validated_probe', fitted)
     info = replace(task.train_set.info, scale_column='kind')
     rated = replace(task.train_set, data=replace(task.train_set.data, info=info))
     pooled, _ = probe.predict(Method('r', 'random'), task, tmp_path)
     found, _ = probe.predict(Method('r', 'random'), replace(task, train_set=rated, test_set=rated), tmp_path)
-    assert given[0] == (None, None)
-    assert given[1] == tuple([rating.row['kind'] for rating in part] for part in (task.train, task.val))
+    labelled = [*task.train, *task.val]
+    groups = [group_of(rating, info.group_column) for rating in labelled]
+    assert given == [(None, groups), ([rating.row['kind'] for rating in labelled], groups)]
     assert not np.allclose(found, pooled)

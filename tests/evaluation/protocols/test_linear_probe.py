@@ -1,4 +1,4 @@
-"""The linear probe: ridge regression whose penalty the validation part chooses, and the test part never."""
+"""The linear probe: ridge regression whose penalty labelled photos choose, and test photos never."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from sklearn.linear_model import Ridge
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols import linear_probe
-from mmqpt.evaluation.protocols.linear_probe import PENALTIES, ridge_probe
+from mmqpt.evaluation.protocols.folds import draw_folds
+from mmqpt.evaluation.protocols.linear_probe import FOLDS, PENALTIES, cross_validated_probe, ridge_probe
 from mmqpt.evaluation.statistics.correlation import srcc
 
 
@@ -66,7 +67,9 @@ def test_test_photos_choose_nothing(data):
 
 def test_bad_input():
     zeros = np.zeros
-    with pytest.raises(InputError, match=r'features and MOS do not fit: \(3, 2\), \(4,\), \(1, 2\), \(1,\), \(1, 2\)'):
+    with pytest.raises(
+        InputError, match=r'features and targets do not fit: \(3, 2\), \(4,\), \(1, 2\), \(1,\), \(1, 2\)'
+    ):
         ridge_probe(zeros((3, 2)), zeros(4), zeros((1, 2)), zeros(1), zeros((1, 2)))
     with pytest.raises(InputError, match='do not fit'):
         ridge_probe(zeros((3, 2)), zeros(3), zeros((1, 3)), zeros(1), zeros((1, 2)))
@@ -85,12 +88,90 @@ def on_three_scales(rng):
     return features, mos, scales, quality
 
 
+def test_cross_validation_finds_a_linear_rule(data, rng):
+    x, mos = data
+    predicted, penalty = cross_validated_probe(x[:200], mos[:200], x[200:])
+    assert np.corrcoef(predicted, mos[200:])[0, 1] > 0.99
+    assert predicted.mean() == pytest.approx(mos[200:].mean(), abs=0.1)
+    flat, high = cross_validated_probe(x[:200], rng.normal(size=200), x[200:])
+    assert high > penalty  # nothing to learn: a stronger penalty wins
+    assert flat.std() < 0.5
+
+
+@pytest.mark.parametrize('count', [15, 60])  # fewer photos than features, and more
+def test_cross_validation_against_the_definition(data, count, rng):
+    x, mos = data[0].astype(np.float64), data[1] + 3 * rng.normal(size=300) + 7
+    predicted, penalty = cross_validated_probe(x[:count], mos[:count], x[count:])
+    fold = draw_folds([str(i) for i in range(count)], FOLDS)
+    errors = np.zeros(len(PENALTIES))
+    for number in range(FOLDS):
+        here = np.flatnonzero(fold == number)
+        others = np.flatnonzero(fold != number)
+        mean, std = x[others].mean(0), x[others].std(0)
+        for place, candidate in enumerate(PENALTIES):
+            model = Ridge(candidate).fit((x[others] - mean) / std, mos[others])
+            errors[place] += ((model.predict((x[here] - mean) / std) - mos[here]) ** 2).sum()
+    assert penalty == PENALTIES[int(np.argmin(errors))]
+    mean, std = x[:count].mean(0), x[:count].std(0)
+    model = Ridge(penalty).fit((x[:count] - mean) / std, mos[:count])
+    np.testing.assert_allclose(predicted, model.predict((x[count:] - mean) / std), atol=1e-8)
+
+
+def test_cross_validation_keeps_near_duplicates_together(rng):
+    """A photo's copy among those that are fitted tells its score, whatever the features mean: any penalty but a high
+    one learns noise."""
+    x, mos = np.repeat(rng.normal(size=(40, 60)), 2, axis=0), np.repeat(rng.normal(size=40), 2)
+    groups = [f'g{i // 2}' for i in range(80)]
+    apart, together = (cross_validated_probe(x, mos, x, groups=given)[1] for given in (None, groups))
+    assert apart < 10 < 100 < together
+
+
+def test_cross_validation_asks_no_test_photo_and_fears_no_silent_channel(data):
+    x, mos = (part.astype(np.float64) for part in data)
+    both, one = (cross_validated_probe(x[:60], mos[:60], test) for test in (x[60:], x[60:61]))
+    assert both[1] == one[1]
+    np.testing.assert_allclose(both[0][:1], one[0])
+    silent = np.full((300, 1), 0.25)
+    silent[250:] += 1
+    found, _ = cross_validated_probe(np.column_stack([x, silent])[:200], mos[:200], np.column_stack([x, silent])[200:])
+    expected, _ = cross_validated_probe(x[:200], mos[:200], x[200:])
+    assert np.abs(found - expected).max() < 0.1 * mos.std()
+    constant, _ = cross_validated_probe(np.ones((9, 2)), mos[:9], np.ones((2, 2)))
+    np.testing.assert_allclose(constant, mos[:9].mean())
+
+
+def test_cross_validation_of_few_photos(data):
+    x, mos = data
+    found, _ = cross_validated_probe(x[:3], mos[:3], x[3:])
+    assert np.isfinite(found).all()
+    with pytest.raises(
+        InputError, match='which 2 labelled photos, near-duplicates counted once, cannot do: give at le'
+    ):
+        cross_validated_probe(x[:4], mos[:4], x[4:], groups=list('abab'))
+    with pytest.raises(InputError, match='which 1 labelled photo, near'):
+        cross_validated_probe(x[:1], mos[:1], x[4:])
+
+
+def test_bad_input_of_cross_validation(data):
+    x, mos = data
+    with pytest.raises(InputError, match=r'features and MOS do not fit: \(9, 20\), \(8,\), \(291, 20\)'):
+        cross_validated_probe(x[:9], mos[:8], x[9:])
+    with pytest.raises(InputError, match='do not fit'):
+        cross_validated_probe(x[:9], mos[:9], x[9:, :5])
+    with pytest.raises(InputError, match='do not fit'):
+        cross_validated_probe(x[:9], mos[:9], x[:0])
+    with pytest.raises(InputError, match='every photo needs a scale: 9 MOS, 8 scales'):
+        cross_validated_probe(x[:9], mos[:9], x[9:], list('abcabcab'))
+    with pytest.raises(InputError, match='every photo needs a group: 9 MOS, 8 groups'):
+        cross_validated_probe(x[:9], mos[:9], x[9:], groups=list('abcabcab'))
+
+
 def test_scales_equal_the_naive_mixed_model(on_three_scales, monkeypatch):
     """Ridge on features and an indicator a scale, whose coefficients are not penalised, of standardised scores."""
     features, mos, scales, _ = on_three_scales
     penalty = 10.0
     monkeypatch.setattr(linear_probe, 'PENALTIES', (penalty, penalty))
-    found, chosen = ridge_probe(features[:60], mos[:60], features[60:], mos[60:], features, scales[:60], scales[60:])
+    found, chosen = cross_validated_probe(features, mos, features, scales)
     assert chosen == penalty
     names = np.array(scales)
     x = (features - features.mean(axis=0)) / features.std(axis=0)
@@ -104,34 +185,32 @@ def test_scales_equal_the_naive_mixed_model(on_three_scales, monkeypatch):
 
 def test_scales_are_told_from_quality(on_three_scales):
     features, mos, scales, quality = on_three_scales
-    found, _ = ridge_probe(features[:60], mos[:60], features[60:], mos[60:], features, scales[:60], scales[60:])
-    pooled, _ = ridge_probe(features[:60], mos[:60], features[60:], mos[60:], features)
+    found, _ = cross_validated_probe(features, mos, features, scales)
+    pooled, _ = cross_validated_probe(features, mos, features)
     assert srcc(found, quality) > 0.95 > srcc(pooled, quality) + 0.1
 
 
 def test_penalty_is_chosen_within_scales(on_three_scales, rng):
-    """The largest mean SRCC within scales, computed here by a loop; a scale of two photos has no part in it."""
+    """The least error in deviations of the scales, computed here by a loop; a scale that no fit knows counts not."""
     features, mos, scales, _ = on_three_scales
     features = features + 3 * rng.normal(size=features.shape)
-    train, val = slice(0, 40), slice(40, 62)
-    val_scales = ['c' if name == 'c' and i > 17 else 'a' if name == 'c' else name for i, name in enumerate(scales[val])]
-    chosen = ridge_probe(features[train], mos[train], features[val], mos[val], features, scales[train], val_scales)[1]
-    figures = []
-    for penalty in linear_probe.PENALTIES:
-        centre, spread = features[train].mean(axis=0), features[train].std(axis=0)
-        x, y = linear_probe._within_scales((features[train] - centre) / spread, mos[train], scales[train])
-        w = np.linalg.solve(x.T @ x + penalty * np.eye(12), x.T @ y)
-        predicted = (features[val] - centre) / spread @ w
-        within = []
-        for name in set(val_scales):
-            keep = [i for i, scale in enumerate(val_scales) if scale == name]
-            if len(keep) >= 3:
-                within.append(srcc(predicted[keep], mos[val][keep]))
-        figures.append(np.mean(within))
-    assert chosen == linear_probe.PENALTIES[int(np.argmax(figures))]
-
-
-def test_every_photo_needs_a_scale(on_three_scales):
-    features, mos, scales, _ = on_three_scales
-    with pytest.raises(InputError, match='every photo needs a scale'):
-        ridge_probe(features, mos, features, mos, features, scales[:3], scales)
+    scales = ['alone' if i == 17 else name for i, name in enumerate(scales)]
+    chosen = cross_validated_probe(features, mos, features, scales)[1]
+    fold = draw_folds([str(i) for i in range(90)], FOLDS)
+    errors = dict.fromkeys(PENALTIES, 0.0)
+    for number in range(FOLDS):
+        fit = [i for i in range(90) if fold[i] != number]
+        centre, spread = features[fit].mean(axis=0), features[fit].std(axis=0)
+        x = (features - centre) / spread
+        of = {name: [i for i in fit if scales[i] == name] for name in set(scales)}
+        means = {name: x[rows].mean(axis=0) for name, rows in of.items() if rows}
+        rule = {name: (mos[rows].mean(), mos[rows].std() or 1.0) for name, rows in of.items() if rows}
+        centred = np.array([x[i] - means[scales[i]] for i in fit])
+        target = np.array([(mos[i] - rule[scales[i]][0]) / rule[scales[i]][1] for i in fit])
+        for penalty in PENALTIES:
+            w = np.linalg.solve(centred.T @ centred + penalty * np.eye(12), centred.T @ target)
+            for i in set(range(90)) - set(fit):
+                if scales[i] in rule:
+                    mean, deviation = rule[scales[i]]
+                    errors[penalty] += ((x[i] - means[scales[i]]) @ w - (mos[i] - mean) / deviation) ** 2
+    assert chosen == min(errors, key=errors.__getitem__)

@@ -93,6 +93,19 @@ def test_notes_say_where(results):
     ]
 
 
+def test_notes_that_differ_by_figures_alone_make_one(results):
+    for i, cell in enumerate(results['cells']):
+        cell['notes'] = [f'SRCC of 0.{i}5 is carried by 3 groups']
+    count = len(results['cells'])
+    assert count > 2
+    found = notes(results)
+    assert len(found) == 1
+    assert found[0].startswith(
+        f'{count} of {count} runs, each with its own figures; the first, ImageNet, split_01, 10 %: '
+    )
+    assert found[0].endswith(': SRCC of 0.05 is carried by 3 groups')
+
+
 def test_labels_and_numbers(results):
     assert labels(results, 'ImageNet', 0.1) == 16
     assert labels(results, 'nobody', 0.1) is None
