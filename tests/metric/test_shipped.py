@@ -70,7 +70,7 @@ def test_harsher_is_worse(name, scorer, photos):
     assert ordered_share(np.array(scores)) > 0.9
 
 
-RELEASED = (0.7057, 0.6927, 0.7051, 0.6289)
+RELEASED = (0.7158, 0.6623, 0.7338, 0.5755)
 """Scores of PHOTOS with the shipped weights, rounded."""
 
 
