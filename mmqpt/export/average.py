@@ -16,6 +16,8 @@ from mmqpt.core.weights_file import read_weights, tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.version import __version__
 
+_INPUT = ('input_mean', 'input_std')
+
 
 def average_encoders(
     files: Sequence[str | os.PathLike[str]],
@@ -58,12 +60,8 @@ def average_encoders(
     means = {key: _weighted(value, given[0]) for key, value in backbone.items()}
     for name, share in zip(names[1:], given[1:], strict=True):
         tensors, spec = read_weights(name)
-        for field in ('backbone', 'backbone_args', 'input_mean', 'input_std'):
-            one, other = getattr(first, field), getattr(spec, field)
-            if one != other:
-                raise InputError(
-                    f'{name}: {field} is {other!r}, but {names[0]} has {one!r}; only alike can be averaged'
-                )
+        fields = ('backbone', 'backbone_args', *_INPUT)
+        _check_fields(fields, name, spec, names[0], first, 'only alike can be averaged')
         found = tensors_below(tensors, 'backbone.')
         unlike = {(key, value.shape) for key, value in found.items()} ^ shapes
         if unlike:
@@ -98,13 +96,18 @@ def _branch_for(
     unlike = {(key, value.shape) for key, value in backbone.items() if key not in side} ^ shapes
     if unlike:
         raise InputError(f'{name}: its branch stands beside another network: {min(unlike)[0]} is not as in {other}')
-    for field in ('input_mean', 'input_std'):
-        if getattr(spec, field) != getattr(first, field):
-            raise InputError(
-                f'{name}: {field} is {getattr(spec, field)!r}, but {other} has {getattr(first, field)!r}; a branch '
-                'reads what its trunk reads'
-            )
+    _check_fields(_INPUT, name, spec, other, first, 'a branch reads what its trunk reads')
     return spec, side
+
+
+def _check_fields(
+    fields: Sequence[str], name: str, spec: WeightsSpec, other: str, first: WeightsSpec, why: str
+) -> None:
+    """Refuse a file whose spec differs from that of the other file in one of the fields."""
+    for field in fields:
+        found, wanted = getattr(spec, field), getattr(first, field)
+        if found != wanted:
+            raise InputError(f'{name}: {field} is {found!r}, but {other} has {wanted!r}; {why}')
 
 
 def _weighted(tensor: Tensor, share: float) -> Tensor:

@@ -124,7 +124,7 @@ def cross_validated_probe(
         errors += fit.errors(labelled[here], mos[here], scale[here], PENALTIES)
     best = PENALTIES[int(np.argmin(errors))]
     fit = _Fit(labelled, mos, scale, scales is not None)
-    return fit.read(test, [best])[:, 0] + (0.0 if scales is not None else mos.mean()), best
+    return fit.read(test, best) + (0.0 if scales is not None else mos.mean()), best
 
 
 class _Fit:
@@ -140,27 +140,24 @@ class _Fit:
     def __init__(self, x: np.ndarray, mos: np.ndarray, scale: np.ndarray, standardise: bool) -> None:
         self.centre, self.spread = _statistics(x)
         x = self._standard(x)
-        self.features: dict[int, np.ndarray] = {}  # of each scale: means of features, mean and deviation of scores
-        self.scores: dict[int, float] = {}
-        self.deviations: dict[int, float] = {}
+        self.scales: dict[int, tuple[np.ndarray, float, float]] = {}  # means of features, mean and deviation of scores
         y = np.empty(len(mos))
         for number in np.unique(scale):
             same = scale == number
-            self.features[number] = x[same].mean(axis=0)
-            self.scores[number] = mos[same].mean()
             deviation = mos[same].std() if standardise else 1.0
-            self.deviations[number] = deviation if deviation > 0 else 1.0
-            x[same] -= self.features[number]
-            y[same] = (mos[same] - self.scores[number]) / self.deviations[number]
-        self.wide = x.shape[1] > len(x)  # then in the space of the photos: the smaller matrix
-        values, vectors = eigh(x @ x.T if self.wide else x.T @ x, check_finite=False)
+            means, mean, deviation = x[same].mean(axis=0), mos[same].mean(), deviation if deviation > 0 else 1.0
+            self.scales[number] = means, mean, deviation
+            x[same] -= means
+            y[same] = (mos[same] - mean) / deviation
+        wide = x.shape[1] > len(x)  # then in the space of the photos: the smaller matrix
+        values, vectors = eigh(x @ x.T if wide else x.T @ x, check_finite=False)
         self.values = np.maximum(values, 0)
-        self.back = x.T @ vectors if self.wide else vectors  # (C, K): to weights of features
-        self.moment = vectors.T @ (y if self.wide else x.T @ y)
+        self.back = x.T @ vectors if wide else vectors  # (C, K): to weights of features
+        self.moment = vectors.T @ (y if wide else x.T @ y)
 
-    def read(self, x: np.ndarray, penalties: Sequence[float]) -> np.ndarray:
-        """(M, penalties) of features (M, C): the common quality, without the offset of a scale."""
-        return self._standard(x) @ self._weights(penalties)
+    def read(self, x: np.ndarray, penalty: float) -> np.ndarray:
+        """(M,) of features (M, C): the common quality, without the offset of a scale."""
+        return self._standard(x) @ self._weights([penalty])[:, 0]
 
     def errors(self, x: np.ndarray, mos: np.ndarray, scale: np.ndarray, penalties: Sequence[float]) -> np.ndarray:
         """(penalties,) sums of squared errors over photos of scales that were fitted."""
@@ -168,10 +165,11 @@ class _Fit:
         x = self._standard(x)
         found = np.zeros(len(penalties))
         for number in np.unique(scale):
-            if number in self.features:
+            if number in self.scales:
                 same = scale == number
-                target = (mos[same] - self.scores[number]) / self.deviations[number]
-                found += (((x[same] - self.features[number]) @ weights - target[:, None]) ** 2).sum(axis=0)
+                means, mean, deviation = self.scales[number]
+                target = (mos[same] - mean) / deviation
+                found += (((x[same] - means) @ weights - target[:, None]) ** 2).sum(axis=0)
         return found
 
     def _standard(self, x: np.ndarray) -> np.ndarray:

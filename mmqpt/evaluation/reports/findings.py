@@ -39,7 +39,7 @@ ABOUT_INTERVALS = (
 )
 
 
-_FIGURE = re.compile(r'\d+(?:\.\d+)?')
+_FIGURE = re.compile(r'(?<!\w)\d+(?:\.\d+)?')  # not those of names, such as ss01
 
 
 class Estimate(NamedTuple):
@@ -188,18 +188,18 @@ def notes(results: Results) -> list[str]:
     found = [*results.get('notes', ())]
     total = len(results['cells'])
     for alike in where.values():
-        note = next(iter(alike))
-        places = [place for some in alike.values() for place in some]
         if len(alike) > 2:
+            note = next(iter(alike))
+            places = list(dict.fromkeys(place for some in alike.values() for place in some))
             found.append(f'{len(places)} of {total} runs, each with its own figures; the first, {places[0]}: {note}')
-        elif len(places) == total > 1 and len(alike) == 1:
-            found.append(f'All {total} runs: {note}')
         else:
             found += [_with_places(note, some, total) for note, some in alike.items()]
     return found
 
 
 def _with_places(note: str, places: list[str], total: int) -> str:
+    if len(places) == total > 1:
+        return f'All {total} runs: {note}'
     if len(places) > 2:
         return f'{len(places)} of {total} runs, the first {places[0]}: {note}'
     return f'{"; ".join(places)}: {note}'

@@ -106,6 +106,13 @@ def test_notes_that_differ_by_figures_alone_make_one(results):
     assert found[0].endswith(': SRCC of 0.05 is carried by 3 groups')
 
 
+def test_notes_on_subsets_stay_apart(results):
+    for cell in results['cells']:
+        cell['notes'] = [f'ss0{i}: SRCC is not defined' for i in (1, 2, 3)]
+    count = len(results['cells'])
+    assert notes(results) == [f'All {count} runs: ss0{i}: SRCC is not defined' for i in (1, 2, 3)]
+
+
 def test_labels_and_numbers(results):
     assert labels(results, 'ImageNet', 0.1) == 16
     assert labels(results, 'nobody', 0.1) is None
