@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,8 +22,11 @@ from tqdm import tqdm
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import Standardise
 from mmqpt.datasets.photos.sampler import SeededSampler
+from mmqpt.engine.kept_features import Batch, KeptFeatures, features_key
 from mmqpt.engine.runner_state import bare_model
+from mmqpt.engine.stopping import RunStopped, StopRequest
 from mmqpt.models.protocol import BatchFeatures, StartsHead
+from mmqpt.version import __version__
 
 
 @HOOKS.register_module()
@@ -33,7 +38,12 @@ class HeadStartHook(Hook):
     set is read ``passes`` times without gradients, features are kept, and the model's own losses are minimised over the
     head, and over the maps of rating scales, with AdamW and a cosine schedule. A head with ``standardise`` takes mean
     and deviation from the same features. Then the model is validated, as epoch 0: it may be the best there is. Runs
-    that are resumed skip it.
+    that are resumed from a later step skip it.
+
+    Features are kept in ``head_start`` of the work dir until the first epoch has ended. A run that was stopped before
+    then and begins anew, with the same backbone, photos, labels and settings, computes only those that it lacks; so it
+    does after SIGTERM and Ctrl-C under :class:`ResumableTrainLoop`, which write all of them. For that the sampler of
+    the training set must be a :class:`SeededSampler`; with others nothing is kept.
 
     Args:
         pipeline: transforms to read the photos with; by default those of the training set. Without a random crop the
@@ -50,6 +60,7 @@ class HeadStartHook(Hook):
 
     Raises:
         InputError: a bad argument, a model that is not :class:`StartsHead`, or more than one rank.
+        RunStopped: a signal asked for it, while features were computed.
     """
 
     priority = 'LOWEST'  # after RatingScalesHook, and after the hook that keeps the best has been set up
@@ -88,7 +99,8 @@ class HeadStartHook(Hook):
             )
         if get_world_size() > 1:
             raise InputError('HeadStartHook runs on one rank; start the head in a run of its own, then load_from it')
-        kept = self._features(runner, model)
+        with torch.no_grad():
+            kept = self._features(runner, model)
         first, last = self._fit(model, kept)
         runner.logger.info(
             f'head start: {sum(len(features.photos) for features, _ in kept)} crops, loss {first:.4f} in the first of '
@@ -102,30 +114,73 @@ class HeadStartHook(Hook):
         if self.head_only:
             runner.save_checkpoint(runner.work_dir, 'epoch_0.pth', save_optimizer=False, save_param_scheduler=False)
             runner.train_loop.stop_training = True
+            self._forget(runner)
 
-    @torch.no_grad()
-    def _features(self, runner: Runner, model: Any) -> list[tuple[BatchFeatures, list[Any]]]:
+    def after_train_epoch(self, runner: Runner) -> None:
+        """A checkpoint knows the head now."""
+        self._forget(runner)
+
+    @staticmethod
+    def _forget(runner: Runner) -> None:
+        shutil.rmtree(_folder(runner), ignore_errors=True)
+
+    def _features(self, runner: Runner, model: Any) -> list[Batch]:
         """Features and samples of every training batch; the ladders' images are let go."""
         model.eval()
-        kept = []
         loader = self._loader(runner)
-        for number in range(self.passes):
-            if hasattr(loader.sampler, 'set_epoch'):
-                loader.sampler.set_epoch(runner.max_epochs + number)  # draws that no epoch of the training will repeat
-            for batch in tqdm(loader, desc='head start', unit='batch', mininterval=1):
-                batch = model.data_preprocessor(batch, True)
-                inputs, samples = batch['inputs'], batch['data_samples']
-                if self.pipeline is not None and inputs[0].dim() == 3:
-                    inputs = list(inputs)  # whole photos, also where all have one size
-                features = model.batch_features(inputs, samples)
-                for sample in samples:
-                    sample.pop('ladder', None)
-                kept.append((features, samples))
-        if hasattr(loader.sampler, 'set_epoch'):
-            loader.sampler.set_epoch(runner.epoch)
-        if not kept:
+        sampler = loader.sampler
+        kept = KeptFeatures(_folder(runner), self._key(runner, model, loader))
+        done, total = len(kept.batches), self.passes * len(loader)
+        if done:
+            runner.logger.info(f'head start: the features of {done} of {total} batches are in {kept.folder}')
+        with tqdm(total=total, initial=done, desc='head start', unit='batch', mininterval=1) as bar:
+            for number in range(self.passes):
+                if done >= (number + 1) * len(loader):
+                    torch.empty((), dtype=torch.int64).random_()  # as a loader does that begins; the fit draws after it
+                    continue
+                self._begin(runner, sampler, number)
+                if done:  # of a SeededSampler, or nothing would have been kept
+                    sampler.start = (done - number * len(loader)) * loader.batch_size
+                    done = 0
+                for batch in loader:
+                    batch = model.data_preprocessor(batch, True)
+                    inputs, samples = batch['inputs'], batch['data_samples']
+                    if self.pipeline is not None and inputs[0].dim() == 3:
+                        inputs = list(inputs)  # whole photos, also where all have one size
+                    features = model.batch_features(inputs, samples)
+                    for sample in samples:
+                        sample.pop('ladder', None)
+                    kept.add(features, samples)
+                    bar.update()
+                    _stop_if_asked(runner, kept, total)
+        if hasattr(sampler, 'set_epoch'):
+            sampler.set_epoch(runner.epoch)
+        if not kept.batches:
             raise InputError('HeadStartHook: the training set gives no batch')
-        return kept
+        kept.write()
+        return kept.to(next(model.parameters()).device)
+
+    def _key(self, runner: Runner, model: Any, loader: Any) -> str | None:
+        """Of the features; None where they can't be kept."""
+        fingerprint = getattr(loader.dataset, 'fingerprint', None)
+        if not isinstance(loader.sampler, SeededSampler) or fingerprint is None:
+            return None
+        settings = {
+            'version': __version__,
+            'data': fingerprint(),
+            'dataset': repr(loader.dataset),
+            'model': runner.cfg.get('model'),
+            'batch_size': loader.batch_size,
+            'orders': [list(self._begin(runner, loader.sampler, number)) for number in range(self.passes)],
+        }
+        return features_key(getattr(model, 'backbone', model), settings)
+
+    @staticmethod
+    def _begin(runner: Runner, sampler: Any, number: int) -> Any:
+        """The sampler, before a pass: at draws that no epoch of the training will repeat."""
+        if hasattr(sampler, 'set_epoch'):
+            sampler.set_epoch(runner.max_epochs + number)
+        return sampler
 
     def _loader(self, runner: Runner) -> Any:
         """Of the training set as it is trained on, or of its photos with the hook's own pipeline."""
@@ -144,7 +199,7 @@ class HeadStartHook(Hook):
             worker_init_fn=given.worker_init_fn,
         )
 
-    def _fit(self, model: Any, kept: list[tuple[BatchFeatures, list[Any]]]) -> tuple[float, float]:
+    def _fit(self, model: Any, kept: list[Batch]) -> tuple[float, float]:
         """Mean losses of the first and the last epoch."""
         for layer in model.head.modules():
             if isinstance(layer, Standardise):
@@ -179,3 +234,18 @@ def _maps(model: Any) -> list[nn.Parameter]:
     """The parameters of the maps of rating scales, where the model has any."""
     scales = getattr(model, 'scales', None)
     return [] if scales is None else list(scales.parameters())
+
+
+def _folder(runner: Runner) -> Path:
+    return Path(runner.work_dir) / 'head_start'
+
+
+def _stop_if_asked(runner: Runner, kept: KeptFeatures, total: int) -> None:
+    stop = getattr(runner.train_loop, 'stop', None)  # of ResumableTrainLoop
+    if not isinstance(stop, StopRequest) or stop.signal is None:
+        return
+    kept.write()
+    where = 'nothing of it could be kept' if kept.key is None else f'kept in {kept.folder}'
+    raise RunStopped(
+        f'stopped by {stop.signal} in the head start, after {len(kept.batches)} of {total} batches, {where}'
+    )

@@ -1,5 +1,7 @@
 """The head is fitted to the features of the pre-trained backbone before training."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from mmengine.runner import Runner
 from mmqpt.core.errors import InputError
 from mmqpt.core.head import Standardise
 from mmqpt.engine.head_start import HeadStartHook
+from mmqpt.engine.stopping import RunStopped
 from mmqpt.export.convert import export_checkpoint
 
 START = {'type': 'HeadStartHook', 'epochs': 200, 'lr': 0.02, 'batches': 1}
@@ -149,6 +152,74 @@ def test_head_only_ends_there_with_a_checkpoint_to_export(tiny_finetune, tmp_pat
     assert spec.kind == 'metric'
     for name, value in runner.model.state_dict().items():
         assert torch.equal(value, begun.state[name]), name
+
+
+class Stop(Hook):
+    """Asks the run to stop while the features of a batch are computed; counts the batches."""
+
+    def __init__(self, after=None):
+        self.after, self.batches = after, 0
+
+    def before_train(self, runner):
+        compute = runner.model.batch_features
+
+        def counted(inputs, samples):
+            self.batches += 1
+            if self.batches == self.after:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return compute(inputs, samples)
+
+        runner.model.batch_features = counted
+
+
+def head_only_run(make, folder, start, after=None, **changes):
+    """The state after a run of the head alone, and how many batches' features it computed."""
+    cfg = make(folder, **{'randomness.seed': 3, 'train_dataloader.batch_size': 1, **changes})
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), {**START, 'head_only': True, 'epochs': 3, **start}]
+    runner = Runner.from_cfg(cfg)
+    counter = Stop(after)
+    runner.register_hook(counter, priority='NORMAL')
+    runner.train()
+    return {name: value.clone() for name, value in runner.model.state_dict().items()}, counter.batches
+
+
+WHOLE = [{'type': 'LoadPhoto'}, {'type': 'PackRatedPhoto'}]
+
+
+@pytest.mark.parametrize(
+    'start', [{}, {'passes': 3}, {'pipeline': WHOLE}], ids=['crops', 'three passes', 'whole photos']
+)
+def test_goes_on_where_it_was_stopped(tiny_finetune, tmp_path, start):
+    """The same head to the bit, and no batch computed twice; then nothing is left on disk."""
+    whole, batches = head_only_run(tiny_finetune, tmp_path / 'whole', start)
+    assert batches > 3
+    at = batches - 2
+    with pytest.raises(RunStopped, match=rf'SIGTERM in the head start, after {at} of {batches} batches, kept in'):
+        head_only_run(tiny_finetune, tmp_path / 'run', start, after=at)
+    state, rest = head_only_run(tiny_finetune, tmp_path / 'run', start)
+    assert rest == 2
+    for name, value in whole.items():
+        assert torch.equal(value, state[name]), name
+    assert not (tmp_path / 'run' / 'head_start').exists()
+
+
+def test_features_of_another_backbone_or_of_changed_labels_are_computed_anew(tiny_finetune, tmp_path, rated_csv):
+    ann_file = tmp_path / 'labels.csv'
+    ann_file.write_text(rated_csv.read_text())
+    labels = {f'{part}_dataloader.dataset.ann_file': str(ann_file) for part in ('train', 'val', 'test')}
+    with pytest.raises(RunStopped):
+        head_only_run(tiny_finetune, tmp_path / 'run', {}, after=2, **labels)
+    lines = ann_file.read_text().splitlines()
+    name, _, *rest = lines[1].split(',')
+    lines[1] = ','.join([name, '4.875', *rest])
+    ann_file.write_text('\n'.join(lines) + '\n')
+    _, all_of_them = head_only_run(tiny_finetune, tmp_path / 'whole', {}, **labels)
+    with pytest.raises(RunStopped):
+        head_only_run(tiny_finetune, tmp_path / 'run', {}, after=2, **labels)
+    kept = sorted((tmp_path / 'run' / 'head_start').iterdir())
+    assert len(kept) == 1
+    _, batches = head_only_run(tiny_finetune, tmp_path / 'run', {}, **labels, **{'randomness.seed': 4})
+    assert batches == all_of_them
 
 
 def test_needs_a_model_with_a_head(tiny_pretrain, tmp_path):

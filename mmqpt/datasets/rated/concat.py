@@ -69,6 +69,10 @@ class ConcatRatedSets(Dataset):
             for scale, score in zip(one.scales, one.scores(), strict=True)
         )
 
+    def fingerprint(self) -> str:
+        """See :meth:`IQADataset.fingerprint`."""
+        return ' '.join(one.fingerprint() for one in self.sets)
+
     def full_init(self) -> None:
         """Nothing is deferred; MMEngine calls this."""
 

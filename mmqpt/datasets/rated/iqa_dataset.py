@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch.utils.data import Dataset
 
 from mmqpt.core.errors import InputError
+from mmqpt.core.photo import photo_stamp
 from mmqpt.datasets.photos.sampler import SampleKey, sample_key
 from mmqpt.datasets.rated.opinions import read_deviation, read_histogram
 from mmqpt.datasets.rated.ratings import check_columns, check_files_once, read_ratings, select_ratings, split_holdout
@@ -119,6 +121,17 @@ class IQADataset(Dataset):
         return group_labels(
             [(scale, score, self.mos_range) for scale, score in zip(self.scales, self.scores(), strict=True)]
         )
+
+    def fingerprint(self) -> str:
+        """A text that changes when a photo or what is said of it does; photos by path, size and time of change.
+
+        Raises:
+            FileNotFoundError: a photo is gone.
+        """
+        digest = hashlib.sha256(repr((self.mos_range, self.scales, self.histograms, self.deviations)).encode())
+        for rating in self.ratings:
+            digest.update(f'{photo_stamp(self.root / rating.name)}|{rating.mos!r}\n'.encode(errors='surrogateescape'))
+        return digest.hexdigest()
 
     def full_init(self) -> None:
         """Nothing is deferred; MMEngine calls this."""
