@@ -9,7 +9,7 @@ from typing import Any
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.readers.generic import RANDOM
 from mmqpt.datasets.rated.sets import SetInfo, info_path, read_info
-from mmqpt.engine.launch import TRAINING, load_config
+from mmqpt.engine.launch import TRAINING, load_config, set_precision
 from mmqpt.evaluation.protocols.features import FeatureStore
 from mmqpt.evaluation.protocols.fine_tune import FineTune
 from mmqpt.evaluation.protocols.frozen import FrozenFeatures
@@ -110,6 +110,7 @@ def make_learners(args: argparse.Namespace) -> dict[str, Learner]:
         features = FrozenFeatures(cfg, args.scales, store, args.device, args.workers, args.seed)
         learners['probe'] = LinearProbe(features)
     else:
+        set_precision(cfg)
         learners['finetune'] = FineTune(cfg, args.epochs, args.min_steps, args.keep_checkpoints)
     return learners
 

@@ -38,15 +38,14 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from mmqpt.core.files import replacing
-    from mmqpt.engine.launch import load_config, use_amp
+    from mmqpt.engine.launch import load_config, set_precision
     from mmqpt.engine.profile import table
     from mmqpt.engine.profile_run import profile_training
 
     if args.out and not args.out.parent.is_dir():
         raise FileNotFoundError(f'no such folder for --out: {args.out.parent}')
     cfg = load_config(args, UNUSED)
-    if args.amp:
-        use_amp(cfg)
+    set_precision(cfg, args.amp)
     profile = profile_training(cfg, args.steps, args.warmup)
     print(table(profile))
     if args.out:

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
-    from mmqpt.engine.launch import load_config, use_amp
+    from mmqpt.engine.launch import load_config, set_precision
     from mmqpt.engine.runner_state import bare_model
     from mmqpt.models.checkpoint import newest_checkpoint
 
@@ -57,8 +57,7 @@ def run(args: argparse.Namespace) -> None:
     cfg = load_config(args, unused)
     if args.epochs is not None:
         _set_length(cfg, args)
-    if args.amp:
-        use_amp(cfg)
+    set_precision(cfg, args.amp)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size in the config')

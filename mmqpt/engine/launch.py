@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed
 from mmengine.config import Config
+from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
 
 from mmqpt.core.errors import InputError
 from mmqpt.engine.config_options import read_with_options
@@ -62,13 +63,22 @@ def wrap_for_cpu_ranks(cfg: Config) -> None:
     }
 
 
-def use_amp(cfg: Config) -> None:
-    """``--amp``: mixed precision, float16 with a loss scale unless the config's ``optim_wrapper.dtype`` says otherwise.
+def set_precision(cfg: Config, amp: bool = False) -> None:
+    """Before a training: mixed precision where ``--amp`` or the config asks for it, if this machine has it.
+
+    Args:
+        cfg: with ``optim_wrapper``.
+        amp: ``--amp``: float16 with a loss scale unless the config's ``optim_wrapper.dtype`` says otherwise.
 
     Raises:
-        InputError: without a GPU; MMEngine has no AMP on a CPU.
+        InputError: without a GPU (or an NPU, MLU or MUSA device in place of one); MMEngine has no AMP on a CPU.
     """
-    if not torch.cuda.is_available():
-        raise InputError('--amp needs a GPU; this machine has none')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    wrapper = cfg.get('optim_wrapper')
+    if not wrapper or (not amp and wrapper.get('type') != 'AmpOptimWrapper'):
+        return  # without one MMEngine says what is missing
+    if not (is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()):
+        what = '--amp' if amp else "optim_wrapper.type='AmpOptimWrapper'"
+        raise InputError(f'{what} needs a GPU; this machine has none')
+    wrapper.type = 'AmpOptimWrapper'
+    if amp:
+        wrapper.setdefault('loss_scale', 'dynamic')

@@ -105,6 +105,9 @@ def test_amp_needs_a_gpu(run_command, pretrain_file):
     done = run_command('profile', pretrain_file, '--amp')
     assert done.returncode == 2
     assert '--amp needs a GPU' in done.err
+    done = run_command('profile', pretrain_file, '--cfg-options', 'optim_wrapper.type=AmpOptimWrapper')
+    assert done.returncode == 2
+    assert "optim_wrapper.type='AmpOptimWrapper' needs a GPU" in done.err
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

@@ -67,6 +67,19 @@ def test_a_backbone_that_can_not_be_exported_is_said_to_be_at_the_start(backbone
         assert said in told[0]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        (['--amp'], '--amp'),
+        (['--cfg-options', 'optim_wrapper.type=AmpOptimWrapper'], "optim_wrapper.type='AmpOptimWrapper'"),
+    ],
+)
+def test_mixed_precision_needs_a_gpu(started, options, named):
+    with pytest.raises(InputError, match=f'^{named} needs a GPU; this machine has none$'):
+        started(*options)
+
+
 def test_a_base_learning_rate_needs_its_switch(started):
     with pytest.raises(InputError, match=r'base_batch_size: has no effect here; it needs --auto-scale-lr'):
         started('--cfg-options', 'auto_scale_lr.base_batch_size=8')
