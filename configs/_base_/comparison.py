@@ -7,6 +7,6 @@ optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01), clip_grad=dict(max_norm=5.0)
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=max(1, iterations // 20)),
     dict(type='CosineAnnealingLR', by_epoch=False),
 ]

@@ -28,7 +28,7 @@ model = dict(
 train_cfg = dict(type='ResumableTrainLoop', max_iters=iterations)
 optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=1.0))))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=max(1, iterations // 20)),
     dict(type='CosineAnnealingLR', by_epoch=False),
 ]
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=200, max_keep_ckpts=2))

@@ -44,7 +44,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),  # the branch starts from random weights
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iterations // 20),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=max(1, iterations // 20)),
     dict(type='CosineAnnealingLR', by_epoch=False),
 ]
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=500, max_keep_ckpts=2))

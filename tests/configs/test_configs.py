@@ -17,6 +17,7 @@ from mmqpt.core.errors import InputError
 from mmqpt.datasets.rated.readers.table import SETS
 from mmqpt.datasets.rated.sets import SetInfo, write_set
 from mmqpt.degradations import DegradationSpace
+from mmqpt.engine.config_options import read_with_options
 from mmqpt.engine.pretext_watch import warnings_of
 from mmqpt.models.backbone import load_pretrained
 
@@ -86,6 +87,23 @@ def test_keeps_every_hook_of_the_runtime(path):
     assert {name: hook.type for name, hook in cfg.default_hooks.items()} == {
         name: hook.type for name, hook in runtime.default_hooks.items()
     }
+
+
+STEPPED = [path for path in ALL if path.parent.name == 'comparison' or re.search(r'-\d+i_', path.stem)]
+
+
+def test_which_lengths_are_in_steps(path):
+    assert ('iterations' in Config.fromfile(path)) == (path in STEPPED)
+
+
+@pytest.mark.parametrize('path', STEPPED, ids=[path.stem for path in STEPPED])
+@pytest.mark.parametrize('steps', [1, 19, 20, 100])
+def test_takes_runs_of_any_length(path, steps):
+    cfg = read_with_options(str(path), {'iterations': steps})
+    assert cfg.train_cfg.max_iters == steps
+    for schedule in cfg.param_scheduler:
+        if 'end' in schedule:
+            assert 0 < schedule.end <= max(1, steps // 10)
 
 
 def test_fine_tuning_keeps_the_epoch_that_validates_best(path):
