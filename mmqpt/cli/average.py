@@ -4,6 +4,7 @@ Examples:
     mmqpt average qpt_efficientnet_lite0_side finetuned.safetensors --out between.safetensors
     mmqpt average a.safetensors b.safetensors c.safetensors --shares 0.5 0.25 0.25 --out soup.safetensors
     mmqpt average metric.safetensors --branch qpt_efficientnet_lite0_side --out beside.safetensors
+    mmqpt average seed0.safetensors --branch seed1.safetensors seed2.safetensors --out three.safetensors
     PRETRAINED=between.safetensors mmqpt finetune CONFIG
 """
 
@@ -21,7 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', required=True, help='file to write, ending with .safetensors')
     parser.add_argument('--shares', nargs='+', type=float, help='share of each file, together 1; by default equal ones')
-    parser.add_argument('--branch', help='file or encoder whose side branch joins the average')
+    parser.add_argument(
+        '--branch', nargs='+', default=[], help='files or encoders whose side branches join the average'
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -29,6 +32,6 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.export.average import average_encoders
     from mmqpt.metric.encoders import find_encoder
 
-    branch = find_encoder(args.branch) if args.branch else None
-    spec = average_encoders([find_encoder(name) for name in args.files], args.out, args.shares, branch)
+    branches = [find_encoder(name) for name in args.branch]
+    spec = average_encoders([find_encoder(name) for name in args.files], args.out, args.shares, branches)
     print(f'{args.out}: {spec}; fine-tune it on opinion scores, beginning with the head (HeadStartHook)')

@@ -29,6 +29,9 @@ _LOADING = ('pretrained_cfg', 'pretrained_cfg_overlay', 'cache_dir')
 _READ = 3
 """Stages of the trunk that the branch reads."""
 
+MAX_BRANCHES = 16
+"""Branches that one trunk may have."""
+
 _PLACES = (2, 4)
 """Where the branch's maps stand among those of the trunk: after the stage of their stride, 4 and 8."""
 
@@ -64,6 +67,20 @@ class SideBranch(nn.Module):
         return [fine, coarse + self.last(coarse)]
 
 
+class SideBranches(nn.ModuleList):
+    """Several branches that read the same maps, side by side: their maps are joined.
+
+    Branches of one task that began at different weights learn to see different things, as networks of an ensemble do.
+
+    Args:
+        branches: of equal widths.
+    """
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """As :class:`SideBranch`; channels in the order of the branches."""
+        return [torch.cat(found, dim=1) for found in zip(*(branch(maps) for branch in self), strict=True)]
+
+
 def _normalised(layer: nn.Conv2d) -> nn.Sequential:
     return nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True))
 
@@ -86,6 +103,7 @@ class SideNetwork(nn.Module):
     Args:
         model_name: of the trunk in timm, an EfficientNet.
         widths: channels of the two maps of the branch.
+        branches: how many branches there are, side by side, each of these widths.
         features_only: whether it gives a list of maps.
         out_indices: which maps, with ``features_only``; 2 and 4 are the branch's. All by default.
         num_classes: outputs of the classifier; 0 for none.
@@ -93,14 +111,15 @@ class SideNetwork(nn.Module):
         in_chans: channels of the photos.
 
     Raises:
-        InputError: other widths than two, no map or one that there is not, another pooling, or a trunk that is no
-            EfficientNet of five stages.
+        InputError: other widths than two, another number of branches than 1 to :data:`MAX_BRANCHES`, no map or one that
+            there is not, another pooling, or a trunk that is no EfficientNet of five stages.
     """
 
     def __init__(
         self,
         model_name: str = 'tf_efficientnet_lite0',
         widths: Sequence[int] = (48, 96),
+        branches: int = 1,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
         num_classes: int = 1000,
@@ -110,6 +129,8 @@ class SideNetwork(nn.Module):
         super().__init__()
         if len(widths) != len(_PLACES) or any(not isinstance(width, int) or width < 1 for width in widths):
             raise InputError(f'widths must be two numbers of channels >= 1, got {widths!r}')
+        if isinstance(branches, bool) or not isinstance(branches, int) or not 1 <= branches <= MAX_BRANCHES:
+            raise InputError(f'branches must be an integer from 1 to {MAX_BRANCHES}, got {branches!r}')
         trunk: Any = timm.create_model(model_name, features_only=True, in_chans=in_chans)
         if not all(hasattr(trunk, part) for part in ('conv_stem', 'bn1', 'blocks')):
             raise InputError(f'model_name must be of an EfficientNet of timm, got {model_name!r}')
@@ -119,9 +140,11 @@ class SideNetwork(nn.Module):
         infos = [dict(info) for info in trunk.feature_info.get_dicts()]
         self._ends = [int(str(info['module']).split('.')[1]) for info in infos]
         channels = [info['num_chs'] for info in infos]
-        self.side = SideBranch(channels[:_READ], widths)
-        self.num_features = self.head_hidden_size = channels[-1] + sum(widths)
-        for place, width, name in zip(_PLACES, widths, ('fine', 'last'), strict=True):
+        made = [SideBranch(channels[:_READ], widths) for _ in range(branches)]
+        self.side: nn.Module = made[0] if branches == 1 else SideBranches(made)
+        joined = [branches * width for width in widths]
+        self.num_features = self.head_hidden_size = channels[-1] + sum(joined)
+        for place, width, name in zip(_PLACES, joined, ('fine', 'last'), strict=True):
             infos.insert(
                 place, {'num_chs': width, 'reduction': infos[place - 1]['reduction'], 'module': f'side.{name}'}
             )
@@ -181,7 +204,7 @@ class SideNetwork(nn.Module):
 
     @staticmethod
     def with_side(maps: Sequence[Tensor], side: Sequence[Tensor]) -> list[Tensor]:
-        """The stages of the trunk and the maps of the branch, by their strides.
+        """The stages of the trunk and the maps of the branches, by their strides.
 
         Args:
             maps: as of :meth:`trunk_maps`.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.side_network import SIDE
+from mmqpt.core.side_network import MAX_BRANCHES, SIDE
 from mmqpt.core.weights_file import read_weights, tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.version import __version__
@@ -23,7 +24,7 @@ def average_encoders(
     files: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     shares: Sequence[float] | None = None,
-    branch: str | os.PathLike[str] | None = None,
+    branches: Sequence[str | os.PathLike[str]] = (),
 ) -> WeightsSpec:
     """Write an encoder whose weights and BatchNorm statistics are the weighted means of those of several files.
 
@@ -34,18 +35,19 @@ def average_encoders(
     head has to be fitted anew (``HeadStartHook``), so heads are left out.
 
     Args:
-        files: exported encoders or metrics of one architecture; one is enough where a branch joins it.
+        files: exported encoders or metrics of one architecture; one is enough where branches join it.
         out: file to write, ending with .safetensors.
         shares: of each file, each >= 0 and together 1; None for equal ones.
-        branch: a file with a side branch, which joins the average as it is: what QPT taught it beside a network that
-            was fine-tuned. Its trunk must be of the files' architecture, and is left out.
+        branches: files with a side branch, or with several, which join the average as they are, after those that it
+            has: what QPT taught them beside a network that was fine-tuned, or branches of several runs side by side.
+            Their trunks must be of the files' architecture, and are left out.
 
     Raises:
         InputError: too few files, shares that do not fit, networks of several architectures or inputs, or a file for
-            ``branch`` that has none or whose trunk is another network.
+            ``branches`` that has none, of other widths, or whose trunk is another network.
     """
     names = [os.fspath(file) for file in files]
-    if len(names) < (2 if branch is None else 1):
+    if len(names) < (1 if branches else 2):
         raise InputError(f'an average needs at least two files, or one and a branch, got {len(names)}')
     given = [1 / len(names)] * len(names) if shares is None else [float(share) for share in shares]
     if len(given) != len(names):
@@ -69,9 +71,8 @@ def average_encoders(
         means = {key: mean + _weighted(found[key], share) for key, mean in means.items()}
     kept = {key: mean.to(backbone[key].dtype) for key, mean in means.items()}
     network = first
-    if branch is not None:
-        network, side = _branch_for(os.fspath(branch), names[0], first, shapes)
-        kept |= side
+    if branches:
+        network, kept = _joined(kept, names[0], first, [os.fspath(branch) for branch in branches])
     spec = WeightsSpec(
         kind='backbone',
         backbone=network.backbone,
@@ -84,20 +85,54 @@ def average_encoders(
     return spec
 
 
-def _branch_for(
-    name: str, other: str, first: WeightsSpec, shapes: set[tuple[str, torch.Size]]
+def _joined(
+    kept: dict[str, Tensor], name: str, first: WeightsSpec, branches: Sequence[str]
 ) -> tuple[WeightsSpec, dict[str, Tensor]]:
-    """What the file says of its network, and the tensors of its side branch."""
-    tensors, spec = read_weights(name)
-    backbone = tensors_below(tensors, 'backbone.')
-    side = {key: value for key, value in backbone.items() if key.startswith(SIDE)}
-    if not side:
-        raise InputError(f'{name}: {spec.backbone} has no side branch')
-    unlike = {(key, value.shape) for key, value in backbone.items() if key not in side} ^ shapes
-    if unlike:
-        raise InputError(f'{name}: its branch stands beside another network: {min(unlike)[0]} is not as in {other}')
-    _check_fields(_INPUT, name, spec, other, first, 'a branch reads what its trunk reads')
-    return spec, side
+    """A network and its branches, with those of other files after them.
+
+    Args:
+        kept: tensors of the network.
+        name: its file.
+        first: what that says.
+        branches: the other files.
+    """
+    trunk, sides = _apart(kept, first)
+    shapes = {(key, value.shape) for key, value in trunk.items()}
+    network, whose = first, [name] * len(sides)
+    for other in branches:
+        tensors, spec = read_weights(other)
+        beside, found = _apart(tensors_below(tensors, 'backbone.'), spec)
+        if not found:
+            raise InputError(f'{other}: {spec.backbone} has no side branch')
+        unlike = {(key, value.shape) for key, value in beside.items()} ^ shapes
+        if unlike:
+            raise InputError(f'{other}: its branch stands beside another network: {min(unlike)[0]} is not as in {name}')
+        _check_fields(_INPUT, other, spec, name, first, 'a branch reads what its trunk reads')
+        network = network if sides else spec
+        sides += found
+        whose += [other] * len(found)
+    wanted = {(key, value.shape) for key, value in sides[0].items()}
+    for side, other in zip(sides, whose, strict=True):
+        unlike = {(key, value.shape) for key, value in side.items()} ^ wanted
+        if unlike:
+            raise InputError(f'{other}: its branch is of other widths: {min(unlike)[0]} is not as in {whose[0]}')
+    if len(sides) > MAX_BRANCHES:
+        raise InputError(f'a network has at most {MAX_BRANCHES} branches, these would be {len(sides)}')
+    arguments = {key: value for key, value in network.backbone_args.items() if key != 'branches'}
+    if len(sides) == 1:
+        return replace(network, backbone_args=arguments), trunk | {SIDE + key: x for key, x in sides[0].items()}
+    several = {f'{SIDE}{number}.{key}': x for number, side in enumerate(sides) for key, x in side.items()}
+    return replace(network, backbone_args=arguments | {'branches': len(sides)}), trunk | several
+
+
+def _apart(tensors: dict[str, Tensor], spec: WeightsSpec) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
+    """The tensors of a trunk, and those of each of its branches, by their names within it."""
+    trunk = {key: value for key, value in tensors.items() if not key.startswith(SIDE)}
+    if len(trunk) == len(tensors):
+        return trunk, []
+    count = spec.backbone_args.get('branches', 1)
+    parts = [SIDE] if count == 1 else [f'{SIDE}{number}.' for number in range(count)]
+    return trunk, [tensors_below(tensors, part) for part in parts]
 
 
 def _check_fields(

@@ -58,6 +58,36 @@ def test_the_branch_costs_less_than_a_seventh(network):
     assert sum(p.numel() for p in network.side.parameters()) < 50_000
 
 
+def test_several_branches_are_each_by_itself():
+    torch.manual_seed(0)
+    both = create_timm_backbone(NAME, {'features_only': True, 'branches': 2}).eval()
+    assert both.feature_info.channels() == [16, 24, 96, 40, 192, 112, 320]
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        maps = both(images)
+        for number in range(2):
+            alone = create_timm_backbone(NAME, {'features_only': True}).eval()
+            alone.load_state_dict(
+                {
+                    name.replace(f'{SIDE}{number}.', SIDE): value
+                    for name, value in both.state_dict().items()
+                    if not name.startswith(f'{SIDE}{1 - number}.')
+                }
+            )
+            for place, width in ((2, 48), (4, 96)):
+                mine = maps[place][:, number * width : (number + 1) * width]
+                torch.testing.assert_close(mine, alone(images)[place])
+    whole = timm.create_model(NAME, num_classes=3, branches=2).eval()
+    assert whole(torch.zeros(2, 3, 101, 64)).shape == (2, 3)
+    assert whole.num_features == 320 + 2 * (48 + 96)
+
+
+@pytest.mark.parametrize('bad', [0, 17, 1.0, True, '2'])
+def test_branches_are_checked(bad):
+    with pytest.raises(InputError, match='branches must be an integer from 1 to 16'):
+        SideNetwork(branches=bad)
+
+
 def test_some_maps(network):
     some = create_timm_backbone(NAME, {'features_only': True, 'out_indices': [2, -1]}).eval()
     some.load_state_dict(network.state_dict())

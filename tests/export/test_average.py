@@ -98,7 +98,7 @@ def finetuned(tmp_path):
 
 def test_a_branch_joins_as_it_is(finetuned, tmp_path):
     out, encoder = tmp_path / 'joined.safetensors', find_encoder('qpt_efficientnet_lite0_side')
-    spec = average_encoders([finetuned], out, branch=encoder)
+    spec = average_encoders([finetuned], out, branches=[encoder])
     given, expected = read_weights(encoder)
     assert (spec.backbone, spec.backbone_args) == (expected.backbone, expected.backbone_args)
     found, trunk = read_weights(out)[0], read_weights(finetuned)[0]
@@ -111,15 +111,72 @@ def test_a_branch_joins_as_it_is(finetuned, tmp_path):
 def test_a_branch_that_does_not_fit(finetuned, metric_weights, tmp_path):
     out, encoder = tmp_path / 'x.safetensors', find_encoder('qpt_efficientnet_lite0_side')
     with pytest.raises(InputError, match=r'finetuned\.safetensors: tf_efficientnet_lite0 has no side branch'):
-        average_encoders([finetuned], out, branch=finetuned)
+        average_encoders([finetuned], out, branches=[finetuned])
     with pytest.raises(
         InputError, match=r'side\.safetensors: its branch stands beside another network: .* is not as in'
     ):
-        average_encoders([metric_weights], out, branch=encoder)
-    with pytest.raises(InputError, match='its branch stands beside another network: side'):
-        average_encoders([encoder], out, branch=encoder)  # has one already
+        average_encoders([metric_weights], out, branches=[encoder])
     tensors, spec = read_weights(finetuned)
     write_weights(finetuned, tensors, replace(spec, input_std=(1.0, 1.0, 1.0)))
     with pytest.raises(InputError, match=r'input_std is .* a branch reads what its trunk reads'):
-        average_encoders([finetuned], out, branch=encoder)
+        average_encoders([finetuned], out, branches=[encoder])
+    assert not out.exists()
+
+
+@pytest.fixture
+def other_seed(tmp_path):
+    """The bundled encoder with another branch."""
+    tensors, spec = read_weights(find_encoder('qpt_efficientnet_lite0_side'))
+    moved = {
+        key: value * 0.5 if '.side.' in key and value.is_floating_point() else value for key, value in tensors.items()
+    }
+    path = tmp_path / 'seed1.safetensors'
+    write_weights(path, moved, spec)
+    return path
+
+
+def maps_of(path):
+    encoder = create_encoder(path, features_only=True).eval()
+    with torch.no_grad():
+        return encoder(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize('how', ['a trunk and two', 'one and another', 'two files, then a third'])
+def test_several_branches_side_by_side(how, finetuned, other_seed, tmp_path):
+    out, encoder = tmp_path / 'joined.safetensors', find_encoder('qpt_efficientnet_lite0_side')
+    expected = [encoder, other_seed]
+    if how == 'a trunk and two':
+        spec = average_encoders([finetuned], out, branches=[encoder, other_seed])
+    elif how == 'one and another':
+        spec = average_encoders([encoder], out, branches=[other_seed])
+    else:
+        average_encoders([encoder], tmp_path / 'two.safetensors', branches=[other_seed])
+        spec = average_encoders([other_seed], out, branches=[tmp_path / 'two.safetensors'])
+        expected = [other_seed, encoder, other_seed]
+    assert spec.backbone == 'tf_efficientnet_lite0_side'
+    assert spec.backbone_args['branches'] == len(expected)
+    joined = maps_of(out)
+    for place in (2, 4):
+        if how != 'a trunk and two':  # else they read another trunk
+            wanted = torch.cat([maps_of(path)[place] for path in expected], dim=1)
+            torch.testing.assert_close(joined[place], wanted, rtol=1e-3, atol=1e-3)
+    tensors = read_weights(out)[0]
+    for number, path in enumerate(expected):
+        given = read_weights(path)[0]
+        mine = {key.replace(f'side.{number}.', 'side.'): tensors[key] for key in tensors if f'.side.{number}.' in key}
+        assert mine
+        assert all(torch.equal(value, given[key]) for key, value in mine.items())
+
+
+def test_branches_of_other_widths_or_too_many(other_seed, tmp_path):
+    out, encoder = tmp_path / 'x.safetensors', find_encoder('qpt_efficientnet_lite0_side')
+    tensors, spec = read_weights(other_seed)
+    narrow = {
+        key: value[:5].contiguous() if key.endswith('side.last.2.weight') else value for key, value in tensors.items()
+    }
+    write_weights(other_seed, narrow, spec)
+    with pytest.raises(InputError, match=r'seed1\.safetensors: its branch is of other widths: last\.2\.weight is not'):
+        average_encoders([encoder], out, branches=[other_seed])
+    with pytest.raises(InputError, match='at most 16 branches, these would be 17'):
+        average_encoders([encoder], out, branches=[encoder] * 16)
     assert not out.exists()

@@ -584,9 +584,11 @@ def build_side(**changes):
     return build(**{'backbone': SIDE, 'neck': neck, 'side_tuning': 'side', 'pooling': 'moments', **changes})
 
 
+@pytest.mark.parametrize('branches', [1, 2])
 @pytest.mark.parametrize('seen', ['side', 'all'])
-def test_side_tuning_changes_the_branch_alone(trunk_alone, seen):
-    model = build_side(pretrained=trunk_alone, side_tuning=seen).train()
+def test_side_tuning_changes_the_branches_alone(trunk_alone, seen, branches):
+    backbone = {**SIDE, 'branches': branches}
+    model = build_side(pretrained=trunk_alone, side_tuning=seen, backbone=backbone).train()
     network = model.backbone.timm_model
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert all(torch.equal(before[name], value) for name, value in torch.load(trunk_alone, weights_only=True).items())
@@ -596,7 +598,8 @@ def test_side_tuning_changes_the_branch_alone(trunk_alone, seen):
     for name, value in network.state_dict().items():
         same = torch.equal(value, before[name])
         assert same != name.startswith('side.'), name
-    assert model.extract_feat(batch().flatten(0, 2)).shape == (12, 2 * ((48 + 96) + (512 if seen == 'all' else 0)))
+    length = 2 * (branches * (48 + 96) + (512 if seen == 'all' else 0))
+    assert model.extract_feat(batch().flatten(0, 2)).shape == (12, length)
 
 
 def test_side_tuning_computes_the_trunk_once_and_no_further_than_it_is_read(trunk_alone):
