@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,7 @@ def load_pretrained(backbone: nn.Module, weights: str, new_branch: bool = False)
         raise InputError(
             f'{weights}: not the weights of this backbone: {len(missing)} keys missing{_first(missing)}, '
             f'{len(extra)} unknown{_first(extra)}, {len(shapes)} of another shape{_first(shapes)}'
+            f'{_other_branches(given, wanted)}'
         )
     state = {wanted[name][0]: value for name, value in given.items() if name in wanted}
     backbone.load_state_dict({**backbone.state_dict(), **state})
@@ -156,6 +157,19 @@ def plain_backbone_state(backbone: nn.Module) -> dict[str, Tensor]:
 
 def _may_be_left(name: str) -> bool:
     return may_be_classifier(name) or name.endswith(COUNTER)
+
+
+def _other_branches(given: Iterable[str], wanted: Iterable[str]) -> str:
+    """What to do where both have branches, but not as many."""
+    theirs, ours = (_count_branches(names) for names in (given, wanted))
+    if not theirs or not ours or theirs == ours:
+        return ''
+    return f'; it has {theirs} side branch{"es" if theirs > 1 else ""}, not {ours}: give the backbone branches={theirs}'
+
+
+def _count_branches(names: Iterable[str]) -> int:
+    parts = {name.split('.')[1] for name in names if name.startswith(SIDE)}
+    return len([part for part in parts if part.isdecimal()]) or min(1, len(parts))
 
 
 def _first(names: list[str]) -> str:

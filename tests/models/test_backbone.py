@@ -199,6 +199,22 @@ def test_a_damaged_safetensors_file_is_named(tmp_path):
         load_pretrained(torch.nn.Linear(1, 1), str(tmp_path / 'bad.safetensors'))
 
 
+@pytest.mark.parametrize(
+    ('theirs', 'ours', 'said'),
+    [
+        (2, 1, 'it has 2 side branches, not 1: give the backbone branches=2'),
+        (1, 3, 'it has 1 side branch, not 3: give'),
+    ],
+)
+def test_another_number_of_branches_is_named(theirs, ours, said, tmp_path):
+    source = tiny('tf_efficientnet_lite0_side', features_only=True, branches=theirs)
+    torch.save(source.timm_model.state_dict(), tmp_path / 'weights.pth')
+    with pytest.raises(InputError, match=said):
+        load_pretrained(
+            tiny('tf_efficientnet_lite0_side', features_only=True, branches=ours), str(tmp_path / 'weights.pth')
+        )
+
+
 def test_a_side_network_takes_weights_of_its_trunk_or_of_all_of_it(tmp_path):
     source = tiny('tf_efficientnet_lite0_side', features_only=True)
     states = {'all': source.state_dict()}

@@ -121,11 +121,12 @@ class FrozenFeatures:
         return {**key, 'seed': self.seed} if weights == RANDOM else key
 
     def model_of(self, weights: str) -> dict[str, Any]:
-        """The config's ``model`` with the backbone and the normalisation that the weights ask for."""
+        """The config's ``model``; where the weights are of another network, or of one with other arguments (another
+        number of branches), with that and its normalisation."""
         if weights not in self._models:
             own = self.model_cfg['backbone']
             found = network_of(weights)
-            if found is None or found['backbone']['model_name'] == own.get('model_name'):
+            if found is None or all(own.get(key) == value for key, value in found['backbone'].items()):
                 self._models[weights] = self.model_cfg
             else:
                 stages = {'features_only': True} if own.get('features_only') else {}

@@ -50,6 +50,19 @@ def test_weights_of_the_configs_network_keep_the_config(frozen, tmp_path):
     assert frozen.model_of(str(tmp_path / 'plain.pth')) is frozen.model_cfg
 
 
+def test_weights_of_the_same_network_with_other_arguments_are_given_those(tmp_path):
+    own = {'type': 'TIMMBackbone', 'model_name': 'tf_efficientnet_lite0_side', 'features_only': True}
+    model = {'type': 'IQARegressor', 'backbone': own, 'head': {'pooling': 'moments'}, 'view': {'min_side': 64}}
+    frozen = FrozenFeatures(Config({'model': model}), [1.0], FeatureStore(tmp_path / 'features'))
+    encoder(tmp_path / 'two.safetensors', 'tf_efficientnet_lite0_side', branches=2)
+    encoder(tmp_path / 'one.safetensors', 'tf_efficientnet_lite0_side')
+    lengths = {'two': 2 * (512 + 2 * 144), 'one': 2 * (512 + 144)}
+    for name, length in lengths.items():
+        network = frozen.network(str(tmp_path / f'{name}.safetensors')).eval()
+        assert network.extract_features(torch.zeros(1, 3, 64, 64)).shape == (1, length)
+    assert frozen.model_of(str(tmp_path / 'one.safetensors')) is frozen.model_cfg
+
+
 def test_weights_that_are_none(frozen, tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file of weights'):
         frozen.key(str(tmp_path / 'none.pth'))
