@@ -6,7 +6,7 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,9 @@ Results = Mapping[str, Any]
 FORMAT = 1
 WITHIN = ('SRCC', 'PLCC', 'KRCC')
 """Measures of which a mean over subsets is taken."""
+
+_LISTED = 10
+"""Splits whose names are all given."""
 
 MISSING = '–'  # noqa: RUF001 (an en dash: nothing to show)
 GLOSSARY = (
@@ -161,9 +164,16 @@ def facts(results: Results) -> list[tuple[str, str]]:
     names: dict[str, list[str]] = {}
     for column, protocol in results['splits'].items():
         names.setdefault(protocol, []).append(column)
-    pairs += [('split protocol', f'{protocol} ({", ".join(columns)})') for protocol, columns in names.items()]
+    pairs += [('split protocol', f'{protocol} ({_listed(columns)})') for protocol, columns in names.items()]
     pairs += [(f'method {m["name"]}', m['description']) for m in results['methods'] if m.get('description')]
     return [(name, str(text)) for name, text in [*pairs, *origin_facts(results)] if text]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """All names, or of more than :data:`_LISTED` the first, the last and how many; the JSON file has all."""
+    if len(names) <= _LISTED:
+        return ', '.join(names)
+    return f'{len(names)}: {names[0]} to {names[-1]}'
 
 
 def origin_facts(results: Results) -> list[tuple[str, str]]:

@@ -80,6 +80,12 @@ def test_facts_name_both_sets_of_a_cross_set_test(results):
     assert found['split protocol'] == 'random 80/20, seed 1 (split_01, split_02)'
 
 
+def test_facts_of_many_splits_name_the_first_and_the_last(results):
+    protocol = next(iter(results['splits'].values()))
+    results['splits'] = {f'split_{number:03d}': protocol for number in range(1, 101)}
+    assert dict(facts(results))['split protocol'] == f'{protocol} (100: split_001 to split_100)'
+
+
 def test_notes_say_where(results):
     for cell in results['cells']:
         cell['notes'] = ['everywhere']
