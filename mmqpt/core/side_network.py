@@ -11,7 +11,7 @@ timm knows the network as ``tf_efficientnet_lite0_side`` once this module is imp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import timm
@@ -224,6 +224,17 @@ class SideNetwork(nn.Module):
         """See :meth:`forward_features`; without ``features_only`` followed by :meth:`forward_head`."""
         found = self.forward_features(images)
         return found if isinstance(found, list) else self.forward_head(found)
+
+
+def branch_prefixes(names: Iterable[str]) -> list[str]:
+    """What the names of each side branch's parameters begin with, in order; :data:`SIDE` for a single one.
+
+    Args:
+        names: of the parameters of a network, as timm has them; empty where there is no branch.
+    """
+    parts = {name.split('.')[1] for name in names if name.startswith(SIDE)}
+    numbers = sorted(int(part) for part in parts if part.isdecimal())
+    return [f'{SIDE}{number}.' for number in numbers] or ([SIDE] if parts else [])
 
 
 def side_parts(network: nn.Module) -> SideNetwork:

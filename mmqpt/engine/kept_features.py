@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,10 +97,6 @@ class KeptFeatures:
         return [
             (_on(features, device), [sample.to(device) for sample in samples]) for features, samples in self.batches
         ]
-
-    def remove(self) -> None:
-        """Remove the folder; what is known stays known."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / f'block_{number:05d}.pt'

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.side_network import MAX_BRANCHES, SIDE
+from mmqpt.core.side_network import MAX_BRANCHES, SIDE, branch_prefixes
 from mmqpt.core.weights_file import read_weights, tensors_below, write_weights
 from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.version import __version__
@@ -96,12 +96,12 @@ def _joined(
         first: what that says.
         branches: the other files.
     """
-    trunk, sides = _apart(kept, first)
+    trunk, sides = _apart(kept)
     shapes = {(key, value.shape) for key, value in trunk.items()}
     network, whose = first, [name] * len(sides)
     for other in branches:
         tensors, spec = read_weights(other)
-        beside, found = _apart(tensors_below(tensors, 'backbone.'), spec)
+        beside, found = _apart(tensors_below(tensors, 'backbone.'))
         if not found:
             raise InputError(f'{other}: {spec.backbone} has no side branch')
         unlike = {(key, value.shape) for key, value in beside.items()} ^ shapes
@@ -125,14 +125,10 @@ def _joined(
     return replace(network, backbone_args=arguments | {'branches': len(sides)}), trunk | several
 
 
-def _apart(tensors: dict[str, Tensor], spec: WeightsSpec) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
+def _apart(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
     """The tensors of a trunk, and those of each of its branches, by their names within it."""
     trunk = {key: value for key, value in tensors.items() if not key.startswith(SIDE)}
-    if len(trunk) == len(tensors):
-        return trunk, []
-    count = spec.backbone_args.get('branches', 1)
-    parts = [SIDE] if count == 1 else [f'{SIDE}{number}.' for number in range(count)]
-    return trunk, [tensors_below(tensors, part) for part in parts]
+    return trunk, [tensors_below(tensors, prefix) for prefix in branch_prefixes(tensors)]
 
 
 def _check_fields(

@@ -17,7 +17,7 @@ from mmqpt.core.errors import UNREADABLE, InputError, first_line
 from mmqpt.core.head import POOLINGS, pool_features
 from mmqpt.core.network_names import COUNTER, inner_name, may_be_classifier, part_of, plain_name, whole_name
 from mmqpt.core.networks import fixed_size, gives_stages, size_step
-from mmqpt.core.side_network import SIDE
+from mmqpt.core.side_network import SIDE, branch_prefixes
 from mmqpt.core.weights_spec import opened_weights
 
 IMAGENET_PACKAGES = {
@@ -161,15 +161,10 @@ def _may_be_left(name: str) -> bool:
 
 def _other_branches(given: Iterable[str], wanted: Iterable[str]) -> str:
     """What to do where both have branches, but not as many."""
-    theirs, ours = (_count_branches(names) for names in (given, wanted))
+    theirs, ours = (len(branch_prefixes(names)) for names in (given, wanted))
     if not theirs or not ours or theirs == ours:
         return ''
     return f'; it has {theirs} side branch{"es" if theirs > 1 else ""}, not {ours}: give the backbone branches={theirs}'
-
-
-def _count_branches(names: Iterable[str]) -> int:
-    parts = {name.split('.')[1] for name in names if name.startswith(SIDE)}
-    return len([part for part in parts if part.isdecimal()]) or min(1, len(parts))
 
 
 def _first(names: list[str]) -> str:
