@@ -180,6 +180,10 @@ class SideNetwork(nn.Module):
         """The modules that the branch stands beside."""
         return [self.conv_stem, self.bn1, self.blocks]
 
+    def trunk_steps(self) -> list[nn.Module]:
+        """The modules that :meth:`trunk_maps` calls, in this order."""
+        return [self.conv_stem, self.bn1, *self.blocks]
+
     def trunk_maps(self, images: Tensor, whole: bool = True) -> list[Tensor]:
         """The maps of the stages; with ``whole=False`` only those that the branch reads."""
         maps = []

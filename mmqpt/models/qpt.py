@@ -76,8 +76,9 @@ class QPT(BaseSelfSupervisor):
             Under ``side_tuning`` those of the trunk always do, and those of the branch never.
         channels_last: whether convolutions run in channels-last memory order; 2.6 times as fast for EfficientNet-Lite0
             on a CPU, and what GPUs want under AMP.
-        compile_backbone: whether torch.compile runs the two backbones, and only these: the queue and the averages of
-            the key encoder would break its graphs at every step. Names in checkpoints stay the same.
+        compile_backbone: whether torch.compile runs the two backbones, under ``side_tuning`` the trunk and the two
+            branches, and only these: the queue and the averages of the key encoder would break its graphs at every
+            step. Names in checkpoints stay the same.
         side_tuning: trains the side branch of a backbone that has one, such as timm's ``tf_efficientnet_lite0_side``,
             and nothing else of it: the trunk keeps its weights and statistics, so that what it knew is kept by
             construction. ``'side'``: the neck sees the maps of the branch alone; the trunk is then computed only as far
@@ -160,7 +161,7 @@ class QPT(BaseSelfSupervisor):
         self.key_neck = deepcopy(self.neck).requires_grad_(False)
         self.to(memory_format=self.memory_format)
         if compile_backbone:
-            part.of(self.backbone).compile()
+            part.compile(self.backbone)
             self.key_backbone.compile()
 
     def init_weights(self) -> None:

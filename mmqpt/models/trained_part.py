@@ -81,6 +81,19 @@ class TrainedPart:
             SideNetwork.with_side(inputs, own) if self.side_tuning == 'all' else own, None, self.pooling
         )
 
+    def compile(self, backbone: nn.Module) -> None:
+        """Has torch.compile run the part, and the frozen trunk beside it block by block, as it is called.
+
+        Nothing is compiled before the first call; names in checkpoints stay.
+
+        Args:
+            backbone: the whole of it.
+        """
+        self.of(backbone).compile()
+        if self.side_tuning:
+            for block in side_parts(wrapped_network(backbone)).trunk_steps():
+                block.compile()
+
     @torch.no_grad()
     def channels(self, backbone: nn.Module, side: int) -> int:
         """C of :meth:`features`, found on one black image.

@@ -1,5 +1,7 @@
 """The part of a backbone that is trained: all of it, or a branch beside a frozen trunk."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from mmpretrain.registry import MODELS
@@ -87,6 +89,40 @@ def test_what_is_not_trained_is_the_rest(beside):
     own = list(part.of(beside).parameters())
     assert {id(parameter) for parameter in [*rest, *own]} == {id(parameter) for parameter in beside.parameters()}
     assert len(rest) + len(own) == len(list(beside.parameters()))
+
+
+def compiled(module):
+    return module._compiled_call_impl is not None
+
+
+def test_all_that_a_step_calls_is_compiled(beside):
+    for seen in (None, 'side', 'all'):
+        backbone = deepcopy(beside)
+        part = TrainedPart(seen, 'last')
+        names = list(backbone.state_dict())
+        part.compile(backbone)
+        assert compiled(part.of(backbone))
+        assert list(backbone.state_dict()) == names
+        if seen:
+            called = []
+            for module in backbone.timm_model.trunk_steps():
+                assert compiled(module)
+                module.register_forward_hook(lambda module, *_: called.append(module))
+                module._compiled_call_impl = None
+            part.inputs(backbone, images(2))
+            assert called == backbone.timm_model.trunk_steps()[: len(called)]
+            assert len(called) == (5 if seen == 'side' else 9)
+
+
+@pytest.mark.slow  # a minute of compiling
+def test_compiled_maps_are_those_of_the_trunk(beside):
+    part, backbone = TrainedPart('side', 'moments'), deepcopy(beside)
+    part.compile(backbone)
+    for found, wanted in zip(part.inputs(backbone, images(2)), part.inputs(beside, images(2)), strict=True):
+        torch.testing.assert_close(found, wanted)
+    with torch.no_grad():
+        own = [part.features(part.of(network), part.inputs(beside, images(2))) for network in (backbone, beside)]
+    torch.testing.assert_close(*own)
 
 
 def test_mistakes():
