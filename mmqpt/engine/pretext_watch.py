@@ -114,6 +114,12 @@ def warnings_of(contrast: Contrast, batches: int, batches_per_step: int = 1) -> 
     """
     found = []
     share, degradations, contents = contrast.degradation_share, contrast.degradations, contrast.contents
+    if not degradations and not contents:
+        found.append(
+            'no patch has a negative: QC-Loss is 0 for any network. Give the model a queue_length, or PatchPairs more '
+            'versions, or with batch_negatives more than one photo a batch'
+        )
+        return found
     mass = largest_degradation_mass(degradations, contents, contrast.temperature, share)
     if degradations and mass < LEAST_MASS:
         weight = degradations if share is None else contents * share / (1 - share)

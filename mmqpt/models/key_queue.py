@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmqpt.core.errors import InputError
 
 
 class KeyQueue(nn.Module):
-    """A ring of the last ``length`` keys (He et al., MoCo, CVPR 2020). All of it is saved with the checkpoint.
+    """A ring of the last ``length`` keys (He et al., MoCo, CVPR 2020). All of it is saved with the checkpoint; one of
+    another length takes the newest keys of it.
 
     Slots that were never written do not count, so a run starts with few negatives rather than with random ones. Keys of
     a step that takes several batches wait, outside the ring and its checkpoint, until the step is complete.
@@ -31,6 +36,30 @@ class KeyQueue(nn.Module):
         self.register_buffer('position', torch.zeros((), dtype=torch.long))
         self.register_buffer('filled', torch.zeros((), dtype=torch.long))
         self._waiting: list[Tensor] = []
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], strict: bool, *rest: Any
+    ) -> None:
+        """Of a queue of another length the newest keys are taken, as many as there is room for.
+
+        ``Runner.resume`` takes what fits and leaves the rest: the count of the file's keys without the keys.
+        """
+        keys, position, filled = (state_dict.get(prefix + name) for name in ('keys', 'position', 'filled'))
+        if keys is not None and position is not None and filled is not None and len(keys) != len(self):
+            kept = min(int(filled), len(self))
+            ages = torch.arange(int(position) - kept, int(position), device=keys.device)  # oldest first
+            own = keys.new_zeros(len(self), keys.shape[1])
+            own[:kept] = keys[ages % max(1, len(keys))]
+            state_dict[prefix + 'keys'] = own
+            state_dict[prefix + 'position'] = position.new_tensor(kept % max(1, len(self)))
+            state_dict[prefix + 'filled'] = filled.new_tensor(kept)
+            print_log(
+                f'the queue of the checkpoint has {len(keys)} places, this one {len(self)}: '
+                f'the newest {kept} of its {int(filled)} keys are taken',
+                'current',
+                level=logging.WARNING,
+            )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *rest)
 
     def __len__(self) -> int:
         return self.keys.shape[0]

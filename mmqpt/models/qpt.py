@@ -117,6 +117,11 @@ class QPT(BaseSelfSupervisor):
             raise InputError(f'anchor must be a weight >= 0, got {anchor}')
         if isinstance(recipe_positives, bool) or not isinstance(recipe_positives, int) or recipe_positives < 1:
             raise InputError(f'recipe_positives must be an integer >= 1, got {recipe_positives!r}')
+        if not (queue_length or batch_negatives or degradation_negatives):
+            raise InputError(
+                'QC-Loss has no negatives: with queue_length=0 and degradation_negatives=False it is 0 for any '
+                'network; give a queue_length, or batch_negatives=True'
+            )
         part = TrainedPart(side_tuning, pooling)
         if side_tuning and anchor:
             raise InputError('anchor keeps what pretrained weights know, which side_tuning never changes: give one')

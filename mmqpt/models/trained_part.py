@@ -32,7 +32,7 @@ class TrainedPart:
         pooling: one of ``POOLINGS``.
 
     Raises:
-        InputError: another ``side_tuning``.
+        InputError: another ``side_tuning``, or ``'all'`` maps of which only the trunk's last is pooled.
     """
 
     side_tuning: str | None
@@ -41,6 +41,11 @@ class TrainedPart:
     def __post_init__(self) -> None:
         if self.side_tuning not in (None, 'side', 'all'):
             raise InputError(f"side_tuning must be None, 'side' or 'all', got {self.side_tuning!r}")
+        if self.side_tuning == 'all' and self.pooling == 'last':
+            raise InputError(
+                "side_tuning='all' needs pooling 'stages' or 'moments': the last map is the frozen trunk's, so that "
+                "with 'last' the branch would learn nothing"
+            )
 
     def of(self, backbone: nn.Module) -> nn.Module:
         """The part itself.

@@ -42,6 +42,11 @@ def test_without_degradation_negatives_there_is_no_mass_to_warn_of():
     assert warnings_of(replace(BALANCED, degradations=0), 800) == []
 
 
+def test_a_batch_without_negatives():
+    (text,) = warnings_of(replace(BALANCED, degradations=0, contents=0, queue_length=0), 800)
+    assert 'no patch has a negative' in text
+
+
 def test_queue_that_is_too_long_for_the_run():
     (text,) = warnings_of(replace(BALANCED, queue_length=4096), 800)
     assert 'a queue of 4096 keys holds 43 steps of 96 keys, but in a run of 800 steps' in text

@@ -74,3 +74,24 @@ def test_a_queue_of_length_0_knows_steps_too():
     queue.enqueue(torch.ones(2, 1))
     assert not queue.within_step
     assert queue.fill() == 0
+
+
+@pytest.mark.parametrize('written', [0, 3, 7, 12])
+@pytest.mark.parametrize('length', [0, 4, 6, 9, 20])
+def test_a_queue_of_another_length_takes_the_newest_keys(length, written, caplog):
+    """As MMEngine resumes: what does not fit is left out, so that counts without their keys would come."""
+    first = KeyQueue(7, 1)
+    for value in range(1, 1 + written):
+        first.enqueue(torch.full((1, 1), float(value)))
+    holder = torch.nn.Module()
+    holder.queue = KeyQueue(length, 1)
+    holder.load_state_dict({f'queue.{name}': value for name, value in first.state_dict().items()})
+    reference = deque(range(max(1, written - 6), 1 + written), maxlen=length)
+    queue = holder.queue
+    assert sorted(queue.keys[queue.mask()].flatten().tolist()) == sorted(reference)
+    queue.enqueue(torch.full((1, 1), 100.0))
+    queue.enqueue(torch.full((1, 1), 101.0))
+    reference.extend([100, 101])  # the oldest go first
+    assert sorted(queue.keys[queue.mask()].flatten().tolist()) == sorted(reference)
+    assert queue.keys.shape == (length, 1)
+    assert first.keys.shape == (7, 1)

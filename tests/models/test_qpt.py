@@ -652,8 +652,27 @@ def test_side_tuning_goes_on_with_the_statistics_of_a_trained_branch(trunk_alone
         ({'side_tuning': 'trunk'}, "side_tuning must be None, 'side' or 'all'"),
         ({'backbone': TINY}, 'needs a backbone with a side branch'),
         ({'anchor': 1.0}, 'side_tuning never changes'),
+        ({'side_tuning': 'all', 'pooling': 'last'}, 'the branch would learn nothing'),
     ],
 )
 def test_mistakes_of_side_tuning(changes, message):
     with pytest.raises(InputError, match=message):
         build_side(**changes)
+
+
+@pytest.mark.parametrize(
+    ('seen', 'pooling'),
+    [('side', 'last'), ('side', 'stages'), ('side', 'moments'), ('all', 'stages'), ('all', 'moments')],
+)
+def test_every_weight_of_the_branch_has_a_gradient(trunk_alone, seen, pooling):
+    model = build_side(pretrained=trunk_alone, side_tuning=seen, pooling=pooling).train()
+    model.loss(batch())['loss'].backward()
+    for name, weight in model.backbone.named_parameters():
+        assert (weight.grad is not None) == weight.requires_grad == ('.side.' in name), name
+
+
+def test_a_loss_without_negatives_is_refused():
+    with pytest.raises(InputError, match='QC-Loss has no negatives'):
+        build(queue_length=0, degradation_negatives=False)
+    build(queue_length=0, degradation_negatives=False, batch_negatives=True)
+    build(queue_length=0)
