@@ -33,14 +33,17 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
+    from mmqpt.core.view import View
     from mmqpt.engine.launch import load_config
-    from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
+    from mmqpt.engine.runner_state import bare_model
+    from mmqpt.models.checkpoint import check_fit, export_spec_of, load_checkpoint_file
 
     beside = args.work_dir is None
     if beside:  # its run, in a folder of its own: the logs and the config of the run stay as they are
         args.work_dir = str(Path(args.checkpoint).parent / 'test')
     cfg = load_config(args, {'model.pretrained': 'the checkpoint holds all weights', 'load_from': 'give CHECKPOINT'})
-    if export_spec_of(load_checkpoint_file(args.checkpoint)).get('kind') != 'metric':
+    checkpoint = load_checkpoint_file(args.checkpoint)
+    if export_spec_of(checkpoint).get('kind') != 'metric':
         raise InputError(f'{args.checkpoint}: not a fine-tuned checkpoint of mmqpt')
     if 'test_dataloader' not in cfg:
         raise InputError(f'{args.config}: has no test_dataloader')
@@ -48,7 +51,13 @@ def run(args: argparse.Namespace) -> None:
     cfg.load_from = args.checkpoint
     if beside and cfg.test_evaluator.get('out_file') == PREDICTIONS:
         cfg.test_evaluator.out_file = str(Path(cfg.work_dir) / 'predictions.csv')
-    metrics = Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    model = bare_model(runner)
+    check_fit(args.checkpoint, checkpoint, model)
+    trained = export_spec_of(checkpoint).get('view')
+    if trained is not None and View(**trained) != model.view:
+        runner.logger.warning(f'the size rule is {model.view}, but the checkpoint was trained under {View(**trained)}')
+    metrics = runner.test()
     if is_main_process():
         out = Path(args.out or Path(cfg.work_dir) / 'metrics.json')
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ from mmpretrain.registry import HOOKS
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SeededSampler
+from mmqpt.engine.runner_state import bare_model
+from mmqpt.models.checkpoint import check_fit
 
 
 @HOOKS.register_module()
@@ -34,8 +36,13 @@ class DataPositionHook(Hook):
         checkpoint['meta']['position'] = _position(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps the position of the run being resumed."""
+        """Keeps the position of the run being resumed.
+
+        Raises:
+            InputError: the checkpoint is of another model.
+        """
         if runner._resume:
+            check_fit(runner._load_from or 'the checkpoint', checkpoint, bare_model(runner))
             self.found = checkpoint.get('meta', {}).get('position')
             self.seed = (self.found or {}).get('seed')
 

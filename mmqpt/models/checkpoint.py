@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import pickle
 import re
@@ -17,8 +18,11 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from numpy.dtypes import Float64DType, Int64DType
+from torch import nn
 
 from mmqpt.core.errors import UNREADABLE, InputError, first_line
+from mmqpt.models.key_queue import KeyQueue
+from mmqpt.models.protocol import Exportable
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -140,6 +144,61 @@ def export_spec_of(loaded: dict[str, Any]) -> dict[str, Any]:
     meta = loaded.get('meta')
     found = meta.get('mmqpt') if isinstance(meta, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def check_fit(path: str | os.PathLike[str], loaded: dict[str, Any], model: nn.Module) -> None:
+    """Refuse weights of another model. MMEngine loads what fits, logs the rest, and goes on with random layers.
+
+    The length of a queue may differ, see :class:`KeyQueue`.
+
+    Args:
+        path: of the checkpoint, for messages.
+        loaded: the checkpoint.
+        model: what the config describes.
+
+    Raises:
+        InputError: the checkpoint says that it has another backbone, head, normalisation or rating scales, or its
+            weights have other names or shapes.
+    """
+    name = os.fspath(path)
+    spec = export_spec_of(loaded)
+    own = json.loads(json.dumps(model.export_spec())) if spec and isinstance(model, Exportable) else {}
+    for field in ('kind', 'backbone', 'mean', 'std', 'head', 'scale'):
+        difference = _difference(field, spec.get(field), own.get(field))
+        if difference:
+            raise InputError(
+                f'{name}: not of this config: {difference}. Give the config that it was trained by, and the same '
+                '--cfg-options'
+            )
+    state = loaded.get('state_dict')
+    if not isinstance(state, dict):
+        raise InputError(f'{name}: holds no state_dict')
+    wanted = model.state_dict()
+    free = {f'{place}.keys' for place, module in model.named_modules() if isinstance(module, KeyQueue)}
+    missing = [key for key in wanted if key not in state]
+    further = [key for key in state if key not in wanted]
+    shapes = [
+        f'{key} {tuple(value.shape)}, not {tuple(wanted[key].shape)}'
+        for key, value in state.items()
+        if key in wanted and key not in free and value.shape != wanted[key].shape
+    ]
+    found = [
+        f'{len(names)} weights {what}, the first: {names[0]}'
+        for what, names in (('are missing', missing), ('are of no layer', further), ('have another shape', shapes))
+        if names
+    ]
+    if found:
+        raise InputError(f'{name}: not the weights of this config: {"; ".join(found)}')
+
+
+def _difference(field: str, theirs: Any, own: Any) -> str:
+    """The first value that both have and that differs, in words; what only one of them knows is not compared."""
+    if isinstance(theirs, dict) and isinstance(own, dict):
+        parts = (_difference(f'{field}.{key}', value, own[key]) for key, value in theirs.items() if key in own)
+        return next((part for part in parts if part), '')
+    if theirs is None or own is None or theirs == own:
+        return ''
+    return f'it has {field}={theirs!r}, the config {own!r}'
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:

@@ -113,6 +113,18 @@ def test_stopped_files_go_when_the_next_checkpoint_is_there(stepwise, train, tmp
     assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
 
 
+def test_a_checkpoint_of_another_model_is_not_resumed(stepwise, train, tmp_path):
+    """MMEngine would take what fits and go on with random layers; a queue of another length takes the newest keys."""
+    with pytest.raises(RunStopped):
+        train(stepwise(tmp_path), {'type': 'SignalAt', 'step': 4})
+    with pytest.raises(InputError, match=r'stopped_iter_4\.pth: not the weights of this config: \d+ weights have'):
+        train(stepwise(tmp_path, **{'model.neck.hid_channels': 24}), resume=True)
+    with pytest.raises(InputError, match=r"it has backbone\.model_name='test_resnet', the config 'test_efficientnet'"):
+        train(stepwise(tmp_path, **{'model.backbone.model_name': 'test_efficientnet'}), resume=True)
+    runner = train(stepwise(tmp_path, **{'model.queue_length': 12}), resume=True)
+    assert len(runner.model.queue) == int(runner.model.queue.filled) == 12
+
+
 def test_accumulated_steps_are_not_torn(undisturbed, stepwise, train, losses_of, tmp_path):
     """Four batches a step: a run that is asked to stop after 5 batches goes on to the 8th."""
     many = {'optim_wrapper.accumulative_counts': 4, 'model.queue_length': 40}
