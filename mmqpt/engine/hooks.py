@@ -68,7 +68,8 @@ class ValidateOnResumeHook(Hook):
     """Validates the epoch that a run is resumed from, before it goes on.
 
     MMEngine saves an epoch's checkpoint and validates afterwards. A run stopped in between would never learn how good
-    that epoch was, and might call another one the best.
+    that epoch was, and might call another one the best. Epochs that an unbroken run would not validate
+    (``val_interval``, ``val_begin``) are not validated here.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which keeps the best, has been set up
@@ -76,8 +77,16 @@ class ValidateOnResumeHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Only if the run was resumed at the end of an epoch."""
         whole = runner.iter == runner.epoch * len(runner.train_dataloader)
-        if runner._resume and runner.epoch > 0 and whole and runner.val_loop is not None:
+        if runner._resume and runner.epoch > 0 and whole and runner.val_loop is not None and _is_due(runner):
             runner.val_loop.run()
+
+
+def _is_due(runner: Runner) -> bool:
+    """Whether MMEngine's loop over epochs validates at the end of the epoch that the run has come to."""
+    loop = runner.train_loop
+    loop._decide_current_val_interval()  # as after every epoch
+    last = runner.epoch == runner.max_epochs
+    return runner.epoch >= loop.val_begin and (runner.epoch % loop.val_interval == 0 or last)
 
 
 @HOOKS.register_module()

@@ -26,6 +26,7 @@ ALL_FIGURES = (*FIGURES, 'PLCC4', 'RMSE4', 'PLCC5', 'RMSE5')
 @dataclass(frozen=True)
 class _Result:  # MMEngine turns named tuples into plain ones
     name: str
+    photo: tuple[str, ...]  # file and rating scale: sets in one run may use the same names
     mos: float
     score: float
     subset: str
@@ -88,7 +89,13 @@ class IQAMetric(BaseMetric):
             on_scale = float(sample.get('pred_on_scale', score))
             self.results.append(
                 _Result(
-                    sample['name'], float(sample['mos']), score, self._subset(sample), on_scale, sample.get('mos_range')
+                    name=sample['name'],
+                    photo=(sample.get('img_path') or sample['name'], str(sample.get('scale'))),
+                    mos=float(sample['mos']),
+                    score=score,
+                    subset=self._subset(sample),
+                    on_scale=on_scale,
+                    mos_range=sample.get('mos_range'),
                 )
             )
 
@@ -139,8 +146,8 @@ class IQAMetric(BaseMetric):
 
     def _once(self, results: Sequence[_Result]) -> list[_Result]:
         """Each photo once."""
-        found = {result.name: result for result in reversed(results)}
-        unique = [found[name] for name in dict.fromkeys(result.name for result in results)]
+        found = {result.photo: result for result in reversed(results)}
+        unique = [found[photo] for photo in dict.fromkeys(result.photo for result in results)]
         if len(unique) != self._size:
             raise InputError(
                 f'predictions of {len(unique)} photos for a set of {self._size} rows: its CSV has a row twice, '

@@ -88,6 +88,8 @@ def load_batch(record: dict[str, Any], cfg: Config) -> tuple[dict[str, Any], lis
 def build_model(cfg: Config, weights: str | os.PathLike[str] | None) -> nn.Module:
     """The model of the run, with the weights that met the batch, in training mode.
 
+    With ``EMAHook``, a checkpoint has the averages for its ``state_dict`` and keeps what was trained elsewhere.
+
     Raises:
         FileNotFoundError: no such weights.
         InputError: weights of another model.
@@ -98,7 +100,13 @@ def build_model(cfg: Config, weights: str | os.PathLike[str] | None) -> nn.Modul
         model.init_weights()
     else:
         try:
-            model.load_state_dict(load_checkpoint_file(weights)['state_dict'])
+            loaded = load_checkpoint_file(weights)
+            trained = {
+                name.removeprefix('module.'): value
+                for name, value in loaded.get('ema_state_dict', {}).items()
+                if name.startswith('module.')
+            }
+            model.load_state_dict({**loaded['state_dict'], **trained})
         except (KeyError, RuntimeError) as error:
             raise InputError(f'{weights}: not the weights of this run ({first_line(error)})') from error
     return model.train()

@@ -69,9 +69,10 @@ class SafeCheckpointHook(CheckpointHook):
 
     MMEngine removes first and writes straight to the file: a run with ``max_keep_ckpts=1`` that is killed while it
     saves has no checkpoint left. Here the last good one stays until the next is whole, which takes the space of one
-    more. Half-written files of a killed run are removed when the next run starts, files of :func:`save_now` once the
-    next checkpoint is whole. Takes the arguments of ``CheckpointHook``; with ``backend_args`` or an ``out_dir``
-    elsewhere (``s3://...``) all this is up to that backend.
+    more. Half-written files of a killed run are removed when the next run starts; files of :func:`save_now` once the
+    next checkpoint is whole that a run can go on from, which a best one is not, since it has no optimiser. Takes the
+    arguments of ``CheckpointHook``; with ``backend_args`` or an ``out_dir`` elsewhere (``s3://...``) all this is up to
+    that backend.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -88,6 +89,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
+        if isinstance(self.file_backend, AtomicFileBackend) and is_main_process():
+            for path in Path(self.out_dir).glob(STOPPED.format('*')):
+                self.file_backend.remove(path)
         self._remove_old()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
@@ -96,8 +100,6 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _remove_old(self) -> None:
         if isinstance(self.file_backend, AtomicFileBackend) and is_main_process():
-            for path in Path(self.out_dir).glob(STOPPED.format('*')):
-                self.file_backend.remove(path)
             best = getattr(self, 'best_ckpt_path_dict', {}).values()
             self.file_backend.remove_pending(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best})
 

@@ -146,6 +146,23 @@ def test_the_epoch_of_a_resume_is_validated_before_the_run_goes_on(tiny_finetune
     assert list((tmp_path / 'again').glob('best_iqa_RMSE_epoch_*.pth'))
 
 
+@pytest.mark.parametrize(
+    ('changes', 'validated'),
+    [({'val_interval': 3}, [3, 4]), ({'val_begin': 3}, [3, 4]), ({'val_interval': 2}, [2, 4]), ({}, [2, 3, 4])],
+)
+def test_a_resume_validates_no_epoch_that_is_not_due(tiny_finetune, tmp_path, changes, validated):
+    constant = {'param_scheduler': [{'type': 'ConstantLR', 'factor': 1.0}]}
+    Runner.from_cfg(tiny_finetune(tmp_path, **constant, **{'train_cfg.val_interval': 9})).train()
+    seen = []
+    cfg = tiny_finetune(tmp_path, **constant, **{'train_cfg.max_epochs': 4, 'resume': True})
+    cfg.load_from = str(tmp_path / 'epoch_2.pth')
+    cfg.merge_from_dict({f'train_cfg.{name}': value for name, value in changes.items()})
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(Watch(seen), priority='VERY_LOW')
+    runner.train()
+    assert [epoch for what, epoch in seen if what == 'validated'] == validated
+
+
 def test_progress_bar_counts_steps_and_shows_the_figures(tiny_finetune, tmp_path, capfd):
     hooks = {'custom_hooks': [{'type': 'ProgressBarHook', 'figures': ['iqa/RMSE']}]}
     Runner.from_cfg(tiny_finetune(tmp_path, **hooks)).train()

@@ -225,3 +225,18 @@ def test_a_group_too_small_for_a_correlation_has_no_part_in_the_mean():
     values = run([0.1, 0.2, 0.3, 0.7, 0.9], [1.0, 2.0, 3.0, 4.0, 5.0], {'scale': [*'aaabb']}, by='scale')
     assert values['iqa/SRCC_b'] is None
     assert values['iqa/SRCC_macro'] == values['iqa/SRCC_a'] == pytest.approx(1)
+
+
+def test_photos_of_two_sets_may_have_the_same_name(tmp_path):
+    path = tmp_path / 'predictions.csv'
+    samples = [
+        {**sample, 'img_path': f'{folder}/{sample["name"]}', 'scale': folder}
+        for folder in ('one', 'two')
+        for sample in samples_of(SCORES, MOS)
+    ]
+    metric = metric_of(out_file=str(path))
+    metric.process(None, [*samples, samples[0]])
+    values = metric.evaluate(len(samples))
+    assert values['iqa/SRCC'] == pytest.approx(run(SCORES, MOS)['iqa/SRCC'], abs=0.02)
+    with path.open() as file:
+        assert len(list(csv.DictReader(file))) == len(samples)

@@ -107,3 +107,17 @@ def test_fine_tuning_batches_replay_too(tiny_finetune, train, tmp_path):
     found = replay(record, cfg, batch, build_model(cfg, tmp_path / 'bad_steps' / 'step_2.pth'))
     assert found['losses']['loss'] == found['losses']['loss']
     assert len(found['inputs']) == len(json.loads((tmp_path / 'bad_steps/step_2_rank_0.json').read_text())['samples'])
+
+
+def test_averaged_weights_are_not_those_that_met_the_batch(stepwise, train, tmp_path):
+    cfg = stepwise(tmp_path)
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), {'type': 'EMAHook', 'momentum': 0.5}]
+    train(cfg, {'type': 'PoisonAt', 'steps': [4], 'where': 'gradient'})
+    path = tmp_path / 'bad_steps' / 'step_4.pth'
+    kept = load_checkpoint_file(path)
+    model = build_model(cfg, path)
+    differ = 0
+    for name, value in model.named_parameters():
+        assert torch.equal(value, kept['ema_state_dict'][f'module.{name}']), name
+        differ += not torch.equal(value, kept['state_dict'][name])
+    assert differ > 5

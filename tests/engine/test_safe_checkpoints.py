@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.fileio import get_file_backend
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import save_checkpoint
 
 import mmqpt.components  # noqa: F401
 from mmqpt.cli.errors import exit_code
 from mmqpt.core.errors import InputError
-from mmqpt.engine.safe_checkpoints import AtomicFileBackend, SafeCheckpointHook
+from mmqpt.engine.safe_checkpoints import AtomicFileBackend, SafeCheckpointHook, save_now
 from mmqpt.models.checkpoint import load_checkpoint_file, newest_checkpoint
 
 ARGS = {'backend': 'mmqpt_atomic'}
@@ -145,3 +146,34 @@ def test_newest_checkpoint_is_the_newest_whole_one(tmp_path):
     assert newest_checkpoint(tmp_path) == tmp_path / 'iter_10.pth'
     with pytest.raises(InputError):
         load_checkpoint_file(tmp_path / 'iter_11.pth')
+
+
+def test_a_best_checkpoint_takes_no_place_of_one_to_resume_from(tiny_finetune, tmp_path):
+    """It has no optimiser: a run that is killed after it still needs what was saved when the run was stopped."""
+    cfg = tiny_finetune(
+        tmp_path,
+        **{
+            'train_cfg.max_epochs': 3,
+            'default_hooks.checkpoint.interval': 3,
+            'default_hooks.checkpoint.save_best': 'iqa/RMSE',
+            'default_hooks.checkpoint.rule': 'less',
+            'param_scheduler': [],
+        },
+    )
+    seen = []
+
+    class Look(Hook):
+        priority = 'LOWEST'
+
+        def before_train(self, runner):
+            save_now(runner, 2, 1)
+
+        def after_val_epoch(self, runner, metrics=None):
+            seen.append((bool(list(tmp_path.glob('best_*.pth'))), (tmp_path / 'stopped_iter_2.pth').exists()))
+
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(Look(), priority='LOWEST')
+    runner.train()
+    assert (True, True) in seen[:2]
+    assert not (tmp_path / 'stopped_iter_2.pth').exists()
+    assert newest_checkpoint(tmp_path) == tmp_path / 'epoch_3.pth'
