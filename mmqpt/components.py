@@ -15,6 +15,7 @@ from mmqpt.datasets.transforms.packing import PackPatchPairs, PackRatedPhoto
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
 from mmqpt.datasets.transforms.quality_crop import RandomQualityCrop
 from mmqpt.datasets.transforms.random_degradation import RandomDegradation
+from mmqpt.datasets.transforms.seed_generators import SeedGenerators
 from mmqpt.engine.few_groups import FewGroupsConstructor
 from mmqpt.engine.finite_steps import FiniteStepHook
 from mmqpt.engine.head_start import HeadStartHook
@@ -73,6 +74,7 @@ __all__ = [
     'ResumableTrainLoop',
     'SafeCheckpointHook',
     'ScaleSampler',
+    'SeedGenerators',
     'SeededSampler',
     'StandardisedNeck',
     'TrainingPageHook',

@@ -48,9 +48,10 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadPhoto'),
+            dict(type='SeedGenerators'),  # the views draw from the global ones
             dict(type='NumpyToPIL', to_rgb=True),
             dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-            dict(type='PackInputs'),
+            dict(type='PackInputs', meta_keys=('img_path', 'sample_key', 'skipped')),
         ],
     ),
 )

@@ -157,7 +157,9 @@ class IQARegressor(BaseModel):
 
     def score_views(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) scores, without the size rule."""
-        return self.head(self.extract_features(images))
+        features = self.extract_features(images)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head(features.float())
 
     def predict_photo(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N,) scores under the size rule: the mean over the views of a photo."""
@@ -218,15 +220,25 @@ class IQARegressor(BaseModel):
         )
 
     def losses_of(self, features: BatchFeatures, samples: list[DataSample]) -> dict[str, Tensor]:
-        """The losses of a training batch from its features, by name; the ladder's images are not looked at."""
+        """The losses of a training batch from its features, by name; the ladder's images are not looked at.
+
+        The head and the losses are computed in float32 also under autocast.
+        """
+        with torch.autocast(features.photos.device.type, enabled=False):  # half precision gives a few hundred scores
+            photos = features.photos.float()
+            ladder = None if features.ladder is None else features.ladder.float()
+            return self._losses_of(BatchFeatures(photos, ladder), samples)
+
+    def _losses_of(self, features: BatchFeatures, samples: list[DataSample]) -> dict[str, Tensor]:
+        """The same, of float32 features and outside autocast."""
         photos = features.photos
         target = torch.cat([sample.gt_score for sample in samples]).to(photos.device)  # (N,)
         crops = len(photos) // len(samples)
         if isinstance(self.head, DistributionHead):
-            logits = self.head.logits(photos).float()  # (N C, K)
+            logits = self.head.logits(photos)  # (N C, K)
             predicted = self.head.expectation(logits)
         else:
-            predicted = self.head(photos).float()  # (N C,)
+            predicted = self.head(photos)  # (N C,)
         index = None
         if self.scales is not None:
             index = self.scales.index([_scale_of(sample) for sample in samples]).to(photos.device)
@@ -247,7 +259,7 @@ class IQARegressor(BaseModel):
             found['loss' if len(self.losses) == 1 else f'loss_{term.name}'] = value
         if self.ladder and features.ladder is not None:
             levels = torch.stack([sample.ladder_levels for sample in samples])  # (N, R)
-            scores = self.head(features.ladder).float().view_as(levels)
+            scores = self.head(features.ladder).view_as(levels)
             found['loss_ladder'] = self.ladder['weight'] * ladder_loss(scores, levels, self.ladder['margin'])
         return found
 

@@ -331,3 +331,20 @@ def test_mistakes_about_scales():
         build().start_scales({'a': ([0, 1], (0, 1))})
     with pytest.raises(InputError, match='histograms of one scale'):
         build(scales=['a'], loss='emd', head={'type': 'DistributionHead', 'bins': 5})
+
+
+@pytest.mark.parametrize('head', [{'hidden': 8}, {'type': 'DistributionHead', 'bins': 5, 'hidden': 8}])
+def test_scores_are_float32_under_autocast(head):
+    """Scores of bfloat16 come in steps of 1/256: ranking losses would see ties."""
+    model = build(head=head, loss=[{'type': 'mse'}, {'type': 'rank', 'margin': 0.01}]).train()
+    features = torch.rand(500, model.channels, generator=torch.Generator().manual_seed(0))
+    seen = []
+    model.head.register_forward_hook(lambda module, given, scores: seen.append(scores))
+    model.extract_features = lambda images: features.bfloat16()
+    with torch.autocast('cpu', torch.bfloat16):
+        scores = model.score_views(torch.zeros(500, 3, 32, 32))
+        found = model(torch.zeros(500, 3, 32, 32), [sample(0.5)] * 500, mode='loss')
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, model.eval().head(features.bfloat16().float()), rtol=1e-6, atol=1e-7)
+    assert all(value.dtype == torch.float32 for value in found.values())
+    assert len(scores.unique()) > 400

@@ -13,6 +13,7 @@ from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError
 from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.core.view import View
+from mmqpt.datasets.transforms.mirrored import mirrored_to
 from mmqpt.degradations import LEVELS, OPERATORS, Recipe, Step, apply_region
 from mmqpt.degradations.blank import blank_frame
 
@@ -100,8 +101,9 @@ class LevelLadder(SettingsRepr):
         self.view = View.holding(crop, view)
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """``img`` (uint8 BGR) stays; adds ``ladder``, uint8 BGR (rungs, crop, crop, 3), from mild to harsh, cut to the
-        photo where the size rule leaves it smaller, and ``ladder_levels``, float32 (rungs,)."""
+        """``img`` (uint8 BGR) stays; adds ``ladder``, uint8 BGR (rungs, crop, crop, 3), from mild to harsh, and
+        ``ladder_levels``, float32 (rungs,). Where the size rule leaves a very long photo smaller than the crop, its
+        mirror image fills the rest."""
         rng = results['rng']
         photo = swap_channels(self.view.resize_photo(results['img']))
         if self.shrink < 1:
@@ -127,7 +129,7 @@ class LevelLadder(SettingsRepr):
         if self.blank and rng.random() < self.blank:
             rungs[-1] = blank_frame(swap_channels(rungs[-1]), rng)
             harshness[-1] = BLANK_LEVEL
-        results['ladder'] = np.stack(rungs)
+        results['ladder'] = mirrored_to(np.stack(rungs), self.crop)
         results['ladder_levels'] = harshness
         results['ladder_operator'] = name
         return results

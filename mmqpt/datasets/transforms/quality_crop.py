@@ -10,6 +10,7 @@ from mmpretrain.registry import TRANSFORMS
 from mmqpt.core.errors import InputError
 from mmqpt.core.settings_repr import SettingsRepr
 from mmqpt.core.view import View
+from mmqpt.datasets.transforms.mirrored import mirrored_to
 
 
 @TRANSFORMS.register_module()
@@ -17,7 +18,7 @@ class RandomQualityCrop(SettingsRepr):
     """Random crops at the photo's own scale, mirrored at random; unlike resizing, neither changes the quality.
 
     Args:
-        crop: side in px; cut to the photo where the size rule leaves it smaller.
+        crop: side in px; where the size rule leaves a very long photo smaller, its mirror image fills the rest.
         flip: probability that a crop is mirrored left to right.
         view: arguments of :class:`View`: the size rule of the model. Its bounds are applied before the crop.
         crops: N crops of every photo, each a sample with the photo's score: a batch of B photos is B N images to the
@@ -48,5 +49,5 @@ class RandomQualityCrop(SettingsRepr):
         height, width = image.shape[:2]
         top = rng.integers(0, max(0, height - self.crop) + 1)
         left = rng.integers(0, max(0, width - self.crop) + 1)
-        image = image[top : top + self.crop, left : left + self.crop]
+        image = mirrored_to(image[top : top + self.crop, left : left + self.crop], self.crop)
         return image[:, ::-1] if rng.random() < self.flip else image

@@ -21,6 +21,9 @@ from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_featu
 from mmqpt.models.backbone import imagenet_package, load_pretrained, weights_path
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
+_NO_NETWORK = ('init_cfg', 'pretrained', 'checkpoint_path')
+"""Arguments of a backbone that say where its weights come from."""
+
 RANDOM = 'random'
 """Weights that are drawn by the seed."""
 
@@ -79,6 +82,12 @@ def _statistics(mean: Sequence[float], std: Sequence[float]) -> dict[str, list[f
     return {'mean': list(mean), 'std': list(std)}
 
 
+def _network(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a backbone's config says which network it is; lists for tuples."""
+    kept = {key: value for key, value in without_stages(backbone).items() if key not in _NO_NETWORK}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
+
+
 class FrozenFeatures:
     """Pooled features of photos and images by a network that a config describes, from any weights.
 
@@ -126,8 +135,13 @@ class FrozenFeatures:
         if weights not in self._models:
             own = self.model_cfg['backbone']
             found = network_of(weights)
-            if found is None or all(own.get(key) == value for key, value in found['backbone'].items()):
+            if found is None or _network(own) == _network(found['backbone']):
                 self._models[weights] = self.model_cfg
+            elif own.get('out_indices') is not None:
+                raise InputError(
+                    f'{weights}: of another network than the config, whose out_indices {list(own["out_indices"])} '
+                    'would be other stages there: leave out_indices out of the config'
+                )
             else:
                 stages = {'features_only': True} if own.get('features_only') else {}
                 self._models[weights] = {**self.model_cfg, **found, 'backbone': {**found['backbone'], **stages}}

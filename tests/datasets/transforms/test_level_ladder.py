@@ -179,3 +179,11 @@ def test_reduced_photos_have_no_traces_of_their_compression():
 def test_a_photo_is_never_reduced_below_the_crop(photo):
     found = draw(photo, crop=64, view={'min_side': 64}, shrink=0.1)
     assert found['ladder'].shape == (2, 64, 64, 3)
+
+
+def test_rungs_of_a_very_long_photo_have_the_size_of_others():
+    strip = np.random.default_rng(0).integers(0, 256, (40, 800, 3), dtype=np.uint8)
+    view = {'min_side': 32, 'max_side': 320}
+    found = draw(strip, rungs=3, view=view, **only('gaussian_blur'))['ladder']
+    assert found.shape == (3, 32, 32, 3)
+    np.testing.assert_array_equal(found[:, 16:], found[:, 15::-1])  # 16 px are left of 40

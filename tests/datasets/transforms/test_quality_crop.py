@@ -65,7 +65,8 @@ def test_small_and_large_photos_follow_the_size_rule(photos, size):
     view = View(min_side=48, max_side=150)
     out = crop_of(RandomQualityCrop(48, flip=0, view=view.as_dict()), image, 0)
     height, width = view.target_size(*size)
-    assert out.shape == (min(48, height), min(48, width), 3)
+    assert out.shape == (48, 48, 3)
+    out = out[: min(48, height), : min(48, width)]  # the rest is its mirror image
     assert out.dtype == np.float32
     assert out.min() >= 0
     assert out.max() <= 255
@@ -130,3 +131,21 @@ def test_crops_of_a_resized_photo_are_float(photo):
     found = RandomQualityCrop(48, view={'min_side': 48}, crops=2)({'img': photo[:20], 'rng': np.random.default_rng(0)})
     assert found['img'].shape == (2, 48, 48, 3)
     assert found['img'].dtype == np.float32
+
+
+@pytest.mark.parametrize('size', [(20, 300), (300, 20), (1, 400)])
+@pytest.mark.parametrize('crops', [1, 3])
+def test_crops_of_very_long_photos_are_filled_by_their_mirror_image(photos, size, crops):
+    image = np.resize(photos[0], (*size, 3)).astype(np.uint8)
+    view = View(min_side=48, max_side=150)
+    transform = RandomQualityCrop(48, flip=0, view=view.as_dict(), crops=crops)
+    out = crop_of(transform, image, 0)
+    assert out.shape == ((48, 48, 3) if crops == 1 else (3, 48, 48, 3))
+    cut = out if crops == 1 else out[0]
+    height, width = (min(48, side) for side in view.target_size(*size))
+    assert min(height, width) < 48
+    for axis, side in enumerate((height, width)):
+        lines = np.moveaxis(cut, axis, 0)
+        for place in range(side, 48):
+            turn, rest = divmod(place, side)
+            np.testing.assert_array_equal(lines[place], lines[side - 1 - rest if turn % 2 else rest])

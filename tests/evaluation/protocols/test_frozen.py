@@ -63,6 +63,29 @@ def test_weights_of_the_same_network_with_other_arguments_are_given_those(tmp_pa
     assert frozen.model_of(str(tmp_path / 'one.safetensors')) is frozen.model_cfg
 
 
+@pytest.mark.parametrize('changes', [{'branches': 3}, {'widths': [16, 32]}])
+def test_arguments_of_the_config_that_the_weights_lack_are_not_theirs(tmp_path, changes):
+    own = {'type': 'TIMMBackbone', 'model_name': 'tf_efficientnet_lite0_side', 'features_only': True, **changes}
+    model = {'type': 'IQARegressor', 'backbone': own, 'head': {'pooling': 'moments'}, 'view': {'min_side': 64}}
+    frozen = FrozenFeatures(Config({'model': model}), [1.0], FeatureStore(tmp_path / 'features'))
+    encoder(tmp_path / 'one.safetensors', 'tf_efficientnet_lite0_side')
+    network = frozen.network(str(tmp_path / 'one.safetensors'))
+    assert network.extract_features(torch.zeros(1, 3, 64, 64)).shape == (1, 2 * (512 + 144))
+    encoder(tmp_path / 'own.safetensors', 'tf_efficientnet_lite0_side', **changes)
+    assert frozen.model_of(str(tmp_path / 'own.safetensors')) is frozen.model_cfg
+
+
+def test_stages_that_the_config_chose_are_not_those_of_another_network(tmp_path):
+    backbone = {'type': 'TIMMBackbone', 'model_name': 'test_resnet', 'features_only': True, 'out_indices': [0, 1]}
+    model = {'type': 'IQARegressor', 'backbone': backbone, 'head': {'pooling': 'moments'}, 'input_size': 64}
+    frozen = FrozenFeatures(Config({'model': model}), [1.0], FeatureStore(tmp_path / 'features'))
+    encoder(tmp_path / 'same.safetensors', 'test_resnet')
+    assert frozen.model_of(str(tmp_path / 'same.safetensors')) is frozen.model_cfg
+    encoder(tmp_path / 'other.safetensors', 'test_efficientnet')
+    with pytest.raises(InputError, match=r'out_indices \[0, 1\] would be other stages'):
+        frozen.model_of(str(tmp_path / 'other.safetensors'))
+
+
 def test_weights_that_are_none(frozen, tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file of weights'):
         frozen.key(str(tmp_path / 'none.pth'))
