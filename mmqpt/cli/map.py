@@ -178,7 +178,7 @@ def draw(found: QualityMap, score: float, name: str, path: str) -> None:
         right.imshow(found.photo)
         drawn = right.imshow(found.per_pixel(), cmap='RdYlBu', alpha=0.55, vmin=0, vmax=1)
         plain = found.plain_per_pixel()
-        if plain.any():
+        if plain.any() and min(plain.shape) > 1:  # contours need two rows and columns
             right.contourf(plain, levels=[0.5, 1.5], hatches=['////'], colors='none')
         for axes in (left, right):
             axes.set_axis_off()

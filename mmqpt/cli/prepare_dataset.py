@@ -179,4 +179,5 @@ def write_prepared(args: argparse.Namespace, prepared: PreparedSet, labels: Labe
         columns = [column for column, name in splits.items() if name == protocol]
         print(f'{columns[0]}{f" to {columns[-1]}" if len(columns) > 1 else ""}: {protocol}')
     root, table = shlex.quote(str(labels.photo_root)), shlex.quote(str(out))  # to be pasted into a shell
-    print(f'to train: export DATA_ROOT={root} ANN_FILE={table}')
+    split = f' SPLIT={shlex.quote(next(iter(splits)))}' if splits else ''
+    print(f'to train: export DATA_ROOT={root} ANN_FILE={table}{split}')

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmqpt.cli.options import add_common_options, add_config
@@ -27,6 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         const='auto',
         help='resume a checkpoint of this config; without a path, the newest complete one in the work dir',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='begin anew in a work dir that holds checkpoints of an earlier run, and remove them',
     )
     parser.add_argument('--epochs', type=int, help="length of the run instead of the config's; schedules follow")
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
@@ -55,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
     if not args.auto_scale_lr:
         unused['auto_scale_lr.base_batch_size'] = 'it needs --auto-scale-lr'
     cfg = load_config(args, unused)
+    if args.resume and args.overwrite:
+        raise InputError('--resume goes on from what --overwrite removes: give one of them')
     if args.epochs is not None:
         _set_length(cfg, args)
     set_precision(cfg, args.amp)
@@ -70,10 +78,32 @@ def run(args: argparse.Namespace) -> None:
             print(f'no checkpoint to resume in {cfg.work_dir}: the run begins')
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
+    elif not cfg.get('resume'):
+        _make_room(Path(cfg.work_dir), args.overwrite)
     runner = Runner.from_cfg(cfg)
     if is_main_process():
         _say_if_not_exportable(bare_model(runner))
     runner.train()
+
+
+def _make_room(folder: Path, overwrite: bool) -> None:
+    """A run replaces an earlier one only if it is told to; a later ``--resume`` would mix the two."""
+    from mmengine.dist import is_main_process
+
+    from mmqpt.models.checkpoint import checkpoints_of
+
+    earlier = checkpoints_of(folder)
+    if not earlier:
+        return
+    if not overwrite:
+        raise InputError(
+            f'{folder} holds checkpoints of an earlier run, such as {earlier[-1].name}: --resume goes on from the '
+            'newest, --work-dir names another folder, --overwrite removes them and begins anew'
+        )
+    if is_main_process():
+        for path in earlier:
+            path.unlink(missing_ok=True)
+        print(f'{folder}: {len(earlier)} checkpoints of an earlier run removed')
 
 
 def _say_if_not_exportable(model: Any) -> None:

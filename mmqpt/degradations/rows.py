@@ -14,6 +14,7 @@ import inspect
 import math
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
@@ -189,6 +190,7 @@ class Operator:
 
         Raises:
             InputError: no such level or direction, or the function returned something else.
+            RuntimeError: the function failed; names the operator, the level, the error and its place.
         """
         value = self.value(level, sign)
         shown = image.view()
@@ -198,7 +200,16 @@ class Operator:
             arguments.append(seed)
         if self.framed:
             arguments.append(frame)
-        out = self.function(*arguments)
+        try:
+            out = self.function(*arguments)
+        except (InputError, OSError, MemoryError):
+            raise
+        except Exception as error:  # a bug of the operator, perhaps a user's own
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise RuntimeError(
+                f'operator {self.name}, level {level}: {type(error).__name__}: {error} '
+                f'({place.filename}:{place.lineno})'
+            ) from error
         shape = image.shape
         if self.framed and frame is not None:
             shape = (frame.asked.height, frame.asked.width, 3)

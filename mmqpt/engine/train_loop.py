@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any
@@ -174,7 +175,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def _agree_to_go_on(self, error: Exception | None) -> None:
         """Raise on all ranks if one must stop, after saving. All ranks must call it before each step."""
-        if error and 'exited unexpectedly' in str(error):
+        if error and _is_dead_worker(error):
             time.sleep(1)  # a scheduler signals all processes of a job; our signal may be on its way
         waiting = self._iter % batches_per_step(self.runner)  # batches of a step that is not complete
         mine = State.LOADER_FAILED if error else State.STOP if self.stop.signal else State.GO
@@ -186,6 +187,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         barrier()  # no rank ends before the file is on the disk: launchers would kill the others
         saved = f'saved as {path}' if path else 'before the first step was done'
         if worst is State.LOADER_FAILED and not self.stop.signal:
+            if error and not isinstance(error, (InputError, OSError)) and not _is_dead_worker(error):
+                self.runner.logger.error(''.join(traceback.format_exception(error)).strip())
             raise InputError(f'after {steps} steps ({saved}) the loader failed: {_reason(error)}') from error
         raise RunStopped(f'stopped by {self.stop.signal or "a signal to another rank"} after {steps} steps, {saved}')
 
@@ -221,12 +224,19 @@ def _next(batches: Iterator[Any]) -> tuple[Any, Exception | None]:
         return None, error
 
 
+def _is_dead_worker(error: Exception) -> bool:
+    return 'exited unexpectedly' in str(error)
+
+
 def _reason(error: Exception | None) -> str:
     """One sentence; an error in a worker comes with that worker's traceback, whose last line is the error."""
     if error is None:
         return 'on another rank, whose own message says why'
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-    if 'exited unexpectedly' in reason:
+    told = isinstance(error, (InputError, OSError)) or 'Traceback (most recent call last)' in str(error)
+    if not told and not _is_dead_worker(error) and reason != type(error).__name__:
+        reason = f'{type(error).__name__}: {reason}'
+    if _is_dead_worker(error):
         reason += ' (out of memory, or of shared memory, as in containers with a small /dev/shm?)'
     return reason
 

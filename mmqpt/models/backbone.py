@@ -190,7 +190,9 @@ def _read_weights(weights: str) -> Mapping[str, Tensor]:
         return _read_imagenet(weights.removeprefix('imagenet:'))
     path = weights_path(weights)
     if not path.is_file():
-        raise FileNotFoundError(f'no such file of weights: {path}')
+        own = f'qpt:{weights.removeprefix("qpt_")}'
+        hint = f'; the encoder that comes with mmqpt is {own}' if own.removeprefix('qpt:') in ENCODERS else ''
+        raise FileNotFoundError(f'no such file of weights: {path}{hint}')
     if path.suffix == '.safetensors':
         with opened_weights(str(path), 'pt') as file:
             state: Any = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)

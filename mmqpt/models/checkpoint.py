@@ -201,6 +201,12 @@ def _difference(field: str, theirs: Any, own: Any) -> str:
     return f'it has {field}={theirs!r}, the config {own!r}'
 
 
+def checkpoints_of(folder: str | os.PathLike[str]) -> list[Path]:
+    """All checkpoints of a run, whole or not, and its best ones."""
+    names = re.compile(r'(?:(?:epoch|iter|stopped_iter)_\d+|best_.+)\.pth')
+    return sorted(path for path in Path(folder).glob('*.pth') if names.fullmatch(path.name))
+
+
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     """The whole checkpoint of a run with the most steps; None where there is none.
 

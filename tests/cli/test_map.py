@@ -190,3 +190,11 @@ def test_mistakes_end_with_one_sentence(mmqpt, tmp_path, args, said):
     assert result.stderr.startswith('error: ')
     assert said in result.stderr
     assert not list(tmp_path.glob('*-map.png'))
+
+
+@pytest.mark.parametrize('size', [(4000, 3), (3, 4000), (700, 1), (1, 500), (2, 2)])
+def test_maps_of_very_narrow_pictures(mmqpt, tmp_path, size):
+    Image.fromarray(np.full((*size, 3), 128, np.uint8)).save(tmp_path / 'narrow.png')
+    result = mmqpt('map', 'narrow.png')
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / 'narrow-map.png').is_file()

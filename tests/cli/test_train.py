@@ -42,7 +42,23 @@ def test_resume_takes_the_newest_or_the_named_checkpoint(started, finetuned_chec
     assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'run' / 'epoch_1.pth'))
     cfg = started('--resume', 'other.pth')
     assert (cfg.resume, cfg.load_from) == (True, 'other.pth')
-    assert started().resume is False
+    assert started('--overwrite').resume is False
+
+
+def test_a_run_replaces_no_earlier_one_unasked(started, finetuned_checkpoint, tmp_path, capsys):
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    for name in ('epoch_7.pth', 'stopped_iter_3.pth', 'best_iqa_SRCC_epoch_2.pth', 'mine.pth', 'notes.txt'):
+        (folder / name).write_bytes(finetuned_checkpoint.read_bytes())
+    with pytest.raises(InputError, match=r'holds checkpoints of an earlier run, such as .* --resume .* --overwrite'):
+        started()
+    assert len(list(folder.iterdir())) == 5
+    with pytest.raises(InputError, match='give one of them'):
+        started('--overwrite', '--resume')
+    assert started('--overwrite').resume is False
+    assert sorted(path.name for path in folder.iterdir()) == ['mine.pth', 'notes.txt']
+    assert '3 checkpoints of an earlier run removed' in capsys.readouterr().out
+    started()
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_an_operator_cannot_write_to_the_photo():
         return image
 
     before = IMAGE.copy()
-    with pytest.raises(ValueError, match='read-only'):
+    with pytest.raises(RuntimeError, match=r'operator .*, level 1: ValueError: .*read-only'):
         operator_of(darken)(IMAGE, 1)
     np.testing.assert_array_equal(IMAGE, before)
     assert IMAGE.flags.writeable
@@ -199,3 +199,26 @@ def helper(image, value):
     finally:
         sys.modules.pop('some_rows', None)
     assert [one.name for one in found] == ['second', 'first']
+
+
+def failing(image, value):
+    """Fail in one of three ways."""
+    if value == 1:
+        return {}[value]
+    if value == 2:
+        image[0] = 0  # the versions of a photo share it
+    raise InputError('this photo is too dark')
+
+
+@pytest.mark.parametrize(
+    ('level', 'reason'), [(1, 'KeyError: 1'), (2, 'ValueError: assignment destination is read-only')]
+)
+def test_a_bug_of_an_operator_names_it_and_its_place(level, reason):
+    found = row_of(row('texture', **FIELDS)(failing))
+    with pytest.raises(
+        RuntimeError, match=rf'operator failing, level {level}: {reason} \(.*test_rows\.py:\d+\)'
+    ) as error:
+        found(IMAGE, level)
+    assert error.value.__cause__ is not None
+    with pytest.raises(InputError, match=r'^this photo is too dark$'):
+        found(IMAGE, 3)

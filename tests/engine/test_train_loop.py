@@ -222,6 +222,18 @@ def test_other_steps_are_refused(stepwise, train, photo_folder, tmp_path, change
         train(stepwise(tmp_path, **changes), resume=True)
 
 
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_bug_in_a_transform_of_ones_own_shows_its_traceback(stepwise, train, tmp_path, workers):
+    cfg = stepwise(tmp_path, **{'train_dataloader.num_workers': workers, 'log_level': 'INFO'})
+    cfg.train_dataloader.dataset.pipeline.insert(0, {'type': 'TroubleWith', 'position': 3, 'epoch': 0, 'kind': 'bug'})
+    with pytest.raises(InputError, match=r"the loader failed: KeyError: 'no such entry'"):
+        train(cfg)
+    (log,) = tmp_path.glob('*/*.log')
+    text = log.read_text()
+    assert 'Traceback (most recent call last)' in text
+    assert 'conftest.py' in text
+
+
 @pytest.mark.parametrize(
     ('kind', 'workers', 'message'),
     [

@@ -107,8 +107,22 @@ def check_columns(ratings: Sequence[Rating], columns: Iterable[str], ann_file: s
 
 
 def select_ratings(ratings: Sequence[Rating], where: Mapping[str, Any], ann_file: str | Path) -> list[Rating]:
-    """The rows whose columns have the values of ``where``; InputError for a column that does not exist."""
-    check_columns(ratings, where, ann_file)
+    """The rows whose columns have the values of ``where``.
+
+    Raises:
+        InputError: a column that does not exist, or a value that none of its rows has.
+    """
+    try:
+        check_columns(ratings, where, ann_file)
+    except InputError as error:
+        raise InputError(
+            f'{error}; mmqpt prepare-dataset NAME PHOTOS --ann-file CSV adds columns of random splits'
+        ) from error
+    for column, value in where.items():
+        there = dict.fromkeys(r.row[column] for r in ratings)
+        if str(value) not in there:
+            shown = ', '.join(map(repr, list(there)[:8])) + (', ...' if len(there) > 8 else '')
+            raise InputError(f'{ann_file}: no row has {str(value)!r} in column {column!r}; there are: {shown}')
     return [r for r in ratings if all(r.row[column] == str(value) for column, value in where.items())]
 
 

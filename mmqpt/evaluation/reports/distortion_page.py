@@ -125,14 +125,17 @@ def distortion_headlines(results: Results) -> list[str]:
             found.append(f'{name}: {", ".join(figures)}.')
     for run in results['runs']:
         text = f'Of {run["checkpoints"]} checkpoints of {run["run"]}, {run["best"]} reads the level best'
-        if run['best'] == run['last']:
-            text += ', and it is the last: longer training may still help.'
-        elif 'difference' in run:
+        is_last = run['best'] == run['last']
+        if is_last:
+            text += ', and it is the last'
+        if 'difference' in run:
             real = 'which excludes 0' if run['low'] > 0 else 'which includes 0: it may be chance'
-            text += f', by {run["difference"]:.3f} over the last (95 % interval {run["low"]:.3f} to '
-            text += f'{run["high"]:.3f}, {real}).'
-        else:
-            text += '.'
+            over = 'the one before' if is_last else 'the last'
+            text += f', by {run["difference"]:.3f} over {over} (95 % interval {run["low"]:.3f} to '
+            text += f'{run["high"]:.3f}, {real})'
+            if is_last and run['low'] > 0:
+                text += ': longer training may still help'
+        text += '.'
         found.append(text)
     for name in heads:
         blind = results['blind'][name]

@@ -187,8 +187,9 @@ def _runs(cells: Sequence[Mapping[str, Any]], known: Mapping[str, Known]) -> lis
         values = [known[cell['encoder']].figures['level', ''].value for cell in own]
         best, last = own[int(np.argmax(values))], own[-1]
         row = {'run': run, 'checkpoints': len(own), 'best': best['encoder'], 'last': last['encoder']}
-        found = known[best['encoder']].figures['level', ''].minus(known[last['encoder']].figures['level', ''])
-        if found and best is not last:
+        other = last if best is not last else own[max(0, len(own) - 2)]
+        found = known[best['encoder']].figures['level', ''].minus(known[other['encoder']].figures['level', ''])
+        if found and best is not other:
             row |= {'difference': found.difference, 'low': found.low, 'high': found.high}
         rows.append(row)
     return rows

@@ -91,7 +91,7 @@ def test_where_keeps_rows(photo_folder, csv_file, names):
     [
         ({'where': {'fold': '1'}}, r"meta_info\.csv: no column 'fold'; there are: img_name, mos, split, scene, number"),
         ({'group_column': 'reference', 'holdout': 0.5, 'part': 'fit'}, "no column 'reference'"),
-        ({'where': {'split': 'valid'}}, "no rows left with {'split': 'valid'} and part 'all'"),
+        ({'where': {'split': 'valid'}}, "no row has 'valid' in column 'split'; there are: "),
         ({'part': 'train'}, "part must be 'all', or 'fit' or 'holdout' with 0 < holdout < 1, got 'train' and 0.0"),
         ({'part': 'fit'}, "got 'fit' and 0.0"),
         ({'holdout': 0.5}, "got 'all' and 0.5"),

@@ -78,7 +78,16 @@ def test_a_warning_goes_first(results):
 @pytest.mark.parametrize(
     ('run', 'told'),
     [
-        ({'best': 'B 20'}, 'B 20 reads the level best, and it is the last'),
+        ({'best': 'B 20'}, 'B 20 reads the level best, and it is the last.'),
+        (
+            {'best': 'B 20', 'difference': 0.1, 'low': 0.05, 'high': 0.15},
+            'and it is the last, by 0.100 over the one before (95 % interval 0.050 to 0.150, which excludes 0): longer '
+            'training may still help.',
+        ),
+        (
+            {'best': 'B 20', 'difference': 0.001, 'low': -0.05, 'high': 0.05},
+            'over the one before (95 % interval -0.050 to 0.050, which includes 0: it may be chance).',
+        ),
         (
             {'best': 'B 10', 'difference': 0.1, 'low': 0.05, 'high': 0.15},
             'B 10 reads the level best, by 0.100 over the last (95 % interval 0.050 to 0.150, which excludes 0).',

@@ -72,7 +72,17 @@ def test_a_better_encoder_is_found_better_and_a_blind_one_blind(distortion_folde
     assert found['blind'][start] == ['jpeg']
     assert found['blind'][good] == []
     assert {'encoder': start, 'distortion': 'jpeg', 'taken_for': 'white_noise', 'share': 1.0} in found['confused']
-    assert found['runs'] == [{'run': 'B', 'checkpoints': 2, 'best': 'B 20', 'last': 'B 20'}]
+    (run,) = found['runs']
+    assert {name: run[name] for name in ('run', 'checkpoints', 'best', 'last')} == {
+        'run': 'B',
+        'checkpoints': 2,
+        'best': 'B 20',
+        'last': 'B 20',
+    }
+    earlier = find(found['summary'], encoder='B 10', measure='level', distortion='')['value']
+    later = find(found['summary'], encoder='B 20', measure='level', distortion='')['value']
+    assert run['difference'] == pytest.approx(later - earlier)  # to the one before, where the last is the best
+    assert run['low'] <= run['difference'] <= run['high']
 
 
 def test_pairs_start_from_the_first_encoder():
