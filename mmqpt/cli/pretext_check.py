@@ -6,7 +6,7 @@ Example:
 
 Prints how often the positive is closer than every degradation-based negative, with keys from the key encoder, and
 beside it the same of the network that the config starts from (its features as they are), which never saw the task: the
-gain is what training taught.
+gain is what training taught, with a 95 % interval over photos.
 
 `different recipes` is the task; `shared positions` has all versions cut at the same places, so that content speaks for
 the negatives; `same recipe` is the control: versions that differ in nothing but where their patches lie. There the
@@ -37,7 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('--data-root', type=Path, required=True, help='folder of photos that were not trained on')
     parser.add_argument('--ann-file', type=Path, help='use only the photos that this text file lists, one a line')
-    parser.add_argument('--photos', type=int, default=200, help='how many of them, drawn at random')
+    parser.add_argument(
+        '--photos', type=int, default=200, help='how many of them, drawn at random (default: %(default)s)'
+    )
     parser.add_argument('--out', type=Path, help='JSON file to write')
     add_common_options(parser)
 
@@ -56,10 +58,14 @@ def run(args: argparse.Namespace) -> None:
     paths = list_photos(args.data_root, args.ann_file)
     chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[: args.photos]]
     results = pretext_accuracies(cfg, args.checkpoint, chosen)
-    print(f'{results["photos"]} photos, chance {results["chance"]:.3f}')
+    print(f'{results["photos"]} photos, chance {results["chance"]:.3f}; gain with its 95 % interval over photos')
     print(f'{"":18s} checkpoint  start    gain')
     for name, trained in results['checkpoint'].items():
-        start = results['start'][name]
-        print(f'{name:18s} {trained:10.3f}  {start:5.3f}  {trained - start:+.3f}')
+        start, gain = results['start'][name], results['gain'][name]
+        interval = '' if gain['low'] is None else f' [{gain["low"]:+.3f}, {gain["high"]:+.3f}]'
+        print(f'{name:18s} {trained:10.3f}  {start:5.3f}  {gain["value"]:+.3f}{interval}')
+    first = results['gain']['different recipes']
+    if first['low'] is None or first['low'] <= 0:
+        print('that training taught the task beyond its start can not be shown on these photos')
     if args.out:
         args.out.write_text(json.dumps(results, indent=2) + '\n')

@@ -17,13 +17,18 @@ def test_accuracies(run_command, config, pretrained_checkpoint, photo_folder, tm
     assert done.returncode == 0, done.err
     found = json.loads((tmp_path / 'check.json').read_text())
     assert (found.pop('photos'), found.pop('chance')) == (4, pytest.approx(1 / 3))
+    gains = found.pop('gain')
     assert set(found) == {'checkpoint', 'start'}
     assert set(found['checkpoint']) == set(found['start']) == {'different recipes', 'shared positions', 'same recipe'}
     for name, trained in found['checkpoint'].items():
         start = found['start'][name]
         assert 0 <= trained <= 1
         assert 0 <= start <= 1
-        assert f'{name:18s} {trained:10.3f}  {start:5.3f}  {trained - start:+.3f}\n' in done.out
+        gain = gains[name]
+        assert gain['value'] == pytest.approx(trained - start)
+        interval = f'[{gain["low"]:+.3f}, {gain["high"]:+.3f}]'
+        assert f'{name:18s} {trained:10.3f}  {start:5.3f}  {gain["value"]:+.3f} {interval}\n' in done.out
+    assert ('can not be shown' in done.out) == (gains['different recipes']['low'] <= 0)
 
 
 def test_a_checkpoint_of_fine_tuning_is_refused(run_command, config, finetuned_checkpoint, photo_folder):

@@ -16,7 +16,11 @@ from mmqpt.core.bgr import swap_channels
 from mmqpt.core.errors import InputError, first_line
 from mmqpt.core.photo import read_photo
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
+from mmqpt.evaluation.statistics.replicates import Replicated, draw_counts
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
+
+_REPLICATES = 2000
+"""Draws of photos for an interval."""
 
 _FIRST = 24
 """Photos whose patches set the statistics of a network that starts from random weights."""
@@ -63,12 +67,34 @@ def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -
         model.load_state_dict(state['state_dict'])
     except (LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f'{checkpoint}: not the weights of this config ({first_line(error)})') from error
+    trained = {name: accuracies(model, pairs, paths) for name, pairs in tasks.items()}
+    untrained = {name: accuracies(model, pairs, paths, start) for name, pairs in tasks.items()}
     return {
         'photos': len(paths),
         'chance': 1 / (1 + (independent.versions - 1) * independent.patches),
-        'checkpoint': {name: accuracy(model, pairs, paths) for name, pairs in tasks.items()},
-        'start': {name: accuracy(model, pairs, paths, start) for name, pairs in tasks.items()},
+        'checkpoint': {name: float(found.mean()) for name, found in trained.items()},
+        'start': {name: float(found.mean()) for name, found in untrained.items()},
+        'gain': {name: gain(trained[name], untrained[name]) for name in tasks},
     }
+
+
+def gain(trained: np.ndarray, start: np.ndarray) -> dict[str, Any]:
+    """What training added on the same patches, with a paired bootstrap over photos.
+
+    Args:
+        trained: (N,) accuracies on N photos.
+        start: (N,) of the start.
+
+    Returns:
+        ``value``, and ``low`` and ``high`` of its 95 % interval; these are None for fewer than two photos.
+    """
+    differences = trained - start
+    found = None
+    if len(differences) > 1:
+        counts = draw_counts([str(number) for number in range(len(differences))], _REPLICATES)
+        found = Replicated(float(differences.mean()), counts @ differences / len(differences)).interval()
+    low, high = found or (None, None)
+    return {'value': float(differences.mean()), 'low': low, 'high': high}
 
 
 def same_recipe(pairs: PatchPairs) -> PatchPairs:
@@ -79,8 +105,8 @@ def same_recipe(pairs: PatchPairs) -> PatchPairs:
 
 
 @torch.no_grad()
-def accuracy(model: BaseModel, pairs: PatchPairs, paths: list[Path], backbone: nn.Module | None = None) -> float:
-    """Share of (query, positive) whose positive is closer than every patch of the photo's other versions.
+def accuracies(model: BaseModel, pairs: PatchPairs, paths: list[Path], backbone: nn.Module | None = None) -> np.ndarray:
+    """Share of (query, positive) whose positive is closer than every patch of the photo's other versions, (N,) a photo.
 
     Args:
         model: of pre-training, in eval mode.
@@ -93,7 +119,7 @@ def accuracy(model: BaseModel, pairs: PatchPairs, paths: list[Path], backbone: n
         inputs = patches_of(model, pairs, path, number)
         right = model.loss(inputs)['acc_degradation'] if backbone is None else model.feature_accuracy(inputs, backbone)
         found.append(right)
-    return torch.stack(found).mean().item()
+    return torch.stack(found).double().cpu().numpy()
 
 
 def patches_of(model: BaseModel, pairs: PatchPairs, path: Path, number: int) -> Tensor:

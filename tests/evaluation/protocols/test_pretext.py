@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS
 
 from mmqpt.core.bgr import swap_channels
 from mmqpt.datasets.transforms.patch_pairs import PatchPairs
-from mmqpt.evaluation.protocols.pretext import pretext_accuracies, same_recipe
+from mmqpt.evaluation.protocols.pretext import gain, pretext_accuracies, same_recipe
 
 
 def test_all_versions_have_one_recipe(photos):
@@ -51,3 +51,17 @@ def test_mixed_positions_are_taken_apart(tiny_pretrain, photo_folder, pretrained
     assert pretext_accuracies(mixed, pretrained_checkpoint, paths) == pretext_accuracies(
         plain, pretrained_checkpoint, paths
     )
+
+
+def test_a_gain_comes_with_its_interval(rng):
+    start = rng.uniform(0.4, 0.9, 200)
+    found = gain(start + rng.normal(0.05, 0.1, 200), start)
+    error = 0.1 / 200**0.5
+    assert found['low'] < found['value'] < found['high']
+    assert found['high'] - found['low'] == pytest.approx(2 * 1.96 * error, rel=0.25)
+    assert found['low'] > 0
+    none = gain(start + rng.normal(0, 0.3, 200), start)
+    assert none['low'] < none['value'] < none['high']
+    assert gain(np.array([1.0]), np.array([0.5])) == {'value': 0.5, 'low': None, 'high': None}
+    few = gain(np.array([1.0, 0.5]), np.array([0.5, 0.75]))
+    assert few['low'] < 0 < few['high']
