@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', help='checkpoint of that config')
     parser.add_argument(
         '--out',
-        help='JSON file for the metrics; metrics.json in the work dir by default: test/ beside the checkpoint',
+        help='JSON file for the metrics; metrics.json in the work dir by default, test/NAME/ beside checkpoint NAME',
     )
     add_common_options(parser)
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
     beside = args.work_dir is None
     if beside:  # its run, in a folder of its own: the logs and the config of the run stay as they are
-        args.work_dir = str(Path(args.checkpoint).parent / 'test')
+        args.work_dir = str(Path(args.checkpoint).parent / 'test' / Path(args.checkpoint).stem)
     cfg = load_config(args, {'model.pretrained': 'the checkpoint holds all weights', 'load_from': 'give CHECKPOINT'})
     checkpoint = load_checkpoint_file(args.checkpoint)
     if export_spec_of(checkpoint).get('kind') != 'metric':

@@ -93,6 +93,7 @@ def target_file(path: str | os.PathLike[str]) -> str:
 
     Raises:
         FileNotFoundError: the folder of that file does not exist.
+        PermissionError: nothing may be written to that folder, where the new file is made before it gets its name.
         InputError: it exists and is no regular file (a folder, a pipe, a device).
     """
     name = os.fspath(path)
@@ -102,6 +103,8 @@ def target_file(path: str | os.PathLike[str]) -> str:
     folder = os.path.dirname(target)
     if folder and not os.path.isdir(folder):
         raise FileNotFoundError(f'{name}: no such folder: {folder}')
+    if not os.access(folder or os.curdir, os.W_OK):
+        raise PermissionError(f'{name}: no permission to write to its folder')
     return target
 
 

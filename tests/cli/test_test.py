@@ -23,8 +23,8 @@ def test_it_writes_beside_its_run(monkeypatch, run_command, tiny_finetune, finet
     monkeypatch.chdir(tmp_path)
     done = run_command('test', config, run / 'epoch_2.pth')
     assert done.returncode == 0, done.err
-    assert json.loads((run / 'test' / 'metrics.json').read_text()) == {'iqa/SRCC': 0.5}
-    assert seen[0].test_evaluator.out_file == str(run / 'test' / 'predictions.csv')
+    assert json.loads((run / 'test' / 'epoch_2' / 'metrics.json').read_text()) == {'iqa/SRCC': 0.5}
+    assert seen[0].test_evaluator.out_file == str(run / 'test' / 'epoch_2' / 'predictions.csv')
     assert not (tmp_path / 'work_dirs').exists()
     run_command('test', config, run / 'epoch_2.pth', '--work-dir', 'elsewhere')
     assert (tmp_path / 'elsewhere' / 'metrics.json').is_file()

@@ -157,3 +157,13 @@ def test_a_new_file_has_the_mode_of_new_files(tmp_path, umask):
     finally:
         os.umask(before)
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
+def test_a_folder_that_can_not_be_written_to_is_named_at_once(tmp_path, monkeypatch):
+    """Not after an hour of scoring, by the hidden name of a partial file."""
+    monkeypatch.setattr(os, 'access', lambda path, mode: os.fspath(path) != str(tmp_path))
+    with pytest.raises(PermissionError, match=r'page\.html: no permission to write to its folder'):
+        target_file(tmp_path / 'page.html')
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r'^page\.html: no permission'):
+        target_file('page.html')
