@@ -61,6 +61,8 @@ def score_command(paths: tuple[str, ...], recursive: bool, null: bool, **options
     wanted = [kind for kind in KINDS if options[kind] is not None]
     if len(wanted) > 1:
         raise click.UsageError(f'give one of --csv, --json and --parquet, got --{" and --".join(wanted)}')
+    if wanted and options[wanted[0]] == '-':
+        raise click.UsageError(f'--{wanted[0]} - names no file; without it scores are printed, --ndjson as JSON lines')
     for name in ('resume', 'overwrite'):
         if options[name] and not wanted:
             raise click.UsageError(f'--{name} needs --csv, --json or --parquet')

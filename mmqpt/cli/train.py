@@ -83,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
     runner = Runner.from_cfg(cfg)
     if is_main_process():
         _say_if_not_exportable(bare_model(runner))
+    _check_validation(runner)
     runner.train()
 
 
@@ -104,6 +105,18 @@ def _make_room(folder: Path, overwrite: bool) -> None:
         for path in earlier:
             path.unlink(missing_ok=True)
         print(f'{folder}: {len(earlier)} checkpoints of an earlier run removed')
+
+
+def _check_validation(runner: Any) -> None:
+    """Before the first epoch, not after it."""
+    from mmqpt.engine.iqa_metric import FEWEST
+
+    loop = getattr(runner, 'val_loop', None)
+    if loop is not None and len(loop.dataloader.dataset) < FEWEST:
+        raise InputError(
+            f'{len(loop.dataloader.dataset)} photos are left to choose the epoch by, but SRCC and the like need at '
+            f'least {FEWEST}: give more rated photos, or a larger holdout'
+        )
 
 
 def _say_if_not_exportable(model: Any) -> None:

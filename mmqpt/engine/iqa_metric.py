@@ -20,6 +20,9 @@ from mmqpt.datasets.rated.ratings import check_columns, read_ratings
 from mmqpt.evaluation.statistics.measures import RAW, measures
 
 FIGURES = ('SRCC', 'PLCC', 'KRCC', 'RMSE')
+FEWEST = 3
+"""Photos that correlations need."""
+
 ALL_FIGURES = (*FIGURES, 'PLCC4', 'RMSE4', 'PLCC5', 'RMSE5')
 
 
@@ -130,8 +133,8 @@ class IQAMetric(BaseMetric):
                 f'{len(bad)} of {len(results)} predictions are not finite, the first: {bad[0].score} for '
                 f'{bad[0].name!r}; if this is in training, it has diverged: lower the learning rate'
             )
-        if len(results) < 3:
-            raise InputError(f'SRCC and the like need at least 3 photos, got {len(results)}')
+        if len(results) < FEWEST:
+            raise InputError(f'SRCC and the like need at least {FEWEST} photos, got {len(results)}')
         values = self._figures(predicted, mos, '')
         subsets = sorted({result.subset for result in results} if self.by else set())
         for subset in subsets:

@@ -93,6 +93,8 @@ def load_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     name = os.fspath(path)
     if not os.path.isfile(name):
         raise FileNotFoundError(f'no such checkpoint: {name}')
+    if name.lower().endswith('.safetensors'):
+        raise InputError(f'{name}: an exported file, where a checkpoint of a run (.pth) is asked for')
     allow_resume()
     with _refusing(name):
         loaded = torch.load(name, map_location='cpu', weights_only=True)

@@ -204,6 +204,7 @@ def test_what_is_printed_beside_a_file(mmqpt, folder):
         (['in', '--top', '0'], '--top'),
         (['in', '--resume'], '--resume needs --csv'),
         (['in', '--csv', 'a', '--json', 'b'], 'give one of --csv'),
+        (['in', '--csv', '-'], '--csv - names no file; without it scores are printed, --ndjson as JSON lines'),
         (['in', '--csv', 'a', '--resume', '--overwrite'], 'not both'),
         (['in', '--below', '0.2', '--above', '0.5'], 'no score is above 0.5 and below 0.2'),
         (['in', '--weights', 'none.safetensors'], 'none.safetensors'),

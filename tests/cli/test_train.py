@@ -101,3 +101,15 @@ def test_a_base_learning_rate_needs_its_switch(started):
         started('--cfg-options', 'auto_scale_lr.base_batch_size=8')
     with pytest.raises(InputError, match=r'train_cfg\.max_epochs: has no effect here; --epochs sets it'):
         started('--epochs', '3', '--cfg-options', 'train_cfg.max_epochs=8')
+
+
+def test_too_few_photos_to_choose_the_epoch_by_are_told_before_training(
+    run_command, tiny_finetune, rated_csv, tmp_path
+):
+    cfg = tiny_finetune(tmp_path / 'run', **{'val_dataloader.dataset.holdout': 0.01})
+    cfg.val_dataloader.dataset.part = 'holdout'
+    cfg.dump(tmp_path / 'config.py')
+    done = run_command('finetune', tmp_path / 'config.py', '--work-dir', tmp_path / 'run')
+    assert done.returncode == 2
+    assert '1 photos are left to choose the epoch by, but SRCC and the like need at least 3' in done.err
+    assert not list((tmp_path / 'run').glob('*.pth'))
