@@ -148,6 +148,13 @@ def export_spec_of(loaded: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+_CHANGEABLE = frozenset({
+    'init_cfg', 'pretrained', 'checkpoint_path', 'with_cp', 'frozen_stages', 'norm_eval', 'drop_path_rate', 'drop_rate',
+    'dropout',
+})  # fmt: skip
+"""Arguments of a network by which its weights mean the same: where it started, how it trains."""
+
+
 def check_fit(path: str | os.PathLike[str], loaded: dict[str, Any], model: nn.Module) -> None:
     """Refuse weights of another model. MMEngine loads what fits, logs the rest, and goes on with random layers.
 
@@ -196,7 +203,11 @@ def check_fit(path: str | os.PathLike[str], loaded: dict[str, Any], model: nn.Mo
 def _difference(field: str, theirs: Any, own: Any) -> str:
     """The first value that both have and that differs, in words; what only one of them knows is not compared."""
     if isinstance(theirs, dict) and isinstance(own, dict):
-        parts = (_difference(f'{field}.{key}', value, own[key]) for key, value in theirs.items() if key in own)
+        parts = (
+            _difference(f'{field}.{key}', value, own[key])
+            for key, value in theirs.items()
+            if key in own and key not in _CHANGEABLE
+        )
         return next((part for part in parts if part), '')
     if theirs is None or own is None or theirs == own:
         return ''

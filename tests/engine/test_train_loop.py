@@ -121,7 +121,8 @@ def test_a_checkpoint_of_another_model_is_not_resumed(stepwise, train, tmp_path)
         train(stepwise(tmp_path, **{'model.neck.hid_channels': 24}), resume=True)
     with pytest.raises(InputError, match=r"it has backbone\.model_name='test_resnet', the config 'test_efficientnet'"):
         train(stepwise(tmp_path, **{'model.backbone.model_name': 'test_efficientnet'}), resume=True)
-    runner = train(stepwise(tmp_path, **{'model.queue_length': 12}), resume=True)
+    changed = {'model.queue_length': 12, 'model.backbone.drop_path_rate': 0.2}
+    runner = train(stepwise(tmp_path, **changed), resume=True)
     assert len(runner.model.queue) == int(runner.model.queue.filled) == 12
 
 
