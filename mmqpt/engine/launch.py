@@ -31,11 +31,12 @@ def load_config(args: argparse.Namespace, unused: Mapping[str, str] | None = Non
 
     Raises:
         FileNotFoundError: no such config.
-        InputError: as of :func:`read_with_options`.
+        InputError: as of :func:`read_with_options`; a batch size or a number of workers that is none.
     """
     if 'LOCAL_RANK' not in os.environ:
         os.environ['LOCAL_RANK'] = str(args.local_rank)
     cfg = read_with_options(args.config, args.cfg_options, unused)
+    _check_loaders(cfg)
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir
@@ -44,6 +45,15 @@ def load_config(args: argparse.Namespace, unused: Mapping[str, str] | None = Non
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _init_cpu_ranks(cfg)
     return cfg
+
+
+def _check_loaders(cfg: Config) -> None:
+    """PyTorch's own errors name neither the setting nor the loader, and come as tracebacks."""
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for name, least in (('batch_size', 1), ('num_workers', 0)):
+            value = (cfg.get(loader) or {}).get(name, least)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f'{loader}.{name} must be an integer >= {least}, got {value!r}')
 
 
 def _init_cpu_ranks(cfg: Config) -> None:

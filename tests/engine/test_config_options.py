@@ -152,3 +152,18 @@ def test_load_config_puts_options_in():
     cfg = load_config(args)
     assert (cfg.train_dataloader.dataset.pipeline[1].crop, cfg.launcher) == (64, 'none')
     assert 'crop = 64' in cfg.pretty_text
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({'train_dataloader.batch_size': 0}, r'train_dataloader\.batch_size must be an integer >= 1, got 0'),
+        ({'train_dataloader.batch_size': 'abc'}, "batch_size must be an integer >= 1, got 'abc'"),
+        ({'val_dataloader.num_workers': -1}, r'val_dataloader\.num_workers must be an integer >= 0, got -1'),
+        ({'test_dataloader.num_workers': 1.5}, r'num_workers must be an integer >= 0, got 1\.5'),
+    ],
+)
+def test_loaders_that_can_not_be(options, said):
+    args = argparse.Namespace(config=str(CSV), cfg_options=options, launcher='none', local_rank=0, work_dir=None)
+    with pytest.raises(InputError, match=said):
+        load_config(args)
