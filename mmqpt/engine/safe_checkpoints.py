@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,17 +89,17 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
-        if isinstance(self.file_backend, AtomicFileBackend) and is_main_process():
-            for path in Path(self.out_dir).glob(STOPPED.format('*')):
-                self.file_backend.remove(path)
-        self._remove_old()
+        self._remove_old([STOPPED.format('*')])
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         super()._save_best_checkpoint(runner, metrics)
         self._remove_old()
 
-    def _remove_old(self) -> None:
+    def _remove_old(self, patterns: Sequence[str] = ()) -> None:
+        """Removes what MMEngine meant to, and files of these names."""
         if isinstance(self.file_backend, AtomicFileBackend) and is_main_process():
+            for path in (path for pattern in patterns for path in Path(self.out_dir).glob(pattern)):
+                self.file_backend.remove(path)
             best = getattr(self, 'best_ckpt_path_dict', {}).values()
             self.file_backend.remove_pending(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best})
 

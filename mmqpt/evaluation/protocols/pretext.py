@@ -41,7 +41,7 @@ def pretext_accuracies(cfg: Config, checkpoint: str | Path, paths: list[Path]) -
     Returns:
         ``photos`` and ``chance``; ``checkpoint`` and ``start``, each with ``different recipes``, which is the task;
         ``shared positions``, with all versions cut at the same places; ``same recipe``, with nothing to tell versions
-        apart by.
+        apart by; and ``gain`` of the same names, see :func:`gain`.
 
     Raises:
         InputError: not a checkpoint of pre-training, or the weights that the config starts from can't be read.
