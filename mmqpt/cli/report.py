@@ -46,8 +46,8 @@ def report_command(
     A click shows a photo large. The table can be filtered and sorted; photos in it can be marked to be kept (k) or
     rejected (r), and the marks saved as a CSV, or as a script that moves the rejected ones.
 
-    FOLDER is scored first. RESULTS is a file of `mmqpt score` (.csv, .jsonl or .parquet); nothing is scored again, and
-    photos are only read for their thumbnails.
+    FOLDER is scored first; Ctrl-C ends that, and the page has the photos scored until then. RESULTS is a file of
+    `mmqpt score` (.csv, .jsonl or .parquet); nothing is scored again, and photos are only read for their thumbnails.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def report_command(
     if maps is not None and not os.path.isdir(maps):
         raise InputError(f'--maps: no such folder: {printable(maps)}')
     folder = ''
-    failed = 0
+    failed, stopped = 0, ''
     if os.path.isdir(source):
         paths, skipped, unsearched = list_inputs([source], recursive)
         threads = onnx_threads(options['batch'])
@@ -76,9 +76,16 @@ def report_command(
         run.skipped = skipped
         for sentence in unsearched:
             run.fail(sentence)
-        rows = list(run.over(paths))
+        rows = []
+        try:
+            for row in run.over(paths):
+                rows.append(row)  # one by one: Ctrl-C loses none
+        except KeyboardInterrupt:
+            stopped = f'stopped: a page of {len(rows)} of {len(paths)} photos'
+            if not rows:
+                raise
         failed = run.failed
-        click.echo(run.summary(), err=True)
+        click.echo(f'{run.summary()}\n{stopped}' if stopped else run.summary(), err=True)
     else:
         from mmqpt.cli.results import read_scores
 
@@ -96,4 +103,4 @@ def report_command(
     name = title or os.path.basename(os.path.normpath(source)) or source
     write_page(out, printable(name), rows, meta, folder, photos, thumbnails, maps, not options['no_progress'])
     click.echo(f'{printable(out)}: {len(rows)} photos')
-    return 1 if failed else 0
+    return 130 if stopped else 1 if failed else 0

@@ -11,6 +11,7 @@ from mmpretrain.registry import HOOKS
 
 from mmqpt.core.errors import InputError
 from mmqpt.datasets.photos.sampler import SeededSampler
+from mmqpt.engine.resumed_settings import other_settings
 from mmqpt.engine.runner_state import bare_model
 from mmqpt.models.checkpoint import check_fit
 
@@ -36,13 +37,18 @@ class DataPositionHook(Hook):
         checkpoint['meta']['position'] = _position(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps the position of the run being resumed.
+        """Keeps the position of the run being resumed, and says which of its settings are kept, too.
 
         Raises:
-            InputError: the checkpoint is of another model.
+            InputError: the checkpoint is of another model, or of other schedules.
         """
         if runner._resume:
             check_fit(runner._load_from or 'the checkpoint', checkpoint, bare_model(runner))
+            if others := other_settings(runner, checkpoint):
+                runner.logger.warning(
+                    f'resumed with the settings of the checkpoint: {"; ".join(others)}. For those of the config, start '
+                    'a new run from its weights (load_from without resume)'
+                )
             self.found = checkpoint.get('meta', {}).get('position')
             self.seed = (self.found or {}).get('seed')
 

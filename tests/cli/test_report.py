@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from mmqpt.cli.report_page import write_page
+from mmqpt.cli.scoring import Run
 from mmqpt.cli.thumbnails import embedded_thumbnail
 from mmqpt.metric.score_many import Scored
 
@@ -51,6 +53,24 @@ def test_a_page_of_a_folder(mmqpt, photo_folder, tmp_path):
     assert {row[3] for row in data['rows']} == {row[0].removeprefix('in/') for row in data['rows']}
     assert (data['base'], data['base_url']) == (str(tmp_path / 'in'), './in/')
     assert re.search(r'sha256<td>[0-9a-f]{64}', page)
+
+
+@pytest.mark.parametrize('done', [0, 3])
+def test_ctrl_c_keeps_what_was_scored(mmqpt, photo_folder, tmp_path, monkeypatch, done):
+    whole = Run.over
+
+    def stopped(run, paths):
+        yield from itertools.islice(whole(run, paths), done)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, 'over', stopped)
+    result = mmqpt('report', photo_folder, '--out', 'page.html')
+    assert result.exit_code == 130
+    if not done:
+        assert not (tmp_path / 'page.html').exists()
+        return
+    assert f'stopped: a page of 3 of {len(list(photo_folder.iterdir()))} photos' in result.stderr
+    assert len(data_of((tmp_path / 'page.html').read_text())['rows']) == done
 
 
 def test_only_the_script_of_the_page_may_run(tmp_path):
