@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from PIL._util import DeferredError
 
 from mmqpt.core.errors import PhotoError, first_line
@@ -46,6 +46,10 @@ SIGNATURES = {
     'JPEG 2000': rb'\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n',
 }
 """How a file of each kind begins."""
+
+_BITS, _SAMPLE_FORMAT, _FLOAT = 258, 339, 3  # TIFF's tags, and the value of the second for floats
+_FLOATING = 'floating-point pixels have no stated range; save it with 8 or 16 bits'
+_SIGNED_OR_WIDE = 'signed or 32-bit pixels have no stated range; save it with 8 or 16 bits'
 
 HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1', b'msf1', b'mif2')
 STRIP = 1 << 18
@@ -378,8 +382,23 @@ def _unread(data: bytes | bytearray, reason: str = '') -> str:
     start = bytes(data[:16])
     kind = next((kind for kind, signature in SIGNATURES.items() if re.match(signature, start, re.DOTALL)), None)
     if kind is not None:
+        if kind == 'TIFF' and (pixels := _pixels_without_range(data)):
+            return pixels
         return f'damaged or truncated ({reason or f"it begins as a {kind}, but no decoder takes it"})'
     return f'not an image that can be read ({reason})' if reason else 'not an image of a kind that can be read'
+
+
+def _pixels_without_range(data: bytes | bytearray) -> str | None:
+    """Whether a TIFF that Pillow does not know has whole pixels, but such as have no stated range."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(bytes(data[: 16 if 43 in data[2:4] else 8]))  # 43: BigTIFF
+        stream = io.BytesIO(data)
+        stream.seek(tags.next)
+        tags.load(stream)
+        formats, bits = set(tags.get(_SAMPLE_FORMAT, (1,))), max(tags.get(_BITS, (8,)))
+    except Exception:  # damaged, then
+        return None
+    return _FLOATING if _FLOAT in formats else _SIGNED_OR_WIDE if formats != {1} or bits > 16 else None
 
 
 def _open_heif(data: bytes | bytearray, name: str) -> Image.Image:
@@ -401,9 +420,9 @@ def _orientation(image: Image.Image) -> int:
 def _ambiguity(image: Image.Image) -> str | None:
     """Why the pixels of a photo, of which only the header was read, could mean several things; None if they can't."""
     if image.mode == 'F':
-        return 'floating-point pixels have no stated range; save it with 8 or 16 bits'
+        return _FLOATING
     if image.mode == 'I' and image.format != 'PPM':  # Pillow scales a PPM's to 16 bits
-        return 'signed or 32-bit pixels have no stated range; save it with 8 or 16 bits'
+        return _SIGNED_OR_WIDE
     if image.mode == 'LAB':
         return 'LAB colours are not read; save it as RGB'
     key = image.info.get('transparency')

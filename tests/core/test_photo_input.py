@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -204,6 +205,26 @@ def test_errors_of_files(photos, tmp_path):
         prepare_photo(closed, VIEWS['within'])
 
 
+@pytest.mark.parametrize(
+    ('kind', 'said'),
+    [
+        (np.float32, 'floating-point pixels have no stated range'),
+        (np.float64, 'floating-point pixels have no stated range'),
+        (np.uint32, 'signed or 32-bit pixels have no stated range'),
+        (np.int16, 'signed or 32-bit pixels have no stated range'),
+    ],
+)
+@pytest.mark.parametrize('shape', [(20, 30), (20, 30, 3)])
+def test_tiffs_without_a_range_are_not_called_damaged(kind, said, shape, tmp_path):
+    path = tmp_path / 'float.tif'
+    assert cv2.imwrite(str(path), np.ones(shape, kind))
+    with pytest.raises(PhotoError, match=rf'float\.tif: {said}; save it with 8 or 16 bits'):
+        prepare_photo(path, VIEWS['within'])
+    path.write_bytes(path.read_bytes()[:9])
+    with pytest.raises(PhotoError, match='damaged or truncated'):
+        prepare_photo(path, VIEWS['within'])
+
+
 @pytest.mark.parametrize('photo', [None, 3, 0.5, [1, 2], io.BytesIO(b'x')])
 def test_what_is_no_photo(photo):
     with pytest.raises(InputError, match='photo must be a path, bytes, a Pillow image, an array or a tensor, got'):
@@ -226,6 +247,7 @@ def test_arrays_of_too_many_pixels(monkeypatch):
 
 MEMORY = """
 import resource, sys
+import cv2
 import numpy as np
 from mmqpt.core.photo_input import prepare_photo
 from mmqpt.core.view import View
