@@ -30,7 +30,7 @@ val_dataloader = dict(dataset=dict(where=where_train))
 test_dataloader = dict(dataset=dict(where=where_test))
 model = dict(
     pretrained='{{$PRETRAINED:qpt:efficientnet_lite0_side}}',  # the encoder that comes with mmqpt
-    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0_side', features_only=True),
+    backbone=dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0_side', features_only=True, branches=3),
     head=dict(hidden=256, dropout=0.2, pooling='moments'),
     view=dict(_delete_=True, **view),
     loss=[dict(type='smooth_l1', beta=0.1, weight=1.0), dict(type='plcc', weight=0.5)],

@@ -18,6 +18,7 @@ from mmqpt.core.weights_spec import WeightsSpec
 from mmqpt.version import __version__
 
 _INPUT = ('input_mean', 'input_std')
+_ORIGIN = ('dataset', 'iterations', 'config_sha256')
 
 
 def average_encoders(
@@ -32,7 +33,8 @@ def average_encoders(
     judges photos of other sources better than each of them: between a network and its own start (WiSE-FT, Wortsman et
     al., "Robust fine-tuning of zero-shot models", CVPR 2022), or between several fine-tunings (Wortsman et al., "Model
     soups", ICML 2022). Of networks without a common start the average is of no use, which nothing here can check. The
-    head has to be fitted anew (``HeadStartHook``), so heads are left out.
+    head has to be fitted anew (``HeadStartHook``), so heads are left out. Data set, steps and config are kept where all
+    files have the same.
 
     Args:
         files: exported encoders or metrics of one architecture; one is enough where branches join it.
@@ -60,10 +62,12 @@ def average_encoders(
     backbone = tensors_below(tensors, 'backbone.')
     shapes = {(key, value.shape) for key, value in backbone.items()}
     means = {key: _weighted(value, given[0]) for key, value in backbone.items()}
+    specs = [first]
     for name, share in zip(names[1:], given[1:], strict=True):
         tensors, spec = read_weights(name)
         fields = ('backbone', 'backbone_args', *_INPUT)
         _check_fields(fields, name, spec, names[0], first, 'only alike can be averaged')
+        specs.append(spec)
         found = tensors_below(tensors, 'backbone.')
         unlike = {(key, value.shape) for key, value in found.items()} ^ shapes
         if unlike:
@@ -72,7 +76,8 @@ def average_encoders(
     kept = {key: mean.to(backbone[key].dtype) for key, mean in means.items()}
     network = first
     if branches:
-        network, kept = _joined(kept, names[0], first, [os.fspath(branch) for branch in branches])
+        network, kept, joined = _joined(kept, names[0], first, [os.fspath(branch) for branch in branches])
+        specs += joined
     spec = WeightsSpec(
         kind='backbone',
         backbone=network.backbone,
@@ -80,6 +85,7 @@ def average_encoders(
         input_mean=first.input_mean,
         input_std=first.input_std,
         mmqpt_version=__version__,
+        **{name: getattr(first, name) for name in _ORIGIN if len({getattr(spec, name) for spec in specs}) == 1},  # alike
     )
     write_weights(out, {f'backbone.{key}': value for key, value in kept.items()}, spec)
     return spec
@@ -87,8 +93,8 @@ def average_encoders(
 
 def _joined(
     kept: dict[str, Tensor], name: str, first: WeightsSpec, branches: Sequence[str]
-) -> tuple[WeightsSpec, dict[str, Tensor]]:
-    """A network and its branches, with those of other files after them.
+) -> tuple[WeightsSpec, dict[str, Tensor], list[WeightsSpec]]:
+    """A network and its branches, with those of other files after them, and what these files say.
 
     Args:
         kept: tensors of the network.
@@ -98,7 +104,7 @@ def _joined(
     """
     trunk, sides = _apart(kept)
     shapes = {(key, value.shape) for key, value in trunk.items()}
-    network, whose = first, [name] * len(sides)
+    network, whose, specs = first, [name] * len(sides), []
     for other in branches:
         tensors, spec = read_weights(other)
         beside, found = _apart(tensors_below(tensors, 'backbone.'))
@@ -109,6 +115,7 @@ def _joined(
             raise InputError(f'{other}: its branch stands beside another network: {min(unlike)[0]} is not as in {name}')
         _check_fields(_INPUT, other, spec, name, first, 'a branch reads what its trunk reads')
         network = network if sides else spec
+        specs.append(spec)
         sides += found
         whose += [other] * len(found)
     wanted = {(key, value.shape) for key, value in sides[0].items()}
@@ -120,9 +127,10 @@ def _joined(
         raise InputError(f'a network has at most {MAX_BRANCHES} branches, these would be {len(sides)}')
     arguments = {key: value for key, value in network.backbone_args.items() if key != 'branches'}
     if len(sides) == 1:
-        return replace(network, backbone_args=arguments), trunk | {SIDE + key: x for key, x in sides[0].items()}
+        alone = {SIDE + key: value for key, value in sides[0].items()}
+        return replace(network, backbone_args=arguments), trunk | alone, specs
     several = {f'{SIDE}{number}.{key}': x for number, side in enumerate(sides) for key, x in side.items()}
-    return replace(network, backbone_args=arguments | {'branches': len(sides)}), trunk | several
+    return replace(network, backbone_args=arguments | {'branches': len(sides)}), trunk | several, specs
 
 
 def _apart(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
