@@ -5,7 +5,7 @@
 Batch: 12 photos x 4 versions x 2 patches = 96 patches of 128 px a step.
 Result: three seeds on 9,302 photos add to ImageNet alone, on 200 other photos with KADID's 25 distortions: level +.046 [.037, .054]
 (SRCC; branches with random weights +.011), type +.043 [.036, .050] (accuracy; +.014); their three branches side by side +.060 and
-+.068. Seed 0 is the encoder that comes with mmqpt; docs/encoder_card.md and docs/experiments.md, section 6. 89 minutes on one of
++.068, and these are the encoder that comes with mmqpt; docs/encoder_card.md and docs/experiments.md, section 6. 89 minutes on one of
 two busy CPU cores; --cfg-options iterations=400 has half of the gain.
 
 The trunk keeps ImageNet's weights, so that nothing it knows is lost; the branch reads its first three stages and gives two

@@ -85,7 +85,9 @@ def average_encoders(
         input_mean=first.input_mean,
         input_std=first.input_std,
         mmqpt_version=__version__,
-        **{name: getattr(first, name) for name in _ORIGIN if len({getattr(spec, name) for spec in specs}) == 1},  # alike
+        **{
+            name: getattr(first, name) for name in _ORIGIN if len({getattr(spec, name) for spec in specs}) == 1
+        },  # alike
     )
     write_weights(out, {f'backbone.{key}': value for key, value in kept.items()}, spec)
     return spec

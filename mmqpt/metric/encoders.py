@@ -52,7 +52,7 @@ def create_encoder(
     ``std``, for photos in [0, 1]), and gives pooled features (N, C), with ``global_pool=''`` maps (N, C, H', W'), and
     with ``features_only`` a list of maps, one a stage. It is in training mode, as those of timm are.
     Where the file has stages only, as the one that comes with mmqpt, features are those of the last one; of a network
-    with a side branch also the branch's: 320 + 144 of an EfficientNet-Lite0, not 1280.
+    with side branches also theirs: 320 + 3 x 144 of the one that comes with mmqpt, not 1280.
 
     Args:
         name: one of :func:`list_encoders`, or a file that ``mmqpt export`` made, of a backbone or of a metric.

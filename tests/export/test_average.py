@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmqpt.core.errors import InputError
-from mmqpt.core.weights_file import read_weights, write_weights
+from mmqpt.core.weights_file import read_weights, tensors_below, write_weights
 from mmqpt.export.average import average_encoders
 from mmqpt.metric.encoders import create_encoder, find_encoder
 
@@ -87,6 +87,16 @@ def test_what_can_not_be_averaged(metric_weights, tmp_path):
 
 
 @pytest.fixture
+def one_branch(tmp_path):
+    """The bundled encoder with the first of its branches alone."""
+    tensors, spec = read_weights(find_encoder('qpt_efficientnet_lite0_side'))
+    kept = {key: value for key, value in tensors.items() if not key.startswith('backbone.side.')}
+    first = {f'backbone.side.{key}': value for key, value in tensors_below(tensors, 'backbone.side.0.').items()}
+    write_weights(tmp_path / 'seed0.safetensors', kept | first, replace(spec, backbone_args={'features_only': True}))
+    return tmp_path / 'seed0.safetensors'
+
+
+@pytest.fixture
 def finetuned(tmp_path):
     """A file of the network that stands beside the branch of the bundled encoder, with other weights."""
     tensors, spec = read_weights(find_encoder('qpt_efficientnet_lite0_side'))
@@ -124,9 +134,9 @@ def test_a_branch_that_does_not_fit(finetuned, metric_weights, tmp_path):
 
 
 @pytest.fixture
-def other_seed(tmp_path):
-    """The bundled encoder with another branch."""
-    tensors, spec = read_weights(find_encoder('qpt_efficientnet_lite0_side'))
+def other_seed(one_branch, tmp_path):
+    """The same with another branch."""
+    tensors, spec = read_weights(one_branch)
     moved = {
         key: value * 0.5 if '.side.' in key and value.is_floating_point() else value for key, value in tensors.items()
     }
@@ -142,8 +152,8 @@ def maps_of(path):
 
 
 @pytest.mark.parametrize('how', ['a trunk and two', 'one and another', 'two files, then a third'])
-def test_several_branches_side_by_side(how, finetuned, other_seed, tmp_path):
-    out, encoder = tmp_path / 'joined.safetensors', find_encoder('qpt_efficientnet_lite0_side')
+def test_several_branches_side_by_side(how, finetuned, one_branch, other_seed, tmp_path):
+    out, encoder = tmp_path / 'joined.safetensors', one_branch
     expected = [encoder, other_seed]
     if how == 'a trunk and two':
         spec = average_encoders([finetuned], out, branches=[encoder, other_seed])
@@ -154,6 +164,7 @@ def test_several_branches_side_by_side(how, finetuned, other_seed, tmp_path):
         spec = average_encoders([other_seed], out, branches=[tmp_path / 'two.safetensors'])
         expected = [other_seed, encoder, other_seed]
     assert spec.backbone == 'tf_efficientnet_lite0_side'
+    assert (spec.dataset, spec.iterations) == (read_weights(encoder)[1].dataset, 5000) or how == 'a trunk and two'
     assert spec.backbone_args['branches'] == len(expected)
     joined = maps_of(out)
     for place in (2, 4):
@@ -168,8 +179,8 @@ def test_several_branches_side_by_side(how, finetuned, other_seed, tmp_path):
         assert all(torch.equal(value, given[key]) for key, value in mine.items())
 
 
-def test_branches_of_other_widths_or_too_many(other_seed, tmp_path):
-    out, encoder = tmp_path / 'x.safetensors', find_encoder('qpt_efficientnet_lite0_side')
+def test_branches_of_other_widths_or_too_many(one_branch, other_seed, tmp_path):
+    out, encoder = tmp_path / 'x.safetensors', one_branch
     tensors, spec = read_weights(other_seed)
     narrow = {
         key: value[:5].contiguous() if key.endswith('side.last.2.weight') else value for key, value in tensors.items()

@@ -32,10 +32,10 @@ def test_the_one_that_comes_with_the_package():
     config = timm.data.resolve_model_data_config(stages)
     assert [value * 255 for value in config['mean']] == pytest.approx(list(spec.input_mean))
     with torch.inference_mode():
-        assert encoder(photos).shape == (2, encoder.num_features) == (2, 320 + 48 + 96)
+        assert encoder(photos).shape == (2, encoder.num_features) == (2, 320 + 3 * (48 + 96))
         assert mmqpt.create_encoder(NAME, num_classes=5).eval()(photos).shape == (2, 5)
         maps = stages(photos)
-        sizes = [(32, 48), (16, 24), (16, 24), (8, 12), (8, 12), (4, 6), (2, 3)]  # two of them the branch's
+        sizes = [(32, 48), (16, 24), (16, 24), (8, 12), (8, 12), (4, 6), (2, 3)]  # two of them the branches'
         assert [tuple(x.shape[-2:]) for x in maps] == sizes
         means = [maps[place].mean(dim=(2, 3)) for place in (-1, 2, 4)]
         assert torch.allclose(torch.cat(means, dim=1), encoder(photos), atol=1e-4)

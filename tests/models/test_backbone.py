@@ -83,7 +83,7 @@ def test_imagenet_weights_of_the_package_work():
 
 
 def test_encoder_that_comes_with_the_package():
-    backbone, start = (tiny('tf_efficientnet_lite0_side', features_only=True) for _ in range(2))
+    backbone, start = (tiny('tf_efficientnet_lite0_side', features_only=True, branches=3) for _ in range(2))
     load_pretrained(backbone, 'qpt:efficientnet_lite0_side')
     load_pretrained(start, 'imagenet:efficientnet_lite0', new_branch=True)
     for (name, ours), theirs in zip(backbone.state_dict().items(), start.state_dict().values(), strict=True):
@@ -97,6 +97,8 @@ def test_encoder_that_comes_with_the_package():
         load_pretrained(backbone, 'qpt:resnet50')
     with pytest.raises(InputError, match='keys missing'):
         load_pretrained(tiny('tf_efficientnet_lite0'), 'qpt:efficientnet_lite0_side')  # it has stages only
+    with pytest.raises(InputError, match='it has 3 side branches, not 1: give the backbone branches=3'):
+        load_pretrained(tiny('tf_efficientnet_lite0_side', features_only=True), 'qpt:efficientnet_lite0_side')
 
 
 @pytest.mark.parametrize(
