@@ -185,14 +185,25 @@ def weights_path(weights: str) -> Path:
     return ENCODERS[name]
 
 
-def _read_weights(weights: str) -> Mapping[str, Tensor]:
-    if weights.startswith('imagenet:'):
-        return _read_imagenet(weights.removeprefix('imagenet:'))
+def weights_file(weights: str) -> Path:
+    """As :func:`weights_path`, of a file that is there.
+
+    Raises:
+        FileNotFoundError: it is not.
+        InputError: no encoder of that name.
+    """
     path = weights_path(weights)
     if not path.is_file():
         own = f'qpt:{weights.removeprefix("qpt_")}'
         hint = f'; the encoder that comes with mmqpt is {own}' if own.removeprefix('qpt:') in ENCODERS else ''
         raise FileNotFoundError(f'no such file of weights: {path}{hint}')
+    return path
+
+
+def _read_weights(weights: str) -> Mapping[str, Tensor]:
+    if weights.startswith('imagenet:'):
+        return _read_imagenet(weights.removeprefix('imagenet:'))
+    path = weights_file(weights)
     if path.suffix == '.safetensors':
         with opened_weights(str(path), 'pt') as file:
             state: Any = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)

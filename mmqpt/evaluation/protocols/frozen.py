@@ -18,7 +18,7 @@ from mmqpt.core.view import View
 from mmqpt.core.weights_file import read_weights
 from mmqpt.core.weights_spec import SPEC_KEY, file_sha256, read_metadata
 from mmqpt.evaluation.protocols.features import FeatureStore, ahead, image_features, photo_features
-from mmqpt.models.backbone import imagenet_package, load_pretrained, weights_path
+from mmqpt.models.backbone import imagenet_package, load_pretrained, weights_file, weights_path
 from mmqpt.models.checkpoint import export_spec_of, load_checkpoint_file
 
 _NO_NETWORK = ('init_cfg', 'pretrained', 'checkpoint_path')
@@ -36,10 +36,7 @@ def weights_key(weights: str) -> str:
     """
     if weights == RANDOM or weights.startswith('imagenet:'):
         return weights
-    path = weights_path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(f'no such file of weights: {weights}')
-    return file_sha256(path)
+    return file_sha256(weights_file(weights))
 
 
 def network_of(weights: str) -> dict[str, Any] | None:

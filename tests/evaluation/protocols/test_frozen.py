@@ -89,5 +89,7 @@ def test_stages_that_the_config_chose_are_not_those_of_another_network(tmp_path)
 def test_weights_that_are_none(frozen, tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file of weights'):
         frozen.key(str(tmp_path / 'none.pth'))
+    with pytest.raises(FileNotFoundError, match='; the encoder that comes with mmqpt is qpt:efficientnet_lite0_side'):
+        frozen.key('qpt_efficientnet_lite0_side')  # as create_encoder says it
     with pytest.raises(InputError, match='no QPT encoder named'):
         frozen.key('qpt:nothing')
