@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL._util import DeferredError
 
 from mmqpt.core.errors import PhotoError, first_line
@@ -390,6 +390,8 @@ def _unread(data: bytes | bytearray, reason: str = '') -> str:
 
 def _pixels_without_range(data: bytes | bytearray) -> str | None:
     """Whether a TIFF that Pillow does not know has whole pixels, but such as have no stated range."""
+    from PIL import TiffImagePlugin
+
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(bytes(data[: 16 if 43 in data[2:4] else 8]))  # 43: BigTIFF
         stream = io.BytesIO(data)

@@ -247,7 +247,6 @@ def test_arrays_of_too_many_pixels(monkeypatch):
 
 MEMORY = """
 import resource, sys
-import cv2
 import numpy as np
 from mmqpt.core.photo_input import prepare_photo
 from mmqpt.core.view import View
