@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ the mean and deviation of its input, of 0 to 255, for each channel."""
 
 ENCODERS = {'efficientnet_lite0_side': BUNDLED / 'encoder-efficientnet-lite0-side.safetensors'}
 """QPT's encoders that come with mmqpt, pre-trained without opinion scores: name after ``qpt:`` -> file."""
+
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 _ODD = ((1, 75), (33, 9))
 """What is added to the sides of the square for the two odd images."""
@@ -83,8 +86,19 @@ def _build(backbone: dict[str, Any], name: str) -> nn.Module:
     except (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, LookupError, ArithmeticError) as error:
         if isinstance(error, KeyError) and 'registry' in str(error):
             raise  # MMEngine's, which names the type
-        raise InputError(f"{name}: this backbone can't be built ({first_line(error)})") from error
+        reason = first_line(error)
+        raise InputError(f"{name}: this backbone can't be built ({reason}){_not_taken(reason, backbone)}") from error
     return module
+
+
+def _not_taken(reason: str, backbone: dict[str, Any]) -> str:
+    """What to do where a config's arguments of one network reached another, as after ``model.backbone.model_name=``."""
+    found = _UNEXPECTED.search(reason)
+    if found is None or found[1] not in backbone:
+        return ''
+    others = ['_delete_=True', *(f'{key}={value}' for key, value in backbone.items() if key in ('type', 'model_name'))]
+    options = ' '.join(f'model.backbone.{option}' for option in others)
+    return f': leave {found[1]} out; with --cfg-options, begin without the arguments of the config: {options}'
 
 
 @torch.no_grad()

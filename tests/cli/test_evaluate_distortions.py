@@ -11,8 +11,9 @@ from mmqpt.evaluation.protocols.distortions import find_distortions
 
 TINY = [
     '--side', '64', '--folds', '3', '--per-photo', '3', '--replicates', '60', '--distortions', 'gaussian_blur',
-    'white_noise', 'jpeg', '--cfg-options', 'model.backbone.model_name=test_resnet',
+    'white_noise', 'jpeg', '--cfg-options',
 ]  # fmt: skip
+NETWORK = ['model.backbone._delete_=True', 'model.backbone.type=TIMMBackbone', 'model.backbone.model_name=test_resnet']
 FILES = {'results.json', 'results.csv', 'results.md', 'report.html'}
 
 
@@ -20,10 +21,10 @@ FILES = {'results.json', 'results.csv', 'results.md', 'report.html'}
 def call(run_command, photo_folder, tmp_path):
     """Run the protocol on ``photo_folder`` in this process; it must succeed, or end with the given code."""
 
-    def run(*args, code=0, weights=('random',)):
+    def run(*args, code=0, weights=('random',), network=NETWORK):
         done = run_command(
             'evaluate', 'distortions', '--data-root', photo_folder, '--weights', *weights, '--out', tmp_path / 'out',
-            *TINY, *args,
+            *TINY, *network, *args,
         )  # fmt: skip
         assert done.returncode == code, done.err
         return done
@@ -46,8 +47,13 @@ def trained(photo_folder, tmp_path):
     return folder
 
 
+def test_another_network_than_the_config_has_is_told_how_to_be_named(call):
+    done = call(code=2, network=['model.backbone.model_name=test_resnet'])
+    assert done.err.rstrip().rsplit('config: ', 1)[1].split() == NETWORK
+
+
 def test_to_the_report_and_resumed_with_the_checkpoints_of_a_run(call, tmp_path, trained, pretrained_checkpoint):
-    options = ['model.backbone.features_only=False', 'model.head.pooling=last', '--trained-on', tmp_path / 'list.txt']
+    options = ['model.head.pooling=last', '--trained-on', tmp_path / 'list.txt']
     options += ['--trained-root', trained]
     done = call(*options)
     found = results(tmp_path)
