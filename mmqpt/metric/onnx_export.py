@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 import warnings
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -142,7 +143,50 @@ def _graph(net: MMQPT, sizes: list[tuple[int, int]]) -> bytes:
             opset_version=OPSET,
             training=torch.onnx.TrainingMode.PRESERVE,  # or BatchNorm is folded, and weights don't fit float16 any more
         )
-        return store_half(path.read_bytes())
+        return store_half(pad_within(path.read_bytes(), _padded_as_tensorflow(net)))
+
+
+def _padded_as_tensorflow(net: MMQPT) -> set[str]:
+    """Names of the weights, in the graph, of convolutions whose padding depends on the size of what they are given."""
+    from timm.layers import Conv2dSame
+
+    named = _ScoreView(net).named_modules(remove_duplicate=False)
+    return {f'{name}.weight' for name, one in named if isinstance(one, Conv2dSame) and set(one.dilation) == {1}}
+
+
+def pad_within(data: bytes, weights: Collection[str]) -> bytes:
+    """A model whose convolutions pad by themselves, as TensorFlow does, instead of a node before each.
+
+    It computes the same. A padding that depends on the size is some 50 nodes in the traced graph, and runtimes leave
+    their own layout of channels for it and come back: together an eighth of the time of EfficientNet-Lite0.
+
+    Args:
+        data: a model.
+        weights: names of the weights of the convolutions.
+    """
+    from onnx import helper, load_model_from_string
+
+    model = load_model_from_string(data)
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        padding = made_by.get(node.input[0]) if node.op_type == 'Conv' and node.input[1] in weights else None
+        if padding is not None and padding.op_type == 'Pad':
+            kept = [attribute for attribute in node.attribute if attribute.name != 'pads']
+            del node.attribute[:]
+            node.attribute.extend([*kept, helper.make_attribute('auto_pad', 'SAME_UPPER')])
+            node.input[0] = padding.input[0]
+    needed = {output.name for output in model.graph.output}
+    used = []
+    for node in reversed(model.graph.node):  # a node stands after those that it needs
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            used.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(used))
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name in needed]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(tensors)
+    return bytes(model.SerializeToString())
 
 
 def store_half(data: bytes) -> bytes:

@@ -115,6 +115,34 @@ def test_paddings_follow_the_size(size, tmp_path):
         wanted = TorchScorer(path, 'cpu').net.score_view(photos)
     found = session.run(['scores'], {'photos': photos.numpy()})[0]
     np.testing.assert_allclose(found, wanted.numpy(), atol=1e-6)
+    assert 'Pad' not in {node.op_type for node in onnx.load(tmp_path / 'w.onnx').graph.node}
+
+
+def test_other_paddings_stay():
+    """Only what pads before a convolution that is named goes, with what it alone needed."""
+    make = onnx.helper.make_node
+    shape, weight = [1, 2, 'h', 'w'], np.ones((2, 2, 3, 3), np.float32)
+    pads = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    nodes = [
+        make('Identity', ['pads_0'], ['pads']),
+        make('Pad', ['x', 'pads'], ['a']),
+        make('Conv', ['a', 'w'], ['b'], strides=[2, 2], pads=[0, 0, 0, 0]),
+        make('Pad', ['b', 'pads_0'], ['c']),
+        make('Conv', ['c', 'v'], ['y']),
+    ]
+    values = {'pads_0': pads, 'w': weight, 'v': weight, 'unused': weight}
+    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in ('x', 'y')]
+    graph = onnx.helper.make_graph(nodes, 'g', ends[:1], ends[1:], tensors)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)], ir_version=10)
+    before = model.SerializeToString()
+    after = onnx_export.pad_within(before, {'w'})
+    found = onnx.load_model_from_string(after).graph
+    assert [node.op_type for node in found.node] == ['Conv', 'Pad', 'Conv']
+    assert [tensor.name for tensor in found.initializer] == ['pads_0', 'w', 'v']
+    x = {'x': np.random.default_rng(0).random((1, 2, 12, 8), np.float32)}
+    old, new = (onnxruntime.InferenceSession(data).run(None, x)[0] for data in (before, after))
+    np.testing.assert_allclose(new, old, rtol=1e-5)
 
 
 def test_the_file_says_everything(exported, metric_weights):
