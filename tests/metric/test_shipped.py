@@ -70,7 +70,7 @@ def test_harsher_is_worse(name, scorer, photos):
     assert ordered_share(np.array(scores)) > 0.9
 
 
-RELEASED = (0.7158, 0.6623, 0.7338, 0.5755)
+RELEASED = (0.7470, 0.6597, 0.6409, 0.5128)
 """Scores of PHOTOS with the shipped weights, rounded."""
 
 
