@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmqpt.cli.options import add_overwrite, check_targets
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
@@ -21,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='exported files, or names of encoders that come along: two or more, or one and --branch',
     )
     parser.add_argument('--out', required=True, help='file to write, ending with .safetensors')
+    add_overwrite(parser)
     parser.add_argument('--shares', nargs='+', type=float, help='share of each file, together 1; by default equal ones')
     parser.add_argument(
         '--branch', nargs='+', default=[], help='files or encoders whose side branches join the average'
@@ -32,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.export.average import average_encoders
     from mmqpt.metric.encoders import find_encoder
 
+    check_targets(args.overwrite, args.out, inputs=[*args.files, *args.branch])
     branches = [find_encoder(name) for name in args.branch]
     spec = average_encoders([find_encoder(name) for name in args.files], args.out, args.shares, branches)
     print(f'{args.out}: {spec}; fine-tune it on opinion scores, beginning with the head (HeadStartHook)')

@@ -13,6 +13,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from mmqpt.cli.options import add_overwrite, check_targets
 from mmqpt.core.errors import InputError
 
 
@@ -22,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         'checkpoint', help='checkpoint of a pre-training or fine-tuning run; for ONNX also .safetensors'
     )
     parser.add_argument('out', help='file to write')
+    add_overwrite(parser)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         '--to',
@@ -41,12 +43,14 @@ def run(args: argparse.Namespace) -> None:
     if args.half and args.to != 'mmqpt':
         raise InputError('--half is for the file of the metric (--to mmqpt) only')
     if args.to == 'onnx':
+        check_targets(args.overwrite, args.out, inputs=[args.checkpoint])
         to_onnx(args)
         return
     if Path(args.checkpoint).suffix == '.safetensors':
         raise InputError(
             f'{args.checkpoint}: is exported already; a .safetensors file can only be turned into ONNX (--onnx)'
         )
+    check_targets(args.overwrite, args.out, inputs=[args.checkpoint])
     from mmqpt.export.convert import export_backbone, export_checkpoint
     from mmqpt.models.logs import silence_mmengine
 

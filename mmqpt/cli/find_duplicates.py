@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mmqpt.cli.options import add_overwrite, check_targets
 from mmqpt.core.errors import InputError
 from mmqpt.core.files import check_inside
 from mmqpt.core.photo import find_photos
@@ -51,9 +52,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', type=Path, help='CSV to write: name, cluster, photos in the cluster')
     parser.add_argument('--add-to', type=Path, metavar='CSV', help=f'prepared CSV to add the column {COLUMN!r} to')
-    parser.add_argument('--sheet', type=Path, help='PNG to write: the pairs nearest to the threshold')
+    parser.add_argument('--sheet', type=Path, help='PNG of the pairs nearest to the threshold; replaced if it exists')
     parser.add_argument('--cache', type=Path, help='.npz of fingerprints; beside --out, --sheet or the CSV by default')
     parser.add_argument('--list', type=int, default=20, help='how many leaks and unreadable photos to print')
+    add_overwrite(parser)
     parser.add_argument('--workers', type=int, default=4, help='threads that decode photos')
 
 
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     """Finds, prints and writes."""
     if args.split and not (args.ann_file or args.add_to):
         raise InputError('--split is a column of a CSV: give it with --ann-file')
+    check_targets(args.overwrite, args.out, inputs=[args.ann_file, args.add_to])
+    check_targets(True, args.sheet, inputs=[args.ann_file, args.add_to])
 
     table = args.ann_file or args.add_to
     rows = read_table(table) if table else []

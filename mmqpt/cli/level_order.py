@@ -14,7 +14,6 @@ were not trained on.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,7 +22,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mmqpt.cli.options import add_overwrite, check_targets
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import write_json
 from mmqpt.core.photo import find_photos, read_photo
 from mmqpt.degradations import OPERATORS, load_operators, operator
 from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders
@@ -46,12 +47,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of the choice of photos and of noise')
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--out', type=Path, help='JSON file to write')
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Scores the photos, and prints the table."""
     if args.photos < 1:
         raise InputError('--photos must be >= 1')
+    check_targets(args.overwrite, args.out, inputs=[args.weights])
     for source in args.imports:
         load_operators(source)
     rows = [operator(name) for name in args.operators]
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
             'photos': [str(paths[index]) for index in sorted(drawn)],
             'operators': [asdict(row) for row in found],
         }
-        args.out.write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
+        write_json(args.out, results)
     found.sort(key=lambda row: -row.ordered)
     right = sum(row.ordered >= RIGHT for row in found)
     ordered = statistics.mean(row.ordered for row in found)

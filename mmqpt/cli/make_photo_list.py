@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmqpt.cli.options import add_overwrite, check_targets
+from mmqpt.core.files import write_text
 from mmqpt.datasets.rated.clusters import read_clusters, without_relatives
 from mmqpt.datasets.rated.sets import read_set
 
@@ -26,14 +28,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--split', required=True, help="its split: photos that are not 'train' are held out")
     parser.add_argument('--folder', default='', help="where the set's photos lie below PHOTOS")
     parser.add_argument('--out', type=Path, required=True, help='text file to write, one photo a line')
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes the list, and prints what was left out."""
+    check_targets(args.overwrite, args.out, inputs=[args.clusters, args.held_out])
     cluster, data = read_clusters(args.clusters), read_set(args.held_out)
     kept, left = without_relatives(args.photos, cluster, data, args.split, args.folder, args.clusters)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text('\n'.join(kept) + '\n', encoding='utf-8')
+    write_text(args.out, '\n'.join(kept) + '\n')
     for text, count in sorted(left.items()):
         print(f'left out, {text}: {count}')
     print(f'{args.out}: {len(kept)} photos')

@@ -17,7 +17,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmqpt.cli.options import add_overwrite, check_targets
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import write_text
 from mmqpt.evaluation.reports.model_card import model_card
 
 
@@ -29,6 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--order', type=Path, help='JSON file of mmqpt level-order')
     parser.add_argument('--note', nargs='+', default=[], metavar='NAME=TEXT', help='further rows of the first table')
     parser.add_argument('--out', type=Path, help='Markdown file; printed by default')
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -36,10 +39,11 @@ def run(args: argparse.Namespace) -> None:
     for note in args.note:
         if '=' not in note:
             raise InputError(f'--note must be NAME=TEXT, got {note!r}')
+    check_targets(args.overwrite, args.out, inputs=[args.weights, args.results, args.order])
     notes = dict(note.split('=', 1) for note in args.note)
     card = model_card(args.weights, read(args.results), args.method, read(args.order), notes)
     if args.out:
-        args.out.write_text(card, encoding='utf-8', errors='backslashreplace')
+        write_text(args.out, card)
     else:
         print(card, end='')
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from mmqpt.cli.configs import find_config
 from mmqpt.cli.errors import ExitCodes
+from mmqpt.core.errors import InputError
 from mmqpt.core.extras import name_extra
 
 
@@ -122,6 +125,41 @@ def add_cfg_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         '--cfg-options', nargs='+', action=CfgOptions, help='settings to override, as key=value with dots between keys'
     )
+
+
+def add_overwrite(parser: argparse._ActionsContainer) -> None:
+    """The option ``--overwrite``, for :func:`check_targets`."""
+    parser.add_argument('--overwrite', action='store_true', help='replace a file that exists')
+
+
+def check_targets(overwrite: bool, *paths: str | Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Check the files that a command will write before it computes what they shall hold.
+
+    Missing folders are no error: whoever writes makes them.
+
+    Args:
+        overwrite: replace files that exist.
+        paths: what will be written; None for an option that was not given.
+        inputs: files that the command reads; none of them is replaced.
+
+    Raises:
+        InputError: a file that exists, unless ``overwrite``; one of ``inputs``; a folder, or a file where its folder
+            should be.
+        PermissionError: nothing may be written to its folder.
+    """
+    read = {os.path.realpath(name) for name in inputs if name is not None}
+    for path in (Path(path) for path in paths if path is not None):
+        if path.is_dir():
+            raise InputError(f'{path}: is a folder, where a file is to be written')
+        if os.path.realpath(path) in read:
+            raise InputError(f'{path}: is read by this command, so it is not replaced: name another file')
+        if path.is_file() and not overwrite:
+            raise InputError(f'{path}: exists already; --overwrite replaces it')
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise InputError(f'{path}: {folder} is a file, not a folder')
+        if not path.exists() and not os.access(folder, os.W_OK):
+            raise PermissionError(f'{path}: no permission to write to {folder}')
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

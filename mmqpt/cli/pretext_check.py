@@ -18,10 +18,10 @@ were cut together.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from mmqpt.cli.options import add_common_options, add_config
+from mmqpt.cli.options import add_common_options, add_config, add_overwrite, check_targets
+from mmqpt.core.files import write_json
 
 UNUSED = {
     'train_dataloader.dataset.data_root': 'give --data-root',
@@ -41,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         '--photos', type=int, default=200, help='how many of them, drawn at random (default: %(default)s)'
     )
     parser.add_argument('--out', type=Path, help='JSON file to write')
+    add_overwrite(parser)
     add_common_options(parser)
 
 
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.evaluation.protocols.pretext import pretext_accuracies
     from mmqpt.models.logs import silence_mmengine
 
+    check_targets(args.overwrite, args.out, inputs=[args.config, args.checkpoint, args.ann_file])
     cfg = load_config(args, UNUSED)
     silence_mmengine()
     paths = list_photos(args.data_root, args.ann_file)
@@ -68,4 +70,4 @@ def run(args: argparse.Namespace) -> None:
     if first['low'] is None or first['low'] <= 0:
         print('that training taught the task beyond its start can not be shown on these photos')
     if args.out:
-        args.out.write_text(json.dumps(results, indent=2) + '\n')
+        write_json(args.out, results)

@@ -10,10 +10,9 @@ takes, and one sentence. Works for pre-training and fine-tuning, on a CPU and a 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from mmqpt.cli.options import add_cfg_options, add_config
+from mmqpt.cli.options import add_cfg_options, add_config, add_overwrite, check_targets
 
 UNUSED = dict.fromkeys(
     ('work_dir', 'load_from', 'resume', 'log_level', 'experiment_name', 'default_hooks.checkpoint'),
@@ -29,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--warmup', type=int, default=5, help='batches before them (default: %(default)s)')
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument('--out', type=Path, help='JSON file for the figures')
+    add_overwrite(parser)
     add_cfg_options(parser)
     parser.set_defaults(launcher='none', local_rank=0, work_dir=None)
 
@@ -37,13 +37,12 @@ def run(args: argparse.Namespace) -> None:
     """Profiles, prints the table and writes the figures."""
     import torch
 
-    from mmqpt.core.files import replacing
+    from mmqpt.core.files import write_json
     from mmqpt.engine.launch import load_config, set_precision
     from mmqpt.engine.profile import table
     from mmqpt.engine.profile_run import profile_training
 
-    if args.out and not args.out.parent.is_dir():
-        raise FileNotFoundError(f'no such folder for --out: {args.out.parent}')
+    check_targets(args.overwrite, args.out, inputs=[args.config])
     cfg = load_config(args, UNUSED)
     set_precision(cfg, args.amp)
     profile = profile_training(cfg, args.steps, args.warmup)
@@ -57,5 +56,4 @@ def run(args: argparse.Namespace) -> None:
             'torch': torch.__version__,
             **profile.as_dict(),
         }
-        with replacing(args.out) as partial:
-            Path(partial).write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+        write_json(args.out, found)

@@ -11,12 +11,12 @@ mean value; then the first layer, the weights and the gradients that are not fin
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmqpt.cli.options import add_overwrite, check_targets
 from mmqpt.core.errors import InputError
-from mmqpt.core.files import reading, replacing
+from mmqpt.core.files import reading, replacing, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,8 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         '--weights', type=Path, help="checkpoint to use instead of the record's own, say the last good one"
     )
     parser.add_argument('--data-root', help='where the photos are now, if they moved')
-    parser.add_argument('--sheet', type=Path, help='PNG to write: one row of images a sample')
+    parser.add_argument('--sheet', type=Path, help='PNG, one row of images a sample; replaced if it exists')
     parser.add_argument('--out', type=Path, help='JSON file to write')
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> None:
 
     from mmqpt.engine.replay import build_model, config_of, load_batch, read_record, replay
 
+    check_targets(args.overwrite, args.out, inputs=[args.record, args.weights])
+    check_targets(True, args.sheet, inputs=[args.record, args.weights])
     record = read_record(args.record)
     cfg = config_of(record, args.record)
     MMLogger.get_current_instance().setLevel('ERROR')
@@ -66,8 +69,7 @@ def run(args: argparse.Namespace) -> None:
         print(f'{what} that are not finite: {len(names)} {names[:3] if names else ""}')
     print(f'first layer whose output is not finite: {found["first"]}')
     if args.out:
-        with replacing(args.out) as partial:
-            Path(partial).write_text(json.dumps({**found, 'differences': differences}, indent=1), encoding='utf-8')
+        write_json(args.out, {**found, 'differences': differences})
     if args.sheet:
         preprocess: Any = model.data_preprocessor
         _write_sheet(preprocess(batch)['inputs'], args.sheet)

@@ -10,8 +10,9 @@ import argparse
 import json
 from pathlib import Path
 
-from mmqpt.cli.options import add_common_options, add_config
+from mmqpt.cli.options import add_common_options, add_config, add_overwrite, check_targets
 from mmqpt.core.errors import InputError
+from mmqpt.core.files import write_json
 
 PREDICTIONS = 'work_dirs/predictions.csv'
 """Where the shipped configs write predictions without OUT_FILE."""
@@ -25,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         '--out',
         help='JSON file for the metrics; metrics.json in the work dir by default, test/NAME/ beside checkpoint NAME',
     )
+    add_overwrite(parser)
     add_common_options(parser)
 
 
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from mmqpt.engine.runner_state import bare_model
     from mmqpt.models.checkpoint import check_fit, export_spec_of, load_checkpoint_file
 
+    check_targets(args.overwrite, args.out, inputs=[args.config, args.checkpoint])
     beside = args.work_dir is None
     if beside:  # its run, in a folder of its own: the logs and the config of the run stay as they are
         args.work_dir = str(Path(args.checkpoint).parent / 'test' / Path(args.checkpoint).stem)
@@ -60,6 +63,5 @@ def run(args: argparse.Namespace) -> None:
     metrics = runner.test()
     if is_main_process():
         out = Path(args.out or Path(cfg.work_dir) / 'metrics.json')
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(metrics, indent=2) + '\n', encoding='utf-8')
+        write_json(out, metrics)
         print(f'{json.dumps(metrics)}\nwritten to {out}')

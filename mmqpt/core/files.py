@@ -58,16 +58,25 @@ def _mode_of_new_files(path: str) -> int:
         os.remove(path)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write a JSON file, whole or not at all. Its folder is made where it is missing.
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all; to a pipe or a device such as /dev/stdout, as it is. Its folder
+    is made where it is missing. What UTF-8 can't express, as in names of files, is escaped.
 
     Raises:
-        InputError: it exists and is no regular file.
+        InputError: it is a folder.
     """
     target = Path(path)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        target.write_text(text, encoding='utf-8', errors='backslashreplace')
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as partial:
-        Path(partial).write_text(json.dumps(value, indent=2) + '\n', encoding='utf-8')
+        Path(partial).write_text(text, encoding='utf-8', errors='backslashreplace')
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a JSON file; see :func:`write_text`."""
+    write_text(path, json.dumps(value, indent=2) + '\n')
 
 
 @contextlib.contextmanager

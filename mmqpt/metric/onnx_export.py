@@ -6,9 +6,10 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -157,8 +158,9 @@ def _padded_as_tensorflow(net: MMQPT) -> set[str]:
 def pad_within(data: bytes, weights: Collection[str]) -> bytes:
     """A model whose convolutions pad by themselves, as TensorFlow does, instead of a node before each.
 
-    It computes the same. A padding that depends on the size is some 50 nodes in the traced graph, and runtimes leave
-    their own layout of channels for it and come back: together an eighth of the time of EfficientNet-Lite0.
+    It computes the same. A padding that depends on the size is some 50 nodes in the traced graph, and onnxruntime
+    leaves its own layout of channels for it and comes back: a fifth of the time of EfficientNet-Lite0 with three side
+    branches.
 
     Args:
         data: a model.
@@ -166,6 +168,8 @@ def pad_within(data: bytes, weights: Collection[str]) -> bytes:
     """
     from onnx import helper, load_model_from_string
 
+    if not weights:
+        return data
     model = load_model_from_string(data)
     made_by = {name: node for node in model.graph.node for name in node.output}
     for node in model.graph.node:
@@ -179,7 +183,7 @@ def pad_within(data: bytes, weights: Collection[str]) -> bytes:
     used = []
     for node in reversed(model.graph.node):  # a node stands after those that it needs
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(_inputs(node))
             used.append(node)
     del model.graph.node[:]
     model.graph.node.extend(reversed(used))
@@ -187,6 +191,15 @@ def pad_within(data: bytes, weights: Collection[str]) -> bytes:
     del model.graph.initializer[:]
     model.graph.initializer.extend(tensors)
     return bytes(model.SerializeToString())
+
+
+def _inputs(node: Any) -> Iterator[str]:
+    """What a node needs, with what its branches and loops take from the graph around them."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in [attribute.g, *attribute.graphs]:
+            for inner in graph.node:
+                yield from _inputs(inner)
 
 
 def store_half(data: bytes) -> bytes:

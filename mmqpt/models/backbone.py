@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,9 @@ def _not_taken(reason: str, backbone: dict[str, Any]) -> str:
     found = _UNEXPECTED.search(reason)
     if found is None or found[1] not in backbone:
         return ''
-    others = ['_delete_=True', *(f'{key}={value}' for key, value in backbone.items() if key in ('type', 'model_name'))]
-    options = ' '.join(f'model.backbone.{option}' for option in others)
-    return f': leave {found[1]} out; with --cfg-options, begin without the arguments of the config: {options}'
+    kept = {key: value for key, value in backbone.items() if key != found[1]}
+    options = [f'model.backbone.{key}={value}' for key, value in {'_delete_': True, **kept}.items()]
+    return f': leave {found[1]} out; with --cfg-options, begin without what the config has: {shlex.join(options)}'
 
 
 @torch.no_grad()

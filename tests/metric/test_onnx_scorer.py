@@ -145,6 +145,25 @@ def test_other_paddings_stay():
     np.testing.assert_allclose(new, old, rtol=1e-5)
 
 
+def test_what_inner_graphs_take_stays():
+    make, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    inner = [
+        onnx.helper.make_graph([make('Mul', ['neg', 'two'], ['twice'])], 'a', [], [value('twice', 1, None)]),
+        onnx.helper.make_graph([make('Identity', ['neg'], ['same'])], 'b', [], [value('same', 1, None)]),
+    ]
+    nodes = [
+        make('Neg', ['x'], ['neg']),
+        make('Neg', ['x'], ['unused']),
+        make('If', ['yes'], ['y'], then_branch=inner[0], else_branch=inner[1]),
+    ]
+    tensors = [onnx.numpy_helper.from_array(np.array(v), n) for n, v in (('yes', True), ('two', np.float32(2)))]
+    graph = onnx.helper.make_graph(nodes, 'g', [value('x', 1, [1])], [value('y', 1, None)], tensors)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)], ir_version=10)
+    after = onnx_export.pad_within(model.SerializeToString(), {'w'})
+    assert [node.op_type for node in onnx.load_model_from_string(after).graph.node] == ['Neg', 'If']
+    assert onnxruntime.InferenceSession(after).run(None, {'x': np.float32([3])})[0] == [-6]
+
+
 def test_the_file_says_everything(exported, metric_weights):
     model = onnx.load(exported)
     spec = json.loads({prop.key: prop.value for prop in model.metadata_props}['mmqpt'])

@@ -1,5 +1,6 @@
 """The weights that come with the package: they are there, say what they are, and mean something."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mmqpt.core.weights_spec import file_sha256
 from mmqpt.degradations import Recipe, Step, apply
 from mmqpt.evaluation.protocols.level_order import ordered_share
 from mmqpt.metric.onnx_file import read_onnx
+from mmqpt.metric.onnx_graph import read_graph
 from mmqpt.metric.weights import find_weights, list_weights
 
 CARD = Path(__file__).parent.parent.parent / 'docs' / 'model_card.md'
@@ -78,4 +80,7 @@ def test_an_onnx_file_is_told_in_a_sentence_and_without_its_bytes():
     file = read_onnx(find_weights().with_suffix('.onnx'))
     assert str(file).startswith('metric of tf_efficientnet_lite0')
     assert str(file).endswith('the graph takes any size')
+    assert ('', 'Conv') in read_graph(file.data).operators
+    assert ('', 'Pad') not in read_graph(file.data).operators  # it would take a fifth more time
+    assert json.loads(read_graph(file.data).metadata['mmqpt'])['backbone_args']['branches'] == 3
     assert len(repr(file)) < 2000

@@ -252,7 +252,12 @@ def test_a_side_network_takes_weights_of_its_trunk_or_of_all_of_it(tmp_path):
         (
             named('test_resnet', fan=3),
             r"test_resnet: this backbone can't be built \(.*unexpected keyword argument 'fan'\): leave fan out; .*"
-            r'model\.backbone\._delete_=True model\.backbone\.type=TIMMBackbone model\.backbone\.model_name=test_res',
+            r'model\.backbone\._delete_=True model\.backbone\.type=TIMMBackbone model\.backbone\.model_name=test_r',
+        ),
+        (
+            {'type': 'ResNet', 'depth': 18, 'out_indices': [1, 3], 'branches': 3},
+            r"ResNet: .*'branches'\): leave branches out; with --cfg-options, begin without what the config has: "
+            r"model\.backbone\._delete_=True .*=ResNet model\.backbone.depth=18 'model.backbone.out_indices=\[1, 3\]'$",
         ),
         ({'type': 'ResNet', 'depth': 19}, r"ResNet: this backbone can't be built \(.*invalid depth 19"),
         ({'type': 'Conformer', 'arch': 'tiny'}, r'Conformer: this backbone does not take photos of 224 x 224 px'),
