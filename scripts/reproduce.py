@@ -5,7 +5,8 @@ Example:
     python scripts/reproduce.py BIQ2021 --out work_dirs/reproduce
 
 Data, near-duplicates and clean split are those of the full run; then pre-training, linear probe, fine-tuning, test,
-export and scoring run on a small part of it, with the configs of the encoder and of rating scales and fewer steps. Five
+export and scoring run on a small part of it, with the configs of the encoder (one branch of it) and of rating scales and fewer
+steps. Five
 to eight minutes on two CPU cores. Counts must be equal, other numbers within the stated tolerance (other processors
 round differently). The exit code is 1 if one is not. This shows that every step works as it did, not how good the
 weights are.
@@ -29,8 +30,9 @@ from mmqpt.evaluation.statistics.groups import MACRO
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = Path(__file__).with_name('reproduce_small.json')
-PRETRAIN = 'configs/qpt/qpt_efficientnet-lite0-anchor_1xb12-coslr-800i_folder.py'
+PRETRAIN = 'configs/qpt/qpt_efficientnet-lite0-side_1xb12-coslr-5000i_folder.py'
 FINETUNE = 'configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py'
+ONE_BRANCH = 'model.backbone.branches=1'  # as the run has it; the encoder that comes along has three
 SPLIT = 'official_split_clean'
 UNLABELLED, LABELLED, TESTED = 600, 320, 200
 STEPS, EPOCHS = 40, 3
@@ -68,13 +70,16 @@ def make(photos: Path, out: Path) -> dict[str, float]:
         shorten(ann_file, out)
     found: dict[str, float] = {f'photos, {part}': count for part, count in parts(ann_file).items()}
 
-    options = [f'train_dataloader.dataset.ann_file={out / "unlabelled.txt"}', f'train_cfg.max_iters={STEPS}']
-    options += ['param_scheduler.0.end=4', f'param_scheduler.1.T_max={STEPS}', 'train_dataloader.batch_size=8']
+    options = [f'train_dataloader.dataset.ann_file={out / "unlabelled.txt"}', f'iterations={STEPS}']
+    options += ['train_dataloader.batch_size=8']
     checkpoint = out / 'pretrain' / f'iter_{STEPS}.pth'
     options += [f'default_hooks.checkpoint.interval={STEPS}', 'model.queue_length=256']
-    command('pretrain', PRETRAIN, '--work-dir', out / 'pretrain', '--cfg-options', *options, DATA_ROOT=images)
+    work = ['--work-dir', out / 'pretrain', '--overwrite']
+    command('pretrain', PRETRAIN, *work, '--cfg-options', *options, DATA_ROOT=images)
     last = last_record(out / 'pretrain')
-    found |= {f'pre-training, last 10 steps: {name}': last[name] for name in ('loss', 'acc_degradation', 'anchor_loss')}
+    found |= {
+        f'pre-training, last 10 steps: {name}': last[name] for name in ('loss', 'acc_degradation', 'mass_degradation')
+    }
 
     probe = ['--ann-file', out / 'small.csv', '--data-root', images, '--splits', SPLIT, '--config', FINETUNE]
     weights = ['--weights', 'ImageNet=imagenet:efficientnet_lite0', f'QPT={checkpoint}', '--scales', 1]
@@ -84,18 +89,19 @@ def make(photos: Path, out: Path) -> dict[str, float]:
             found[f'linear probe, mean SRCC within subsets: {row["method"]}'] = row['metrics']['SRCC']['median']
 
     variables = {'DATA_ROOT': images, 'ANN_FILE': out / 'small.csv', 'PRETRAINED': checkpoint}
-    options = ['head_only=False', f'train_cfg.max_epochs={EPOCHS}']
+    options = [ONE_BRANCH, 'head_only=False', f'train_cfg.max_epochs={EPOCHS}']
     options += [f'param_scheduler.1.T_max={EPOCHS}', 'param_scheduler.0.end=5']
     options += [f'custom_hooks.{place_of_hook("EMAHook")}.momentum=0.05', 'default_hooks.checkpoint.save_best=None']
-    command('finetune', FINETUNE, '--work-dir', out / 'finetune', '--cfg-options', *options, **variables)
+    work = ['--work-dir', out / 'finetune', '--overwrite']
+    command('finetune', FINETUNE, *work, '--cfg-options', *options, **variables)
     tuned = out / 'finetune' / f'epoch_{EPOCHS}.pth'
     predictions = out / 'predictions.csv'
-    scored = ['--work-dir', out / 'test', '--out', out / 'test.json']
+    scored = ['--work-dir', out / 'test', '--out', out / 'test.json', '--overwrite', '--cfg-options', ONE_BRANCH]
     command('test', FINETUNE, tuned, *scored, **variables, OUT_FILE=predictions)
     tested = json.loads((out / 'test.json').read_text(encoding='utf-8'))
     found |= {f'fine-tuning, {name}': tested[f'iqa/{name}'] for name in ('SRCC_macro', 'PLCC_macro')}
 
-    command('export', tuned, out / 'qpt.safetensors', '--half')
+    command('export', tuned, out / 'qpt.safetensors', '--half', '--overwrite')
     found['export in float16, largest change of 20 scores'] = change(predictions, images, out / 'qpt.safetensors')
     return found
 

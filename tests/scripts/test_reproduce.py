@@ -75,3 +75,15 @@ def test_small_part_is_the_same_whatever_the_order_of_rows(parts, tmp_path):
         assert not set(unlabelled) & {r.name for r in small.ratings if r.row['official_split_clean'] == 'test'}
         chosen.append(({r.name for r in small.ratings}, set(unlabelled)))
     assert chosen[0] == chosen[1]
+
+
+def test_what_is_pretrained_fits_what_is_fine_tuned(parts):
+    """Or the script stops in the middle, which no test of a run without BIQ2021 would see."""
+    from mmpretrain.registry import MODELS
+
+    from mmqpt.engine.config_options import read_with_options
+
+    key, value = parts['ONE_BRANCH'].split('=')
+    pretrained = MODELS.build(read_with_options(ROOT / parts['PRETRAIN']).model.backbone)
+    tuned = MODELS.build(read_with_options(ROOT / parts['FINETUNE'], {key: int(value)}).model.backbone)
+    tuned.load_state_dict(pretrained.state_dict())
