@@ -5,11 +5,10 @@ Example:
     python scripts/reproduce.py BIQ2021 --out work_dirs/reproduce
 
 Data, near-duplicates and clean split are those of the full run; then pre-training, linear probe, fine-tuning, test,
-export and scoring run on a small part of it, with the configs of the encoder (one branch of it) and of rating scales and fewer
-steps. Five
-to eight minutes on two CPU cores. Counts must be equal, other numbers within the stated tolerance (other processors
-round differently). The exit code is 1 if one is not. This shows that every step works as it did, not how good the
-weights are.
+export and scoring run on a small part of it, with the configs of the encoder (one branch of it) and of rating scales
+and fewer steps. Five to eight minutes on two CPU cores. Counts must be equal, other numbers within the stated tolerance
+(other processors round differently). The exit code is 1 if one is not. This shows that every step works as it did, not
+how good the weights are.
 """
 
 import argparse
