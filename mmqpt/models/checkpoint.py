@@ -24,6 +24,9 @@ from mmqpt.core.errors import UNREADABLE, InputError, first_line
 from mmqpt.models.key_queue import KeyQueue
 from mmqpt.models.protocol import Exportable
 
+NUMBERED = re.compile(r'(epoch|iter|stopped_iter)_(\d+)\.pth')
+"""Names of a run's checkpoints, with their kind and number; those of its best ones begin with ``best_``."""
+
 
 def _history_method(owner: Any, name: str) -> Any:
     """Stands in for ``getattr`` while a checkpoint is read: MMEngine's log buffers refer to their own methods by it."""
@@ -216,8 +219,8 @@ def _difference(field: str, theirs: Any, own: Any) -> str:
 
 def checkpoints_of(folder: str | os.PathLike[str]) -> list[Path]:
     """All checkpoints of a run, whole or not, and its best ones."""
-    names = re.compile(r'(?:(?:epoch|iter|stopped_iter)_\d+|best_.+)\.pth')
-    return sorted(path for path in Path(folder).glob('*.pth') if names.fullmatch(path.name))
+    paths = Path(folder).glob('*.pth')
+    return sorted(path for path in paths if NUMBERED.fullmatch(path.name) or path.name.startswith('best_'))
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
@@ -227,13 +230,12 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     MMEngine's own ``last_checkpoint`` may name a file that a stopped run did not finish or has removed, or be empty.
     """
     newest: list[tuple[int, int, Path]] = []
-    for kind in ('epoch', 'iter', 'stopped_iter'):
-        numbered = [
-            (int(match[1]), path)
-            for path in Path(folder).glob(f'{kind}_*.pth')
-            if (match := re.fullmatch(rf'{kind}_(\d+)', path.stem))
-        ]
-        for _, path in sorted(numbered, reverse=True):
+    numbered: dict[str, list[tuple[int, Path]]] = {}
+    for path in Path(folder).glob('*.pth'):
+        if match := NUMBERED.fullmatch(path.name):
+            numbered.setdefault(match[1], []).append((int(match[2]), path))
+    for kind in sorted(numbered):
+        for _, path in sorted(numbered[kind], reverse=True):
             try:
                 meta = load_checkpoint_file(path).get('meta', {})
             except InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +11,7 @@ import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.evaluation.protocols.learners import joined_weights, parse_method
-from mmqpt.models.checkpoint import load_checkpoint_file
-
-_CHECKPOINT = re.compile(r'(?:epoch|iter|stopped_iter)_(\d+)\.pth')
+from mmqpt.models.checkpoint import NUMBERED, load_checkpoint_file
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def find_encoders(texts: Sequence[str], most: int = 8) -> list[Encoder]:
         if path.is_dir():
             name = method.name if method.name != method.weights else path.resolve().name
             found += _checkpoints(path, name, most)
-        elif _CHECKPOINT.fullmatch(path.name) and path.is_file():
+        elif NUMBERED.fullmatch(path.name) and path.is_file():
             found.append(Encoder(method.name, method.weights, str(path.parent), _steps(path)))
         else:
             found.append(Encoder(method.name, method.weights))
@@ -75,7 +72,7 @@ def find_encoders(texts: Sequence[str], most: int = 8) -> list[Encoder]:
 
 
 def _checkpoints(folder: Path, name: str, most: int) -> list[Encoder]:
-    paths = [path for path in sorted(folder.glob('*.pth')) if _CHECKPOINT.fullmatch(path.name)]
+    paths = [path for path in sorted(folder.glob('*.pth')) if NUMBERED.fullmatch(path.name)]
     if not paths:
         raise InputError(f'{folder}: no checkpoints of a run in this folder (epoch_N.pth or iter_N.pth)')
     by_step = {_steps(path): path for path in paths}  # one that was stopped and one that was due may be the same
@@ -89,5 +86,5 @@ def _steps(path: Path) -> int:
     steps = load_checkpoint_file(path).get('meta', {}).get('iter')
     if isinstance(steps, int):
         return steps
-    number = _CHECKPOINT.fullmatch(path.name)
-    return int(number[1]) if number else 0
+    number = NUMBERED.fullmatch(path.name)
+    return int(number[2]) if number else 0
