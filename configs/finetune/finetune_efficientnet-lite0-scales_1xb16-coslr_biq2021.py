@@ -5,11 +5,11 @@
         mmqpt finetune configs/finetune/finetune_efficientnet-lite0-scales_1xb16-coslr_biq2021.py
 
 The two files averaged are those of version 0.1's wheel; the branches are those of the encoder that comes with mmqpt, which
-is taken as it is without PRETRAINED. A start with one branch needs --cfg-options model.backbone.branches=1. 40 to 60
-minutes on a busy CPU core; the checkpoint is epoch_0.pth.
+is taken as it is without PRETRAINED. The shipped weights have the first of them alone: a start with one needs --cfg-options
+model.backbone.branches=1. 15 to 40 minutes on a CPU core; the checkpoint is epoch_0.pth.
 
 Batch: with head_only=False, 16 whole photos of 512 px, of all three subsets, and 16 ladders of two crops of 160 px a step.
-Result: mean SRCC .740 within the subsets of the 2,000 official test photos; docs/experiments.md, sections 5 and 6.
+Result: mean SRCC .744 within the subsets of the 2,000 official test photos; docs/experiments.md, sections 5 and 6.
 
 The subsets were rated on scales of their own (mean MOS .42, .49 and .74): the network predicts one common quality, and a
 map for each subset takes it to that subset's scores. The mean SRCC within the subsets of a tenth of the training part
