@@ -1,6 +1,9 @@
 """mmqpt level-order"""
 
 import json
+import re
+
+import pytest
 
 
 def test_table_and_json(run_command, metric_weights, photo_folder, tmp_path):
@@ -8,7 +11,7 @@ def test_table_and_json(run_command, metric_weights, photo_folder, tmp_path):
     options = ('--photos', 2, '--operators', 'gaussian_blur', 'brightness', '--device', 'cpu')
     done = run_command('level-order', photo_folder, '--weights', metric_weights, '--out', out, *options)
     assert done.returncode == 0
-    assert done.out.startswith('2 photos; ')
+    assert re.match(r'2 photos; [\d.]+% \[[\d.]+%, [\d.]+%\] of all pairs of levels are in order; at least', done.out)
     assert 'of 3 operators and directions' in done.out
     for name in ('gaussian_blur', 'brightness +', 'brightness -'):
         assert f'| {name} | ' in done.out
@@ -16,6 +19,21 @@ def test_table_and_json(run_command, metric_weights, photo_folder, tmp_path):
     assert len(found['photos']) == 2
     assert [row['operator'] for row in found['operators']] == ['gaussian_blur', 'brightness', 'brightness']
     assert all(len(row['drop']) == 5 for row in found['operators'])
+    for row in found['operators']:
+        assert row['ordered'] == pytest.approx(sum(row['by_photo']) / 2)
+
+    again = run_command('level-order', photo_folder, '--weights', metric_weights, '--than', out, *options)
+    assert f'less {out}: +0.0 [+0.0, +0.0] points of a hundred' in again.out
+    card = run_command('model-card', metric_weights, '--order', out)
+    assert re.search(r'% \[\d+%, \d+%; 95 % interval over photos\] of the pairs', card.out.replace('\n', ' '))
+    other = run_command('level-order', photo_folder, '--weights', metric_weights, '--than', out, *options, '--seed', 1)
+    assert other.returncode == 2
+    assert 'is not of the same photos, operators and seed' in other.err
+    out.write_text(json.dumps({**found, 'operators': [{'operator': 'gaussian_blur'}]}))
+    assert (
+        'order.json: not what mmqpt writes'
+        in run_command('level-order', photo_folder, '--weights', metric_weights, '--than', out, *options).err
+    )
     assert all(frame['lowest'] <= frame['highest'] for frame in found['blank_frames'].values())
     assert 'Frames without a picture: black 0.' in done.out
 

@@ -25,6 +25,7 @@ class LevelOrder:
             chance, equal scores count half.
         below: share of photos whose level 5 scores lower than the photo itself.
         drop: mean score of the photos less that at level 1 to 5.
+        by_photo: ``ordered`` of each photo.
     """
 
     operator: str
@@ -33,6 +34,7 @@ class LevelOrder:
     ordered: float
     below: float
     drop: tuple[float, ...]
+    by_photo: tuple[float, ...]
 
 
 def level_orders(
@@ -71,9 +73,10 @@ def level_orders(
                 row.name,
                 row.kind,
                 sign,
-                ordered_share(scores),
+                float(np.mean(ordered_shares(scores))),
                 float(np.mean(scores[:, -1] < whole)),
                 tuple((whole[:, None] - scores).mean(axis=0).tolist()),
+                tuple(ordered_shares(scores).tolist()),
             )
 
 
@@ -97,5 +100,14 @@ def blank_scores(
 
 def ordered_share(scores: np.ndarray) -> float:
     """Share of correctly ordered pairs of levels; (N, L) scores, from mild to harsh."""
+    return float(ordered_shares(scores).mean())
+
+
+def ordered_shares(scores: np.ndarray) -> np.ndarray:
+    """(N,) shares of correctly ordered pairs of levels, of each photo; equal scores count half.
+
+    Args:
+        scores: (N, L) of N photos, from mild to harsh.
+    """
     pairs = [scores[:, mild] - scores[:, harsh] for mild, harsh in combinations(range(scores.shape[1]), 2)]
-    return float(np.mean((np.sign(pairs) + 1) / 2))
+    return np.mean((np.sign(pairs) + 1) / 2, axis=0)  # type: ignore[no-any-return]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mmqpt.core.errors import InputError
 from mmqpt.core.weights_spec import WeightsSpec, file_sha256
@@ -13,6 +15,7 @@ from mmqpt.degradations import OPERATORS
 from mmqpt.evaluation.reports.encoder_card import knowledge
 from mmqpt.evaluation.reports.markdown import markdown_code, markdown_table
 from mmqpt.evaluation.reports.markdown import markdown_text as text_of
+from mmqpt.evaluation.statistics.over_photos import mean_over_photos
 
 BLIND = 0.75  # share of correctly ordered pairs of levels below which an operator is listed as not seen
 
@@ -158,10 +161,11 @@ def _with_interval(found: Mapping[str, float] | None) -> str:
 def _order(order: Mapping[str, Any]) -> list[str]:
     rows = sorted(order['operators'], key=lambda row: row['ordered'])
     mean = sum(row['ordered'] for row in rows) / len(rows) if rows else 0.0
+    between = _over_photos([row.get('by_photo') for row in rows])
     blind = [row for row in rows if row['ordered'] < BLIND]
     text = (
         f'{len(rows)} degradations and directions, each at five levels on {len(order["photos"])} photos: the harsher '
-        f'level scores lower in {mean:.0%} of the pairs (chance: 50 %). Below {BLIND:.0%}:'
+        f'level scores lower in {mean:.0%}{between} of the pairs (chance: 50 %). Below {BLIND:.0%}:'
     )
     named = [
         (text_of(_named(row)), text_of(row['kind']), f'{row["ordered"]:.0%}', f'{row["drop"][-1]:+.3f}')
@@ -176,6 +180,14 @@ def _order(order: Mapping[str, Any]) -> list[str]:
         )
         lines += ['', f'Frames without a picture: {scores}.']
     return lines
+
+
+def _over_photos(by_photo: Sequence[Sequence[float] | None]) -> str:
+    """The interval of the share of ordered pairs; of files of versions before 0.2, nothing."""
+    if not by_photo or None in by_photo:
+        return ''
+    interval = mean_over_photos(np.mean(np.array(by_photo, dtype=float), axis=0))[1]
+    return '' if interval is None else f' [{interval[0]:.0%}, {interval[1]:.0%}; 95 % interval over photos]'
 
 
 def _named(row: Mapping[str, Any]) -> str:

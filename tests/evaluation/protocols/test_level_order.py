@@ -19,6 +19,7 @@ def test_sharpness_knows_blur_and_takes_noise_for_sharpness(photos):
     blur, noise = level_orders(sharpness, small, ['gaussian_blur', 'white_noise'])
     assert (blur.operator, blur.kind, blur.sign) == ('gaussian_blur', OPERATORS['gaussian_blur'].kind, 1)
     assert blur.ordered == blur.below == 1
+    assert blur.by_photo == (1.0,) * len(small)
     assert list(blur.drop) == sorted(blur.drop)
     assert noise.ordered == noise.below == 0
     assert max(noise.drop) < 0
