@@ -42,15 +42,14 @@ def run(args: argparse.Namespace) -> None:
     """Writes the file; needs OpenMMLab for checkpoints only."""
     if args.half and args.to != 'mmqpt':
         raise InputError('--half is for the file of the metric (--to mmqpt) only')
-    if args.to == 'onnx':
-        check_targets(args.overwrite, args.out, inputs=[args.checkpoint])
-        to_onnx(args)
-        return
-    if Path(args.checkpoint).suffix == '.safetensors':
+    if args.to != 'onnx' and Path(args.checkpoint).suffix == '.safetensors':
         raise InputError(
             f'{args.checkpoint}: is exported already; a .safetensors file can only be turned into ONNX (--onnx)'
         )
     check_targets(args.overwrite, args.out, inputs=[args.checkpoint])
+    if args.to == 'onnx':
+        to_onnx(args)
+        return
     from mmqpt.export.convert import export_backbone, export_checkpoint
     from mmqpt.models.logs import silence_mmengine
 

@@ -18,6 +18,7 @@ from mmqpt.cli.configs import find_config
 from mmqpt.cli.errors import ExitCodes
 from mmqpt.core.errors import InputError
 from mmqpt.core.extras import name_extra
+from mmqpt.core.files import same_file
 
 
 class ArgparseCommand(ExitCodes):
@@ -147,11 +148,11 @@ def check_targets(overwrite: bool, *paths: str | Path | None, inputs: Iterable[s
             should be.
         PermissionError: nothing may be written to its folder.
     """
-    read = {os.path.realpath(name) for name in inputs if name is not None}
+    read = [name for name in inputs if name is not None]
     for path in (Path(path) for path in paths if path is not None):
         if path.is_dir():
             raise InputError(f'{path}: is a folder, where a file is to be written')
-        if os.path.realpath(path) in read:
+        if any(same_file(path, name) for name in read):
             raise InputError(f'{path}: is read by this command, so it is not replaced: name another file')
         if path.is_file() and not overwrite:
             raise InputError(f'{path}: exists already; --overwrite replaces it')

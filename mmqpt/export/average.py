@@ -78,6 +78,7 @@ def average_encoders(
     if branches:
         network, kept, joined = _joined(kept, names[0], first, [os.fspath(branch) for branch in branches])
         specs += joined
+    alike = [name for name in _ORIGIN if len({getattr(spec, name) for spec in specs}) == 1]
     spec = WeightsSpec(
         kind='backbone',
         backbone=network.backbone,
@@ -85,9 +86,7 @@ def average_encoders(
         input_mean=first.input_mean,
         input_std=first.input_std,
         mmqpt_version=__version__,
-        **{
-            name: getattr(first, name) for name in _ORIGIN if len({getattr(spec, name) for spec in specs}) == 1
-        },  # alike
+        **{name: getattr(first, name) for name in alike},
     )
     write_weights(out, {f'backbone.{key}': value for key, value in kept.items()}, spec)
     return spec

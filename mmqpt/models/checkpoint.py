@@ -25,7 +25,9 @@ from mmqpt.models.key_queue import KeyQueue
 from mmqpt.models.protocol import Exportable
 
 NUMBERED = re.compile(r'(epoch|iter|stopped_iter)_(\d+)\.pth')
-"""Names of a run's checkpoints, with their kind and number; those of its best ones begin with ``best_``."""
+"""Names of a run's checkpoints, with their kind and number."""
+
+_BEST = re.compile(r'best_.+\.pth')
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -220,7 +222,7 @@ def _difference(field: str, theirs: Any, own: Any) -> str:
 def checkpoints_of(folder: str | os.PathLike[str]) -> list[Path]:
     """All checkpoints of a run, whole or not, and its best ones."""
     paths = Path(folder).glob('*.pth')
-    return sorted(path for path in paths if NUMBERED.fullmatch(path.name) or path.name.startswith('best_'))
+    return sorted(path for path in paths if NUMBERED.fullmatch(path.name) or _BEST.fullmatch(path.name))
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:

@@ -69,14 +69,15 @@ def level_orders(
                     for k, photo in enumerate(photos)
                 ]
             )  # (N, 5)
+            shares = ordered_shares(scores)
             yield LevelOrder(
                 row.name,
                 row.kind,
                 sign,
-                float(np.mean(ordered_shares(scores))),
+                float(shares.mean()),
                 float(np.mean(scores[:, -1] < whole)),
                 tuple((whole[:, None] - scores).mean(axis=0).tolist()),
-                tuple(ordered_shares(scores).tolist()),
+                tuple(shares.tolist()),
             )
 
 
@@ -96,11 +97,6 @@ def blank_scores(
     rng = np.random.default_rng(seed)
     found = {kind: [score(blank_frame(photo, rng, kind)) for photo in photos] for kind in BLANK_KINDS}
     return {kind: (min(scores), max(scores)) for kind, scores in found.items()}
-
-
-def ordered_share(scores: np.ndarray) -> float:
-    """Share of correctly ordered pairs of levels; (N, L) scores, from mild to harsh."""
-    return float(ordered_shares(scores).mean())
 
 
 def ordered_shares(scores: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from mmqpt.core.errors import InputError
 from mmqpt.degradations import OPERATORS
 from mmqpt.degradations.blank import BLANK_KINDS
-from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders, ordered_share
+from mmqpt.evaluation.protocols.level_order import blank_scores, level_orders, ordered_shares
 
 
 def sharpness(photo):
@@ -36,10 +36,10 @@ def test_constant_scores_are_at_chance(photos):
     assert row.below == 0
 
 
-def test_ordered_share():
-    assert ordered_share(np.array([[3.0, 2.0, 1.0]])) == 1
-    assert ordered_share(np.array([[3.0, 1.0, 2.0]])) == pytest.approx(2 / 3)
-    assert ordered_share(np.array([[1.0, 2.0], [2.0, 1.0]])) == 0.5
+def test_ordered_shares():
+    assert ordered_shares(np.array([[3.0, 2.0, 1.0]])).mean() == 1
+    assert ordered_shares(np.array([[3.0, 1.0, 2.0]])).mean() == pytest.approx(2 / 3)
+    assert ordered_shares(np.array([[1.0, 2.0], [2.0, 1.0]])).mean() == 0.5
 
 
 def test_frames_without_a_picture_by_kind(photos):
